@@ -1,0 +1,132 @@
+//! Where documents are kept. A [`Storage`] is called from blocking threads only.
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::name::DocumentName;
+
+pub mod memory;
+pub mod sqlite;
+
+/// The identity of a stored document: a name that is deleted and created again gets a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DocumentId(pub i64);
+
+/// A document as it lies in storage.
+#[derive(Debug)]
+pub struct Stored {
+    /// Its identity.
+    pub id: DocumentId,
+    /// Counts the snapshots that replaced each other; compaction compares it.
+    pub generation: u64,
+    /// What `ropewalk_crdt::Document::save` wrote, if it was ever compacted.
+    pub snapshot: Option<Vec<u8>>,
+    /// Updates after the snapshot, in journal order.
+    pub updates: Vec<Vec<u8>>,
+    /// Sequence number of the newest update of this document, 0 if there never was one.
+    pub sequence: u64,
+}
+
+/// What storage knows of a name.
+#[derive(Debug)]
+pub enum Lookup {
+    /// Never stored.
+    Absent,
+    /// Deleted, and not created again.
+    Deleted,
+    /// Here it is.
+    Found(Stored),
+}
+
+/// All updates of one document that go to disk in one commit.
+#[derive(Debug)]
+pub struct Append {
+    /// Which document.
+    pub id: DocumentId,
+    /// Set on the first write of a new document: makes the name known under this identity.
+    pub create: Option<DocumentName>,
+    /// Sequence number of the first update; they are consecutive and start at 1.
+    pub first_sequence: u64,
+    /// The updates (Yjs update v1) in the order they were applied; may be empty with `create`.
+    pub updates: Vec<Bytes>,
+    /// Length of the root text after them, in UTF-16 units.
+    pub length: u64,
+    /// When the last of them was applied, in milliseconds since the Unix epoch.
+    pub edited_at_ms: i64,
+}
+
+/// A snapshot that takes the place of a document's log up to `through`.
+#[derive(Debug)]
+pub struct Compaction {
+    /// Which document.
+    pub id: DocumentId,
+    /// The generation that the snapshot was made from; another one in storage means somebody was faster.
+    pub generation: u64,
+    /// Newest sequence number that the snapshot holds.
+    pub through: u64,
+    /// What `ropewalk_crdt::Document::save` wrote.
+    pub snapshot: Vec<u8>,
+}
+
+/// One line of the list of documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: DocumentName,
+    /// Length of the root text in UTF-16 units.
+    pub length: u64,
+    /// Milliseconds since the Unix epoch.
+    pub created_at_ms: i64,
+    /// Milliseconds since the Unix epoch.
+    pub edited_at_ms: i64,
+    /// Place in the list: the next page starts after it.
+    pub position: Position,
+}
+
+/// A place in the list of documents, newest edit first, then newest identity first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Milliseconds since the Unix epoch.
+    pub edited_at_ms: i64,
+    /// Breaks ties.
+    pub id: DocumentId,
+}
+
+/// Why storage did not answer. Never means that there is no document.
+#[derive(Debug, Error)]
+pub enum StorageError {
+    /// The database cannot be read as what it should be.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// The database was written by a newer Ropewalk; the numbers are its format and the newest known here.
+    #[error("the database has format {found}, this Ropewalk knows formats up to {known}")]
+    Newer {
+        /// Format of the file.
+        found: i64,
+        /// Newest format known here.
+        known: i64,
+    },
+    /// Reading or writing failed.
+    #[error("storage failed: {0}")]
+    Failed(String),
+}
+
+/// Where documents are kept.
+pub trait Storage: Send + Sync + 'static {
+    /// Reads a document as of one moment.
+    fn load(&self, name: &DocumentName) -> Result<Lookup, StorageError>;
+    /// An identity that was never used. Does no I/O.
+    fn allocate(&self) -> DocumentId;
+    /// Writes all appends in one transaction; on `Ok` they are on disk.
+    fn append(&self, batch: &[Append]) -> Result<(), StorageError>;
+    /// Replaces the log up to `through` by the snapshot, in one transaction. `Ok(false)`: another generation was found, nothing changed.
+    fn compact(&self, compaction: &Compaction) -> Result<bool, StorageError>;
+    /// Marks the document deleted, removes its content and keeps the tombstone. `Ok(false)`: there is no such document.
+    fn delete(&self, id: DocumentId, now_ms: i64) -> Result<bool, StorageError>;
+    /// At most `limit` documents whose names contain `query` (case-insensitive), after `after`.
+    fn list(&self, query: &str, after: Option<Position>, limit: usize) -> Result<Vec<Entry>, StorageError>;
+    /// Writes and commits something, to know that writing works.
+    fn probe(&self) -> Result<(), StorageError>;
+    /// Forgets open connections and opens and checks them again, after a failure.
+    fn reopen(&self) -> Result<(), StorageError>;
+}
