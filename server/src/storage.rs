@@ -47,7 +47,8 @@ pub struct Append {
     pub create: Option<DocumentName>,
     /// Sequence number of the first update; they are consecutive and start at 1.
     pub first_sequence: u64,
-    /// The updates (Yjs update v1) in the order they were applied; may be empty with `create`.
+    /// The updates (Yjs update v1) in the order they were applied; may be empty with `create`. One of no bytes
+    /// only takes a sequence number: [`Storage::load`] leaves it out.
     pub updates: Vec<Bytes>,
     /// Length of the root text after them, in UTF-16 units.
     pub length: u64,
@@ -106,7 +107,10 @@ pub enum StorageError {
         /// Newest format known here.
         known: i64,
     },
-    /// Reading or writing failed.
+    /// The disk is full. Nothing of what was asked is written, and no sync to disk has failed.
+    #[error("the disk is full: {0}")]
+    Full(String),
+    /// Reading or writing failed. After a write, what is on disk is known only once storage is opened again.
     #[error("storage failed: {0}")]
     Failed(String),
 }
@@ -117,16 +121,35 @@ pub trait Storage: Send + Sync + 'static {
     fn load(&self, name: &DocumentName) -> Result<Lookup, StorageError>;
     /// An identity that was never used. Does no I/O.
     fn allocate(&self) -> DocumentId;
-    /// Writes all appends in one transaction; on `Ok` they are on disk.
-    fn append(&self, batch: &[Append]) -> Result<(), StorageError>;
-    /// Replaces the log up to `through` by the snapshot, in one transaction. `Ok(false)`: another generation was found, nothing changed.
+    /// Writes all appends, each document at most once, in one transaction; on `Ok` they are on disk, all but those
+    /// of the documents returned. Those are refused because the document is deleted or unknown, its new name is
+    /// taken, or the sequence does not go on where storage stands: one mistaken document must not fail the others.
+    fn append(&self, batch: &[Append]) -> Result<Vec<DocumentId>, StorageError>;
+    /// Replaces the log up to `through` by the snapshot, in one transaction. `Ok(false)`: nothing changed, because
+    /// another generation was found, the document is gone, or `through` is ahead of what is on disk or behind the
+    /// snapshot there.
     fn compact(&self, compaction: &Compaction) -> Result<bool, StorageError>;
-    /// Marks the document deleted, removes its content and keeps the tombstone. `Ok(false)`: there is no such document.
+    /// Marks the document deleted, removes its content and keeps the tombstone. `Ok(false)`: there is no such
+    /// document.
     fn delete(&self, id: DocumentId, now_ms: i64) -> Result<bool, StorageError>;
-    /// At most `limit` documents whose names contain `query` (case-insensitive), after `after`.
-    fn list(&self, query: &str, after: Option<Position>, limit: usize) -> Result<Vec<Entry>, StorageError>;
+    /// At most `limit` documents whose names contain `query`, after `after`. `query` is no pattern, and upper and
+    /// lower case are the same in every script.
+    fn list(
+        &self,
+        query: &str,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StorageError>;
     /// Writes and commits something, to know that writing works.
     fn probe(&self) -> Result<(), StorageError>;
     /// Forgets open connections and opens and checks them again, after a failure.
     fn reopen(&self) -> Result<(), StorageError>;
+    /// Brings everything into the main file and lets go of it. Every later call fails.
+    fn close(&self) -> Result<(), StorageError>;
+}
+
+/// A name or a query written so that upper and lower case are the same.
+fn fold(text: &str) -> String {
+    // Upper case and not lower: it takes every form of a letter to one (ς and σ, ß and ss).
+    text.to_uppercase()
 }

@@ -1,0 +1,275 @@
+//! Documents in memory, for tests: it can be made to fail and to wait.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::{
+    Append, Compaction, DocumentId, Entry, Lookup, Position, Storage, StorageError, Stored, fold,
+};
+use crate::name::DocumentName;
+
+/// Storage that forgets everything when it is dropped.
+#[derive(Debug, Default)]
+pub struct Memory {
+    state: Mutex<State>,
+    released: Condvar,
+    newest: AtomicI64,
+    commits: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    documents: BTreeMap<DocumentId, Kept>,
+    failing: Failing,
+    held: bool,
+    closed: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Failing {
+    #[default]
+    No,
+    /// The next write and nothing after it.
+    Once,
+    /// Everything.
+    Always,
+}
+
+#[derive(Debug)]
+struct Kept {
+    name: DocumentName,
+    created_at_ms: i64,
+    edited_at_ms: i64,
+    length: u64,
+    deleted: bool,
+    sequence: u64,
+    generation: u64,
+    through: u64,
+    snapshot: Option<Vec<u8>>,
+    /// With their sequence numbers.
+    updates: Vec<(u64, Vec<u8>)>,
+}
+
+impl Memory {
+    /// Lets the next write fail. Nothing of it is kept.
+    pub fn fail_next(&self) {
+        self.state().failing = Failing::Once;
+    }
+
+    /// Lets everything fail, opening again too, until it is called with `false`.
+    pub fn fail(&self, failing: bool) {
+        self.state().failing = if failing {
+            Failing::Always
+        } else {
+            Failing::No
+        };
+    }
+
+    /// Lets writes wait, as on a slow disk, until it is called with `false`.
+    pub fn hold(&self, held: bool) {
+        self.state().held = held;
+        self.released.notify_all();
+    }
+
+    /// How many writes have been committed.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Relaxed)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reading(&self) -> Result<MutexGuard<'_, State>, StorageError> {
+        let state = self.state();
+        match state.failing {
+            _ if state.closed => Err(StorageError::Failed("closed".to_owned())),
+            Failing::Always => Err(StorageError::Failed("as the test wants it".to_owned())),
+            Failing::No | Failing::Once => Ok(state),
+        }
+    }
+
+    fn writing(&self) -> Result<MutexGuard<'_, State>, StorageError> {
+        let mut state = self
+            .released
+            .wait_while(self.state(), |state| state.held)
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.failing == Failing::Once {
+            state.failing = Failing::No;
+            return Err(StorageError::Failed("as the test wants it".to_owned()));
+        }
+        drop(state);
+        let state = self.reading()?;
+        self.commits.fetch_add(1, Relaxed);
+        Ok(state)
+    }
+}
+
+impl State {
+    fn alive(&mut self, id: DocumentId) -> Option<&mut Kept> {
+        self.documents
+            .get_mut(&id)
+            .filter(|document| !document.deleted)
+    }
+
+    fn append(&mut self, append: &Append) -> bool {
+        let Append {
+            id,
+            create,
+            first_sequence,
+            updates,
+            length,
+            edited_at_ms,
+        } = append;
+        if let Some(name) = create {
+            let taken = self
+                .documents
+                .values()
+                .any(|kept| kept.name == *name && !kept.deleted);
+            if taken || *first_sequence != 1 || self.documents.contains_key(id) {
+                return false;
+            }
+            let document = Kept {
+                name: name.clone(),
+                created_at_ms: *edited_at_ms,
+                edited_at_ms: *edited_at_ms,
+                length: *length,
+                deleted: false,
+                sequence: 0,
+                generation: 0,
+                through: 0,
+                snapshot: None,
+                updates: Vec::new(),
+            };
+            self.documents.insert(*id, document);
+        }
+        let Some(document) = self.alive(*id) else {
+            return false;
+        };
+        if document.sequence.checked_add(1) != Some(*first_sequence) {
+            return false;
+        }
+        for update in updates {
+            document.sequence += 1;
+            document.updates.push((document.sequence, update.to_vec()));
+        }
+        document.length = *length;
+        document.edited_at_ms = *edited_at_ms;
+        true
+    }
+}
+
+impl Storage for Memory {
+    fn load(&self, name: &DocumentName) -> Result<Lookup, StorageError> {
+        let state = self.reading()?;
+        let mut lookup = Lookup::Absent;
+        for (id, kept) in &state.documents {
+            if kept.name != *name {
+                continue;
+            }
+            if kept.deleted {
+                lookup = Lookup::Deleted;
+                continue;
+            }
+            let updates = kept.updates.iter().map(|(_, update)| update);
+            return Ok(Lookup::Found(Stored {
+                id: *id,
+                generation: kept.generation,
+                snapshot: kept.snapshot.clone(),
+                updates: updates
+                    .filter(|update| !update.is_empty())
+                    .cloned()
+                    .collect(),
+                sequence: kept.sequence,
+            }));
+        }
+        Ok(lookup)
+    }
+
+    fn allocate(&self) -> DocumentId {
+        DocumentId(self.newest.fetch_add(1, Relaxed) + 1)
+    }
+
+    fn append(&self, batch: &[Append]) -> Result<Vec<DocumentId>, StorageError> {
+        let mut state = self.writing()?;
+        let refused = batch.iter().filter(|append| !state.append(append));
+        Ok(refused.map(|append| append.id).collect())
+    }
+
+    fn compact(&self, compaction: &Compaction) -> Result<bool, StorageError> {
+        let mut state = self.writing()?;
+        let Compaction {
+            id,
+            generation,
+            through,
+            snapshot,
+        } = compaction;
+        let Some(document) = state.alive(*id) else {
+            return Ok(false);
+        };
+        let range = document.through..=document.sequence;
+        if document.generation != *generation || !range.contains(through) {
+            return Ok(false);
+        }
+        document.generation += 1;
+        document.through = *through;
+        document.snapshot = Some(snapshot.clone());
+        document.updates.retain(|(sequence, _)| sequence > through);
+        Ok(true)
+    }
+
+    fn delete(&self, id: DocumentId, _now_ms: i64) -> Result<bool, StorageError> {
+        let mut state = self.writing()?;
+        let Some(document) = state.alive(id) else {
+            return Ok(false);
+        };
+        document.deleted = true;
+        document.snapshot = None;
+        document.updates.clear();
+        Ok(true)
+    }
+
+    fn list(
+        &self,
+        query: &str,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StorageError> {
+        let state = self.reading()?;
+        let query = fold(query);
+        let place = |position: &Position| (position.edited_at_ms, position.id);
+        let mut entries: Vec<Entry> = state
+            .documents
+            .iter()
+            .filter(|(_, kept)| !kept.deleted && fold(kept.name.as_str()).contains(&query))
+            .map(|(id, kept)| Entry {
+                name: kept.name.clone(),
+                length: kept.length,
+                created_at_ms: kept.created_at_ms,
+                edited_at_ms: kept.edited_at_ms,
+                position: Position {
+                    edited_at_ms: kept.edited_at_ms,
+                    id: *id,
+                },
+            })
+            .filter(|entry| after.is_none_or(|after| place(&entry.position) < place(&after)))
+            .collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse(place(&entry.position)));
+        entries.truncate(limit);
+        Ok(entries)
+    }
+
+    fn probe(&self) -> Result<(), StorageError> {
+        self.writing().map(drop)
+    }
+
+    fn reopen(&self) -> Result<(), StorageError> {
+        self.reading().map(drop)
+    }
+
+    fn close(&self) -> Result<(), StorageError> {
+        self.state().closed = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,271 @@
+//! Documents in one SQLite file. See `sqlite/schema.rs` for its tables.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+use super::{Append, Compaction, DocumentId, Entry, Lookup, Position, Storage, StorageError};
+use crate::name::DocumentName;
+use open::{Folder, Problem};
+use pool::Readers;
+use statements::STATEMENTS;
+
+mod open;
+mod pool;
+mod rows;
+mod schema;
+mod statements;
+
+pub use open::{FILE, OpenError};
+
+/// How long a statement waits for another process that has the file locked (a copy under way, say).
+const BUSY: Duration = Duration::from_secs(1);
+/// The journal beside the database is cut back to this many bytes once it was larger.
+const KEPT_JOURNAL_BYTES: u32 = 64 << 20;
+/// Page cache of the writing connection, in KiB.
+const CACHE_KIB: i32 = 16 << 10;
+
+/// Storage in `ropewalk.db` of a data folder, which it keeps locked against other servers.
+pub struct Sqlite {
+    folder: Folder,
+    /// `None` after a failure to open again, and once closed.
+    writer: Mutex<Option<Connection>>,
+    /// Held for reading by every reader: opening again waits for all of them.
+    readers: RwLock<Option<Readers>>,
+    next: AtomicI64,
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite")
+            .field("file", &self.folder.file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sqlite {
+    /// Opens the database in `folder`; makes the folder and the database if they are missing. What cannot be
+    /// opened is left as it is.
+    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        let opened = open::open(folder)?;
+        let (writer, newest) = connect(&opened.file).map_err(|error| match error {
+            StorageError::Damaged(reason) => OpenError::Damaged {
+                file: opened.file.clone(),
+                reason,
+            },
+            StorageError::Newer { found, known } => OpenError::Newer {
+                file: opened.file.clone(),
+                found,
+                known,
+            },
+            StorageError::Full(reason) | StorageError::Failed(reason) => OpenError::NotUsable {
+                folder: folder.to_path_buf(),
+                reason,
+            },
+        })?;
+        Ok(Self {
+            writer: Mutex::new(Some(writer)),
+            readers: RwLock::new(Some(Readers::new(opened.file.clone()))),
+            next: AtomicI64::new(newest + 1),
+            folder: opened,
+        })
+    }
+
+    /// Absolute path of the data folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder.path
+    }
+
+    /// Absolute path of the database.
+    pub fn file(&self) -> &PathBuf {
+        &self.folder.file
+    }
+
+    /// Runs `read` in one read transaction: it sees the database as of one moment.
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Transaction<'_>) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let readers = self.readers.read().unwrap_or_else(PoisonError::into_inner);
+        let readers = readers.as_ref().ok_or_else(not_open)?;
+        readers.with(|connection| {
+            let transaction = connection.transaction()?;
+            read(&transaction)
+        })
+    }
+
+    /// Runs `write` in one write transaction; on `Ok` it is on disk.
+    fn write<T>(
+        &self,
+        write: impl FnOnce(&Transaction<'_>) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = writer.as_mut().ok_or_else(not_open)?;
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let result = write(&transaction)?;
+        transaction.commit()?;
+        Ok(result)
+    }
+}
+
+impl Storage for Sqlite {
+    fn load(&self, name: &DocumentName) -> Result<Lookup, StorageError> {
+        self.read(|transaction| statements::load(transaction, name))
+    }
+
+    fn allocate(&self) -> DocumentId {
+        DocumentId(self.next.fetch_add(1, Relaxed))
+    }
+
+    fn append(&self, batch: &[Append]) -> Result<Vec<DocumentId>, StorageError> {
+        self.write(|transaction| {
+            let mut refused = Vec::new();
+            for append in batch {
+                if !statements::append(transaction, append)? {
+                    refused.push(append.id);
+                }
+            }
+            Ok(refused)
+        })
+    }
+
+    fn compact(&self, compaction: &Compaction) -> Result<bool, StorageError> {
+        self.write(|transaction| statements::compact(transaction, compaction))
+    }
+
+    fn delete(&self, id: DocumentId, now_ms: i64) -> Result<bool, StorageError> {
+        self.write(|transaction| statements::delete(transaction, id, now_ms))
+    }
+
+    fn list(
+        &self,
+        query: &str,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StorageError> {
+        self.read(|transaction| statements::list(transaction, query, after, limit))
+    }
+
+    fn probe(&self) -> Result<(), StorageError> {
+        self.write(statements::probe)
+    }
+
+    fn reopen(&self) -> Result<(), StorageError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut readers = self.readers.write().unwrap_or_else(PoisonError::into_inner);
+        *writer = None;
+        *readers = None;
+        let (connection, newest) = connect(&self.folder.file)?;
+        *writer = Some(connection);
+        *readers = Some(Readers::new(self.folder.file.clone()));
+        self.next.fetch_max(newest + 1, Relaxed);
+        Ok(())
+    }
+
+    fn close(&self) -> Result<(), StorageError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut readers = self.readers.write().unwrap_or_else(PoisonError::into_inner);
+        *readers = None;
+        match writer.take() {
+            Some(connection) => checkpoint(&connection),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Opens the writing connection of a database that exists; also answers the highest identity in it.
+fn connect(file: &Path) -> Result<(Connection, i64), StorageError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(file, flags)?;
+    protect(&connection)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "journal_size_limit", KEPT_JOURNAL_BYTES)?;
+    use_write_ahead(&connection)?;
+    open::check(&connection, file)?;
+    schema::migrate(&mut connection)?;
+    // After a sync that failed, the system may hold journal pages as clean that are not on disk. Moving all of it
+    // into the main file writes everything once more and starts a new journal.
+    checkpoint(&connection)?;
+    let newest = connection.query_row(statements::NEWEST, [], |row| row.get(0))?;
+    Ok((connection, newest))
+}
+
+/// Settings of every connection.
+fn protect(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS.len());
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    // A read error in a mapped file is a signal that ends the process; in a read call it is an error.
+    connection.pragma_update(None, "mmap_size", 0)
+}
+
+/// Puts the database into write-ahead mode, where readers and the writer do not wait for each other.
+fn use_write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| {
+        let mode: String = row.get(0)?;
+        match mode.as_str() {
+            "wal" => Ok(()),
+            _ => Err(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
+                Some("this file system cannot hold a write-ahead journal".to_owned()),
+            )),
+        }
+    })
+}
+
+/// Moves the journal into the main file, syncs that and empties the journal.
+fn checkpoint(connection: &Connection) -> Result<(), StorageError> {
+    let busy: bool =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    match busy {
+        false => Ok(()),
+        true => Err(StorageError::Failed(
+            "another process is using the database".to_owned(),
+        )),
+    }
+}
+
+fn not_open() -> StorageError {
+    StorageError::Failed("the database is not open".to_owned())
+}
+
+impl From<rusqlite::Error> for StorageError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error::{
+            FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType,
+        };
+        let text = error.to_string();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(text),
+            Some(ErrorCode::DiskFull) => Self::Full(text),
+            Some(_) => Self::Failed(text),
+            None => match error {
+                FromSqlConversionFailure(..)
+                | IntegralValueOutOfRange(..)
+                | InvalidColumnType(..) => Self::Damaged(text),
+                _ => Self::Failed(text),
+            },
+        }
+    }
+}
+
+impl From<Problem> for StorageError {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::NotUsable(reason) => Self::Failed(reason),
+            Problem::Damaged(reason) => Self::Damaged(reason),
+            Problem::Newer(found) => Self::Newer {
+                found,
+                known: schema::KNOWN,
+            },
+        }
+    }
+}

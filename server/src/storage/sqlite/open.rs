@@ -1,0 +1,284 @@
+//! Opening a data folder: what is wrong with it is found out before anything in it is touched.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use thiserror::Error;
+
+use super::schema::{self, APPLICATION_ID, KNOWN};
+
+/// Name of the database in the data folder.
+pub const FILE: &str = "ropewalk.db";
+/// Name of the file that a running server keeps locked, with its process id in it.
+const LOCK: &str = "ropewalk.lock";
+/// A new database is made under this name and takes its real one when it is whole.
+const NEW: &str = "ropewalk.db.new";
+/// Files larger than this, in bytes, are not read from end to end on opening; every row is still checked when read.
+const CHECKED_WHOLE: u64 = 256 << 20;
+
+/// Why a data folder was not opened. The database was not changed.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// It cannot be made, read or written.
+    #[error("the data folder {} is not usable: {reason}", folder.display())]
+    NotUsable {
+        /// The folder as it was given.
+        folder: PathBuf,
+        /// What failed.
+        reason: String,
+    },
+    /// Another server has it open.
+    #[error("the data folder {} is in use by another ropewalk{}", folder.display(),
+        process.as_ref().map(|id| format!(" (process {id})")).unwrap_or_default())]
+    InUse {
+        /// The folder as it was given.
+        folder: PathBuf,
+        /// Process id of the other server, where it is known.
+        process: Option<u32>,
+    },
+    /// The database is not what a Ropewalk wrote.
+    #[error("the database {} is damaged: {reason}; nothing was changed, bring it back from a copy", file.display())]
+    Damaged {
+        /// The database.
+        file: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The database was written by a newer Ropewalk.
+    #[error("the database {} has format {found}, this ropewalk knows formats up to {known}; nothing was changed, use a newer ropewalk", file.display())]
+    Newer {
+        /// The database.
+        file: PathBuf,
+        /// Its format.
+        found: i64,
+        /// Newest format known here.
+        known: i64,
+    },
+}
+
+/// A data folder that is ours while this lives.
+pub struct Folder {
+    /// Absolute path of the folder.
+    pub path: PathBuf,
+    /// Absolute path of the database.
+    pub file: PathBuf,
+    _lock: File,
+}
+
+/// Makes the folder if it is missing, locks it, and checks the database or makes a new one.
+pub fn open(folder: &Path) -> Result<Folder, OpenError> {
+    let not_usable = |reason: String| OpenError::NotUsable {
+        folder: folder.to_path_buf(),
+        reason,
+    };
+    let io = |error: io::Error| not_usable(error.to_string());
+    if !folder.exists() {
+        fs::create_dir_all(folder).map_err(io)?;
+        sync_folder(folder.join("..")).map_err(io)?;
+    }
+    let path = folder.canonicalize().map_err(io)?;
+    let lock = lock(&path, folder)?;
+    let file = path.join(FILE);
+    let opened = match file.try_exists().map_err(io)? {
+        true => inspect(&file),
+        false => create(&path, &file),
+    };
+    opened.map_err(|problem| match problem {
+        Problem::NotUsable(reason) => not_usable(reason),
+        Problem::Damaged(reason) => OpenError::Damaged {
+            file: file.clone(),
+            reason,
+        },
+        Problem::Newer(found) => OpenError::Newer {
+            file: file.clone(),
+            found,
+            known: KNOWN,
+        },
+    })?;
+    Ok(Folder {
+        path,
+        file,
+        _lock: lock,
+    })
+}
+
+/// What a check found.
+#[derive(Debug)]
+pub enum Problem {
+    /// The system refuses.
+    NotUsable(String),
+    /// Not a whole database of ours.
+    Damaged(String),
+    /// The format of a newer Ropewalk.
+    Newer(i64),
+}
+
+impl From<io::Error> for Problem {
+    fn from(error: io::Error) -> Self {
+        Self::NotUsable(error.to_string())
+    }
+}
+
+impl From<rusqlite::Error> for Problem {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            // "Unknown" is SQLite's general error: a table or a column is not there.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
+                Self::Damaged(error.to_string())
+            }
+            _ => Self::NotUsable(error.to_string()),
+        }
+    }
+}
+
+fn lock(path: &Path, folder: &Path) -> Result<File, OpenError> {
+    let not_usable = |error: io::Error| OpenError::NotUsable {
+        folder: folder.to_path_buf(),
+        reason: error.to_string(),
+    };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = options.open(path.join(LOCK)).map_err(not_usable)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut process = String::new();
+            let process = file
+                .read_to_string(&mut process)
+                .ok()
+                .and(process.trim().parse().ok());
+            return Err(OpenError::InUse {
+                folder: folder.to_path_buf(),
+                process,
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(not_usable(error)),
+    }
+    file.set_len(0).map_err(not_usable)?;
+    writeln!(file, "{}", std::process::id()).map_err(not_usable)?;
+    Ok(file)
+}
+
+/// Reads an existing database without changing it.
+fn inspect(file: &Path) -> Result<(), Problem> {
+    // Opened for writing, to learn now whether that is allowed.
+    let mut opened = OpenOptions::new().read(true).write(true).open(file)?;
+    let size = opened.metadata()?.len();
+    let mut header = [0; 100];
+    if size < header.len() as u64 {
+        return Err(Problem::Damaged(format!("it has only {size} bytes")));
+    }
+    opened.read_exact(&mut header)?;
+    // SQLite's locks on a file end when any descriptor of it is closed: this one before SQLite opens its own.
+    drop(opened);
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Err(Problem::Damaged("it is not a SQLite database".to_owned()));
+    }
+    let word = |at: usize| {
+        u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+    };
+    if word(68) != APPLICATION_ID {
+        return Err(Problem::Damaged(
+            "it is a SQLite database, but another program's".to_owned(),
+        ));
+    }
+    if i64::from(word(60)) > KNOWN {
+        return Err(Problem::Newer(word(60).into()));
+    }
+    // A reader may leave a journal and its index behind where there were none.
+    let absent: Vec<PathBuf> = [beside(file, "-wal"), beside(file, "-shm")]
+        .into_iter()
+        .filter(|p| !p.exists())
+        .collect();
+    let checked = check_closed(file);
+    if checked.is_err() {
+        for left in absent {
+            let _ = fs::remove_file(left);
+        }
+    }
+    checked
+}
+
+fn check_closed(file: &Path) -> Result<(), Problem> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    super::protect(&connection)?;
+    check(&connection, file)
+}
+
+/// Checks what an open connection sees: the format, every page unless the file is huge, and the tables.
+pub fn check(connection: &Connection, file: &Path) -> Result<(), Problem> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    if number("application_id")? != i64::from(APPLICATION_ID) {
+        return Err(Problem::Damaged(
+            "its mark as a Ropewalk database is gone".to_owned(),
+        ));
+    }
+    let found = number("user_version")?;
+    match found {
+        ..=0 => return Err(Problem::Damaged(format!("it says it has format {found}"))),
+        found if found > KNOWN => return Err(Problem::Newer(found)),
+        _ => {}
+    }
+    if fs::metadata(file)?.len() <= CHECKED_WHOLE {
+        let verdict: String =
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if verdict != "ok" {
+            return Err(Problem::Damaged(verdict.replace('\n', " ")));
+        }
+    }
+    if found == KNOWN {
+        for statement in super::STATEMENTS {
+            connection.prepare(statement)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a new database beside its place and moves it there whole: an empty or half-made file in that place is
+/// never ours, and is never taken for a server without documents.
+fn create(folder: &Path, file: &Path) -> Result<(), Problem> {
+    if fs::metadata(beside(file, "-wal")).is_ok_and(|journal| journal.len() > 0) {
+        return Err(Problem::Damaged(
+            "it is missing, but its journal (-wal) with unsaved changes is there".to_owned(),
+        ));
+    }
+    let new = folder.join(NEW);
+    let made = fill(&new).and_then(|()| {
+        File::open(&new)?.sync_all()?;
+        fs::rename(&new, file)?;
+        Ok(sync_folder(folder.to_path_buf())?)
+    });
+    if made.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    made
+}
+
+fn fill(new: &Path) -> Result<(), Problem> {
+    if new.try_exists()? {
+        fs::remove_file(new)?;
+    }
+    let mut connection = Connection::open(new)?;
+    schema::migrate(&mut connection)?;
+    super::use_write_ahead(&connection)?;
+    connection.close().map_err(|(_, error)| error.into())
+}
+
+/// The database's path with something appended to its name.
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Makes new names in a folder survive a power cut, where the system can.
+fn sync_folder(folder: PathBuf) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()
+    } else {
+        Ok(())
+    }
+}

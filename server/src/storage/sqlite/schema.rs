@@ -1,0 +1,68 @@
+//! The tables, and how a file comes to have them.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Says in the file's header that a SQLite file is Ropewalk's: "RopW".
+pub const APPLICATION_ID: u32 = 0x526f_7057;
+
+/// Every step from an empty file to the newest format, oldest first. A file's `user_version` is how many of them
+/// it has had. A step that was ever released does not change any more.
+const MIGRATIONS: [&str; 1] = [FIRST];
+
+/// Newest format known here.
+pub const KNOWN: i64 = MIGRATIONS.len() as i64;
+
+/// `folded` is the name as `storage::fold` writes it, for the search. `sequence` is the newest in the log or the snapshot, kept here
+/// so that a log that lost its end does not look whole. Log rows are short and are read by document: no row id.
+const FIRST: &str = "
+CREATE TABLE documents (
+    id            INTEGER PRIMARY KEY,
+    name          TEXT NOT NULL,
+    folded        TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    edited_at_ms  INTEGER NOT NULL,
+    length        INTEGER NOT NULL,
+    sequence      INTEGER NOT NULL,
+    generation    INTEGER NOT NULL DEFAULT 0,
+    deleted_at_ms INTEGER
+) STRICT;
+CREATE UNIQUE INDEX documents_by_name ON documents (name) WHERE deleted_at_ms IS NULL;
+CREATE INDEX documents_deleted ON documents (name) WHERE deleted_at_ms IS NOT NULL;
+CREATE INDEX documents_by_edit ON documents (edited_at_ms DESC, id DESC) WHERE deleted_at_ms IS NULL;
+
+CREATE TABLE snapshots (
+    document_id INTEGER PRIMARY KEY REFERENCES documents (id),
+    generation  INTEGER NOT NULL,
+    through     INTEGER NOT NULL,
+    crc32       INTEGER NOT NULL,
+    data        BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE log (
+    document_id    INTEGER NOT NULL REFERENCES documents (id),
+    first_sequence INTEGER NOT NULL,
+    last_sequence  INTEGER NOT NULL,
+    written_at_ms  INTEGER NOT NULL,
+    crc32          INTEGER NOT NULL,
+    payload        BLOB NOT NULL,
+    PRIMARY KEY (document_id, first_sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE probe (writes INTEGER NOT NULL) STRICT;
+INSERT INTO probe VALUES (0);
+";
+
+/// Brings a file of an older format, or an empty one, to the newest, in one transaction.
+pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for step in MIGRATIONS
+        .iter()
+        .skip(usize::try_from(found).unwrap_or(usize::MAX))
+    {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", KNOWN)?;
+    transaction.commit()
+}

@@ -1,0 +1,318 @@
+//! Every statement that reads or writes documents.
+
+use bytes::Bytes;
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::rows::{checksum, frame, unframe};
+use crate::name::DocumentName;
+use crate::storage::{
+    Append, Compaction, DocumentId, Entry, Lookup, Position, StorageError, Stored, fold,
+};
+
+/// All of them: a database in which one does not compile lacks a table or a column.
+pub const STATEMENTS: [&str; 15] = [
+    NEWEST,
+    FIND,
+    WAS_DELETED,
+    SNAPSHOT,
+    LOG,
+    CREATE,
+    ADVANCE,
+    WRITE,
+    COMPACT,
+    REPLACE,
+    FOLD,
+    DELETE,
+    DROP,
+    LIST,
+    PROBE,
+];
+
+/// The highest identity ever written.
+pub const NEWEST: &str = "SELECT coalesce(max(id), 0) FROM documents";
+const FIND: &str =
+    "SELECT id, sequence, generation FROM documents WHERE name = ?1 AND deleted_at_ms IS NULL";
+const WAS_DELETED: &str =
+    "SELECT 1 FROM documents WHERE name = ?1 AND deleted_at_ms IS NOT NULL LIMIT 1";
+const SNAPSHOT: &str =
+    "SELECT generation, through, crc32, data FROM snapshots WHERE document_id = ?1";
+const LOG: &str = "SELECT first_sequence, last_sequence, crc32, payload FROM log
+    WHERE document_id = ?1 ORDER BY first_sequence";
+const CREATE: &str =
+    "INSERT INTO documents (id, name, folded, created_at_ms, edited_at_ms, length, sequence)
+    VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+const ADVANCE: &str = "UPDATE documents SET edited_at_ms = ?2, length = ?3, sequence = ?5
+    WHERE id = ?1 AND sequence = ?4 AND deleted_at_ms IS NULL";
+const WRITE: &str =
+    "INSERT INTO log (document_id, first_sequence, last_sequence, written_at_ms, crc32, payload)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const COMPACT: &str = "UPDATE documents SET generation = ?2 + 1
+    WHERE id = ?1 AND generation = ?2 AND deleted_at_ms IS NULL AND ?3 BETWEEN
+    coalesce((SELECT through FROM snapshots WHERE document_id = ?1), 0) AND sequence";
+const REPLACE: &str = "INSERT INTO snapshots (document_id, generation, through, crc32, data)
+    VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (document_id) DO UPDATE
+    SET generation = excluded.generation, through = excluded.through, crc32 = excluded.crc32, data = excluded.data";
+const FOLD: &str = "DELETE FROM log WHERE document_id = ?1 AND last_sequence <= ?2";
+const DELETE: &str =
+    "UPDATE documents SET deleted_at_ms = ?2 WHERE id = ?1 AND deleted_at_ms IS NULL";
+const DROP: &str = "DELETE FROM snapshots WHERE document_id = ?1";
+const LIST: &str = "SELECT id, name, length, created_at_ms, edited_at_ms FROM documents
+    WHERE deleted_at_ms IS NULL AND (edited_at_ms, id) < (?2, ?3) AND instr(folded, ?1) > 0
+    ORDER BY edited_at_ms DESC, id DESC LIMIT ?4";
+const PROBE: &str = "UPDATE probe SET writes = writes + 1";
+
+/// Reads a document and checks every row of it.
+pub fn load(transaction: &Transaction<'_>, name: &DocumentName) -> Result<Lookup, StorageError> {
+    let found = transaction
+        .prepare_cached(FIND)?
+        .query_row([name.as_str()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let Some((id, sequence, generation)) = found else {
+        let deleted = transaction
+            .prepare_cached(WAS_DELETED)?
+            .exists([name.as_str()])?;
+        return Ok(if deleted {
+            Lookup::Deleted
+        } else {
+            Lookup::Absent
+        });
+    };
+    let damaged = |what: String| StorageError::Damaged(format!("document {id}: {what}"));
+    let snapshot = snapshot(transaction, id)?;
+    let (through, data) = match snapshot {
+        Some((made, ..)) if made != generation => {
+            return Err(damaged(format!(
+                "its snapshot is {made}, it should be {generation}"
+            )));
+        }
+        None if generation != 0 => return Err(damaged("its snapshot is missing".to_owned())),
+        Some((_, through, data)) => (through, Some(data)),
+        None => (0, None),
+    };
+    let mut updates = Vec::new();
+    let mut reached: i64 = through;
+    let mut statement = transaction.prepare_cached(LOG)?;
+    let mut rows = statement.query([id])?;
+    while let Some(row) = rows.next()? {
+        let (first, last): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let crc: i64 = row.get(2)?;
+        let payload = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
+        if crc != i64::from(checksum([id, first, last], payload)) {
+            return Err(damaged(format!(
+                "the checksum of log row {first}..={last} is wrong"
+            )));
+        }
+        // Only the first row may begin before its place: when the snapshot holds the first updates of that row.
+        let begins = first == reached + 1 || (reached == through && first <= reached);
+        if !begins || last <= reached {
+            return Err(damaged(format!(
+                "log row {first}..={last} does not follow {reached}"
+            )));
+        }
+        let count = u64::try_from(last - first + 1).unwrap_or(0);
+        let framed = unframe(payload, count)
+            .ok_or_else(|| damaged(format!("log row {first}..={last} cannot be read")))?;
+        let folded = usize::try_from(reached + 1 - first).unwrap_or(0);
+        updates.extend(
+            framed
+                .into_iter()
+                .skip(folded)
+                .filter(|update| !update.is_empty()),
+        );
+        reached = last;
+    }
+    if reached != sequence {
+        return Err(damaged(format!(
+            "its log ends at {reached}, it should end at {sequence}"
+        )));
+    }
+    Ok(Lookup::Found(Stored {
+        id: DocumentId(id),
+        generation: unsigned(generation)?,
+        snapshot: data,
+        updates,
+        sequence: unsigned(sequence)?,
+    }))
+}
+
+/// Generation, through and data of a document's snapshot.
+#[allow(clippy::type_complexity)]
+fn snapshot(
+    transaction: &Transaction<'_>,
+    id: i64,
+) -> Result<Option<(i64, i64, Vec<u8>)>, StorageError> {
+    let found: Option<(i64, i64, i64, Vec<u8>)> = transaction
+        .prepare_cached(SNAPSHOT)?
+        .query_row([id], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
+        .optional()?;
+    let Some((generation, through, crc, data)) = found else {
+        return Ok(None);
+    };
+    if crc != i64::from(checksum([id, generation, through], &data)) {
+        return Err(StorageError::Damaged(format!(
+            "document {id}: the checksum of its snapshot is wrong"
+        )));
+    }
+    Ok(Some((generation, through, data)))
+}
+
+/// Writes one append. `Ok(false)`: refused, nothing written.
+pub fn append(transaction: &Transaction<'_>, append: &Append) -> Result<bool, StorageError> {
+    let Append {
+        id,
+        create,
+        first_sequence,
+        updates,
+        length,
+        edited_at_ms,
+    } = append;
+    let first = signed(*first_sequence)?;
+    let last = signed(first_sequence.saturating_add(updates.len() as u64))? - 1;
+    let length = signed(*length)?;
+    let changed = match create {
+        Some(_) if first != 1 => 0,
+        Some(name) => transaction.prepare_cached(CREATE)?.execute(params![
+            id.0,
+            name.as_str(),
+            fold(name.as_str()),
+            edited_at_ms,
+            length,
+            last
+        ])?,
+        None => transaction.prepare_cached(ADVANCE)?.execute(params![
+            id.0,
+            edited_at_ms,
+            length,
+            first - 1,
+            last
+        ])?,
+    };
+    if changed == 0 {
+        return Ok(false);
+    }
+    if !updates.is_empty() {
+        write(transaction, id.0, first, last, *edited_at_ms, updates)?;
+    }
+    Ok(true)
+}
+
+fn write(
+    transaction: &Transaction<'_>,
+    id: i64,
+    first: i64,
+    last: i64,
+    now_ms: i64,
+    updates: &[Bytes],
+) -> Result<(), StorageError> {
+    let payload = frame(updates);
+    let crc = checksum([id, first, last], &payload);
+    transaction
+        .prepare_cached(WRITE)?
+        .execute(params![id, first, last, now_ms, crc, payload])?;
+    Ok(())
+}
+
+/// A log row that reaches beyond `through` stays whole; loading skips what the snapshot holds of it.
+pub fn compact(
+    transaction: &Transaction<'_>,
+    compaction: &Compaction,
+) -> Result<bool, StorageError> {
+    let Compaction {
+        id,
+        generation,
+        through,
+        snapshot,
+    } = compaction;
+    let (generation, through) = (signed(*generation)?, signed(*through)?);
+    let changed = transaction
+        .prepare_cached(COMPACT)?
+        .execute(params![id.0, generation, through])?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    let generation = generation + 1;
+    let crc = checksum([id.0, generation, through], snapshot);
+    transaction
+        .prepare_cached(REPLACE)?
+        .execute(params![id.0, generation, through, crc, snapshot])?;
+    transaction
+        .prepare_cached(FOLD)?
+        .execute(params![id.0, through])?;
+    Ok(true)
+}
+
+/// Keeps the row as a tombstone, without its content.
+pub fn delete(
+    transaction: &Transaction<'_>,
+    id: DocumentId,
+    now_ms: i64,
+) -> Result<bool, StorageError> {
+    if transaction
+        .prepare_cached(DELETE)?
+        .execute(params![id.0, now_ms])?
+        == 0
+    {
+        return Ok(false);
+    }
+    transaction
+        .prepare_cached(FOLD)?
+        .execute(params![id.0, i64::MAX])?;
+    transaction.prepare_cached(DROP)?.execute([id.0])?;
+    Ok(true)
+}
+
+/// One page of the list.
+pub fn list(
+    transaction: &Transaction<'_>,
+    query: &str,
+    after: Option<Position>,
+    limit: usize,
+) -> Result<Vec<Entry>, StorageError> {
+    let (edited, id) = after.map_or((i64::MAX, i64::MAX), |after| {
+        (after.edited_at_ms, after.id.0)
+    });
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = transaction.prepare_cached(LIST)?;
+    let mut rows = statement.query(params![fold(query), edited, id, limit])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = DocumentId(row.get(0)?);
+        let name: String = row.get(1)?;
+        let name = DocumentName::new(&name).map_err(|why| {
+            StorageError::Damaged(format!("document {}: its name is not one: {why}", id.0))
+        })?;
+        let edited_at_ms = row.get(4)?;
+        entries.push(Entry {
+            name,
+            length: unsigned(row.get(2)?)?,
+            created_at_ms: row.get(3)?,
+            edited_at_ms,
+            position: Position { edited_at_ms, id },
+        });
+    }
+    Ok(entries)
+}
+
+/// Changes something.
+pub fn probe(transaction: &Transaction<'_>) -> Result<(), StorageError> {
+    match transaction.prepare_cached(PROBE)?.execute([])? {
+        1 => Ok(()),
+        rows => Err(StorageError::Damaged(format!(
+            "the probe table has {rows} rows"
+        ))),
+    }
+}
+
+fn signed(number: u64) -> Result<i64, StorageError> {
+    i64::try_from(number)
+        .map_err(|_| StorageError::Failed(format!("{number} is more than storage can count")))
+}
+
+fn unsigned(number: i64) -> Result<u64, StorageError> {
+    u64::try_from(number)
+        .map_err(|_| StorageError::Damaged(format!("{number} stands where a count belongs")))
+}

@@ -1,0 +1,436 @@
+//! What both storages promise, and that they agree.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashMap;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use ropewalk::name::DocumentName;
+use ropewalk::storage::memory::Memory;
+use ropewalk::storage::sqlite::Sqlite;
+use ropewalk::storage::{Append, Compaction, DocumentId, Entry, Lookup, Storage, Stored};
+
+/// Runs a test on every kind of storage.
+fn on_each(test: impl Fn(&dyn Storage)) {
+    let folder = tempfile::tempdir().unwrap();
+    test(&Sqlite::open(folder.path()).unwrap());
+    test(&Memory::default());
+}
+
+fn name(name: &str) -> DocumentName {
+    DocumentName::new(name).unwrap()
+}
+
+fn append(id: DocumentId, first: u64, updates: &[&str]) -> Append {
+    Append {
+        id,
+        create: None,
+        first_sequence: first,
+        updates: updates
+            .iter()
+            .map(|update| update.as_bytes().to_vec().into())
+            .collect(),
+        length: first,
+        edited_at_ms: 1_000 + first as i64,
+    }
+}
+
+fn begin(id: DocumentId, document: &str, updates: &[&str]) -> Append {
+    Append {
+        create: Some(name(document)),
+        ..append(id, 1, updates)
+    }
+}
+
+fn create(storage: &dyn Storage, document: &str, updates: &[&str]) -> DocumentId {
+    let id = storage.allocate();
+    assert_eq!(storage.append(&[begin(id, document, updates)]).unwrap(), []);
+    id
+}
+
+fn found(storage: &dyn Storage, document: &str) -> Stored {
+    match storage.load(&name(document)).unwrap() {
+        Lookup::Found(stored) => stored,
+        other => panic!("{document}: {other:?}"),
+    }
+}
+
+fn updates(stored: &Stored) -> Vec<&str> {
+    stored
+        .updates
+        .iter()
+        .map(|update| std::str::from_utf8(update).unwrap())
+        .collect()
+}
+
+fn compaction(id: DocumentId, generation: u64, through: u64, snapshot: &str) -> Compaction {
+    Compaction {
+        id,
+        generation,
+        through,
+        snapshot: snapshot.as_bytes().to_vec(),
+    }
+}
+
+#[test]
+fn updates_come_back_in_order() {
+    on_each(|storage| {
+        let id = create(storage, "a", &["1", "2"]);
+        storage.append(&[append(id, 3, &["3", "4", "5"])]).unwrap();
+        let stored = found(storage, "a");
+        assert_eq!(updates(&stored), ["1", "2", "3", "4", "5"]);
+        assert_eq!((stored.id, stored.sequence, stored.generation), (id, 5, 0));
+        assert_eq!(stored.snapshot, None);
+        assert!(matches!(storage.load(&name("A")).unwrap(), Lookup::Absent));
+    });
+}
+
+#[test]
+fn a_document_may_begin_without_updates_or_with_one_that_says_nothing() {
+    on_each(|storage| {
+        let bare = create(storage, "bare", &[]);
+        assert_eq!(found(storage, "bare").sequence, 0);
+        storage.append(&[append(bare, 1, &["1"])]).unwrap();
+        assert_eq!(updates(&found(storage, "bare")), ["1"]);
+
+        let empty = create(storage, "empty", &[""]);
+        let stored = found(storage, "empty");
+        assert_eq!((stored.sequence, stored.updates.len()), (1, 0));
+        storage.append(&[append(empty, 2, &["2"])]).unwrap();
+        assert_eq!(updates(&found(storage, "empty")), ["2"]);
+    });
+}
+
+#[test]
+fn a_mistaken_append_is_refused_and_the_others_are_written() {
+    on_each(|storage| {
+        let a = create(storage, "a", &["1"]);
+        let gap = create(storage, "gap", &["1"]);
+        let (b, taken, unknown) = (storage.allocate(), storage.allocate(), storage.allocate());
+        let refused = storage
+            .append(&[
+                append(gap, 3, &["3"]),
+                append(unknown, 1, &["1"]),
+                begin(taken, "a", &["other"]),
+                append(a, 2, &["2"]),
+                begin(b, "b", &["1"]),
+            ])
+            .unwrap();
+        assert_eq!(refused, [gap, unknown, taken]);
+        assert_eq!(updates(&found(storage, "a")), ["1", "2"]);
+        assert_eq!(updates(&found(storage, "b")), ["1"]);
+        assert_eq!(updates(&found(storage, "gap")), ["1"]);
+        assert_eq!(storage.append(&[append(a, 2, &["again"])]).unwrap(), [a]);
+        assert_eq!(storage.append(&[append(a, 0, &["zero"])]).unwrap(), [a]);
+        assert_eq!(updates(&found(storage, "a")), ["1", "2"]);
+    });
+}
+
+#[test]
+fn a_snapshot_replaces_what_it_holds() {
+    on_each(|storage| {
+        let id = create(storage, "a", &["1", "2"]);
+        storage.append(&[append(id, 3, &["3"])]).unwrap();
+        storage.append(&[append(id, 4, &["4"])]).unwrap();
+        assert!(storage.compact(&compaction(id, 0, 3, "123")).unwrap());
+        let stored = found(storage, "a");
+        assert_eq!(stored.snapshot.as_deref(), Some(&b"123"[..]));
+        assert_eq!(updates(&stored), ["4"]);
+        assert_eq!((stored.generation, stored.sequence), (1, 4));
+        storage.append(&[append(id, 5, &["5"])]).unwrap();
+        assert!(storage.compact(&compaction(id, 1, 5, "12345")).unwrap());
+        let stored = found(storage, "a");
+        assert_eq!(
+            (stored.generation, stored.sequence, stored.updates.len()),
+            (2, 5, 0)
+        );
+        storage.append(&[append(id, 6, &["6"])]).unwrap();
+        assert_eq!(updates(&found(storage, "a")), ["6"]);
+    });
+}
+
+#[test]
+fn a_snapshot_may_end_within_a_log_row() {
+    on_each(|storage| {
+        let id = create(storage, "a", &["1", "2", "3", "4"]);
+        storage.append(&[append(id, 5, &["5"])]).unwrap();
+        for (generation, through) in [(0, 2), (1, 3)] {
+            assert!(
+                storage
+                    .compact(&compaction(id, generation, through, "…"))
+                    .unwrap()
+            );
+            let stored = found(storage, "a");
+            assert_eq!(updates(&stored), &["3", "4", "5"][through as usize - 2..]);
+            assert_eq!(stored.sequence, 5);
+        }
+        assert!(storage.compact(&compaction(id, 2, 4, "1234")).unwrap());
+        assert_eq!(updates(&found(storage, "a")), ["5"]);
+    });
+}
+
+#[test]
+fn only_one_of_two_compactions_wins_and_none_loses_updates() {
+    on_each(|storage| {
+        let id = create(storage, "a", &["1", "2"]);
+        assert!(!storage.compact(&compaction(id, 0, 3, "ahead")).unwrap());
+        assert!(
+            !storage
+                .compact(&compaction(id, 1, 2, "from nowhere"))
+                .unwrap()
+        );
+        assert!(
+            !storage
+                .compact(&compaction(storage.allocate(), 0, 0, "unknown"))
+                .unwrap()
+        );
+        assert!(storage.compact(&compaction(id, 0, 1, "first")).unwrap());
+        assert!(!storage.compact(&compaction(id, 0, 2, "second")).unwrap());
+        assert!(
+            !storage
+                .compact(&compaction(id, 1, 0, "behind the first"))
+                .unwrap()
+        );
+        let stored = found(storage, "a");
+        assert_eq!(stored.snapshot.as_deref(), Some(&b"first"[..]));
+        assert_eq!(updates(&stored), ["2"]);
+    });
+}
+
+#[test]
+fn a_deleted_name_is_known_and_may_begin_again() {
+    on_each(|storage| {
+        let first = create(storage, "a", &["1"]);
+        assert!(storage.compact(&compaction(first, 0, 1, "1")).unwrap());
+        assert!(storage.delete(first, 7).unwrap());
+        assert!(!storage.delete(first, 8).unwrap());
+        assert!(!storage.delete(storage.allocate(), 8).unwrap());
+        assert!(matches!(storage.load(&name("a")).unwrap(), Lookup::Deleted));
+        assert_eq!(
+            storage.append(&[append(first, 2, &["late"])]).unwrap(),
+            [first]
+        );
+        assert!(!storage.compact(&compaction(first, 1, 1, "late")).unwrap());
+        assert_eq!(storage.list("", None, 10).unwrap(), []);
+
+        let second = create(storage, "a", &["new"]);
+        assert_ne!(first, second);
+        assert_eq!(updates(&found(storage, "a")), ["new"]);
+        assert!(storage.delete(second, 9).unwrap());
+        assert!(matches!(storage.load(&name("a")).unwrap(), Lookup::Deleted));
+        create(storage, "a", &["newer"]);
+        assert_eq!(storage.list("", None, 10).unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn the_list_is_newest_first_and_its_pages_join() {
+    on_each(|storage| {
+        for i in 0..25u64 {
+            let id = storage.allocate();
+            // Several share a time: the identity decides.
+            let edited_at_ms = (i / 4) as i64;
+            let begin = Append {
+                edited_at_ms,
+                length: i,
+                ..begin(id, &format!("d{i}"), &["1"])
+            };
+            storage.append(&[begin]).unwrap();
+        }
+        let all = storage.list("", None, 100).unwrap();
+        let names: Vec<String> = all.iter().map(|entry| entry.name.to_string()).collect();
+        let expected: Vec<String> = (0..25).rev().map(|i| format!("d{i}")).collect();
+        assert_eq!(names, expected);
+        assert_eq!(
+            (all[0].length, all[0].created_at_ms, all[0].edited_at_ms),
+            (24, 6, 6)
+        );
+        let mut paged: Vec<Entry> = Vec::new();
+        loop {
+            let page = storage
+                .list("", paged.last().map(|last| last.position), 7)
+                .unwrap();
+            if page.is_empty() {
+                break;
+            }
+            paged.extend(page);
+        }
+        assert_eq!(paged, all);
+        assert_eq!(storage.list("", None, 0).unwrap(), []);
+    });
+}
+
+#[test]
+fn an_edit_moves_a_document_to_the_front() {
+    on_each(|storage| {
+        let old = create(storage, "old", &["1"]);
+        create(storage, "new", &["1"]);
+        let edit = Append {
+            edited_at_ms: 9_999,
+            length: 77,
+            ..append(old, 2, &["2"])
+        };
+        storage.append(&[edit]).unwrap();
+        let list = storage.list("", None, 10).unwrap();
+        assert_eq!(list[0].name, name("old"));
+        assert_eq!(
+            (list[0].length, list[0].edited_at_ms, list[0].created_at_ms),
+            (77, 9_999, 1_001)
+        );
+    });
+}
+
+#[test]
+fn a_query_is_text_and_not_a_pattern() {
+    on_each(|storage| {
+        for document in [
+            "Notes/Über 100%",
+            "a_b",
+            "axb",
+            "Ärger/ΟΔΟΣ",
+            "Straße",
+            "c'est",
+            "日本",
+        ] {
+            create(storage, document, &["1"]);
+        }
+        let search = |query: &str| -> Vec<String> {
+            let found = storage.list(query, None, 10).unwrap();
+            let mut names: Vec<_> = found.iter().map(|entry| entry.name.to_string()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(search("0%"), ["Notes/Über 100%"]);
+        assert_eq!(search("%"), ["Notes/Über 100%"]);
+        assert_eq!(search("_"), ["a_b"]);
+        assert_eq!(search("über"), ["Notes/Über 100%"]);
+        assert_eq!(search("nOTES/ÜB"), ["Notes/Über 100%"]);
+        assert_eq!(search("οδος"), ["Ärger/ΟΔΟΣ"]);
+        assert_eq!(search("STRASSE"), ["Straße"]);
+        assert_eq!(search("'"), ["c'est"]);
+        assert_eq!(search("本"), ["日本"]);
+        assert_eq!(search("nothing like it"), [""; 0]);
+        assert_eq!(search("\0"), [""; 0]);
+        assert_eq!(search("").len(), 7);
+    });
+}
+
+#[test]
+fn identities_are_never_given_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Sqlite::open(folder.path()).unwrap();
+    let id = create(&storage, "a", &["1"]);
+    storage.delete(id, 1).unwrap();
+    storage.reopen().unwrap();
+    assert!(storage.allocate() > id);
+    drop(storage);
+    let storage = Sqlite::open(folder.path()).unwrap();
+    assert!(storage.allocate() > id, "the tombstone counts");
+}
+
+#[test]
+fn after_close_everything_fails() {
+    on_each(|storage| {
+        create(storage, "a", &["1"]);
+        storage.close().unwrap();
+        assert!(storage.load(&name("a")).is_err());
+        assert!(storage.probe().is_err());
+        assert!(storage.append(&[]).is_err());
+        assert!(storage.list("", None, 1).is_err());
+    });
+}
+
+/// What the random history believes of a living document.
+struct Belief {
+    id: DocumentId,
+    sequence: u64,
+    generation: u64,
+}
+
+/// The same random history on both, with SQLite opened again now and then: every answer must be equal.
+#[test]
+fn sqlite_and_memory_agree() {
+    let seed = std::env::var("SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
+    println!("SEED={seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let folder = tempfile::tempdir().unwrap();
+    let mut sqlite = Sqlite::open(folder.path()).unwrap();
+    let memory = Memory::default();
+    let names = ["a", "b", "c", "A", "ä/b"];
+    let mut living: HashMap<&str, Belief> = HashMap::new();
+    for step in 0..600 {
+        let document = names[random.random_range(0..names.len())];
+        match random.random_range(0..12) {
+            0..6 => {
+                let known = living.get(document);
+                let (id, sequence) = known.map_or((DocumentId(1 + step), 0), |known| {
+                    (known.id, known.sequence)
+                });
+                let wrong = random.random_ratio(1, 10);
+                let count = random.random_range(1..5);
+                let append = Append {
+                    id,
+                    create: known.is_none().then(|| name(document)),
+                    first_sequence: sequence + 1 + u64::from(wrong),
+                    updates: (0..count)
+                        .map(|_| vec![7; random.random_range(0..300)].into())
+                        .collect(),
+                    length: random.random_range(0..1000),
+                    edited_at_ms: random.random_range(0..20),
+                };
+                let refused = sqlite.append(std::slice::from_ref(&append)).unwrap();
+                assert_eq!(refused, memory.append(&[append]).unwrap(), "step {step}");
+                assert_eq!(refused.is_empty(), !wrong, "step {step}");
+                if !wrong {
+                    let fresh = Belief {
+                        id,
+                        sequence: 0,
+                        generation: 0,
+                    };
+                    living.entry(document).or_insert(fresh).sequence += count;
+                }
+            }
+            6..9 => {
+                if let Some(Belief {
+                    id,
+                    sequence,
+                    generation,
+                }) = living.get_mut(document)
+                {
+                    let compaction = Compaction {
+                        id: *id,
+                        generation: random.random_range(generation.saturating_sub(1)..=*generation),
+                        through: random.random_range(sequence.saturating_sub(4)..=*sequence + 1),
+                        snapshot: vec![9; random.random_range(0..9000)],
+                    };
+                    let done = sqlite.compact(&compaction).unwrap();
+                    assert_eq!(done, memory.compact(&compaction).unwrap(), "step {step}");
+                    *generation += u64::from(done);
+                }
+            }
+            9 => {
+                if let Some(Belief { id, .. }) = living.remove(document) {
+                    assert!(sqlite.delete(id, step).unwrap() && memory.delete(id, step).unwrap());
+                }
+            }
+            10 => sqlite.reopen().unwrap(),
+            _ => {
+                drop(sqlite);
+                sqlite = Sqlite::open(folder.path()).unwrap();
+            }
+        }
+        for document in names {
+            let document = name(document);
+            let (left, right) = (
+                sqlite.load(&document).unwrap(),
+                memory.load(&document).unwrap(),
+            );
+            assert_eq!(format!("{left:?}"), format!("{right:?}"), "step {step}");
+        }
+        let query = ["", "a", "B"][random.random_range(0..3)];
+        assert_eq!(
+            sqlite.list(query, None, 9).unwrap(),
+            memory.list(query, None, 9).unwrap()
+        );
+    }
+}
