@@ -1,0 +1,305 @@
+//! The thread that writes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::batch::Batch;
+use super::{Entry, JournalError, Place, Shared, fail};
+use crate::storage::{Compaction, DocumentId, Storage, StorageError};
+
+/// How long after a failure storage is opened again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Where an answer goes.
+type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
+
+/// What the handles ask for.
+pub enum Command {
+    /// See [`super::Journal::append`].
+    Append(Queued),
+    /// See [`super::Journal::compact`].
+    Compact(u64, Compaction, Place, Reply<bool>),
+    /// See [`super::Journal::delete`].
+    Delete(u64, DocumentId, i64, Place, Reply<bool>),
+    /// See [`super::Journal::probe`].
+    Probe(Reply<()>),
+    /// See [`super::Journal::flush`].
+    Flush(Reply<()>),
+    /// See [`super::Journal::shutdown`].
+    Stop(Reply<()>),
+}
+
+/// An entry that is not decided yet. One that is dropped, wherever that happens, has failed: its document must
+/// never wait for an answer that does not come.
+pub struct Queued(Option<(Entry, Place)>);
+
+impl Queued {
+    /// Puts an entry into the place that it was given.
+    pub fn new(entry: Entry, place: Place) -> Self {
+        Self(Some((entry, place)))
+    }
+
+    fn epoch(&self) -> Option<u64> {
+        self.0.as_ref().map(|(entry, _)| entry.epoch)
+    }
+
+    fn bytes(&self) -> usize {
+        self.0
+            .as_ref()
+            .and_then(|(entry, _)| entry.update.as_ref())
+            .map_or(0, Bytes::len)
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        if let Some((entry, _)) = &self.0 {
+            fail(&entry.durable);
+        }
+    }
+}
+
+impl Command {
+    /// Answers without doing it.
+    pub fn refuse(self, why: JournalError) {
+        match self {
+            Self::Append(entry) => drop(entry),
+            Self::Compact(.., reply) | Self::Delete(.., reply) => drop(reply.send(Err(why))),
+            Self::Probe(reply) | Self::Stop(reply) => drop(reply.send(Err(why))),
+            Self::Flush(reply) => drop(reply.send(Ok(()))),
+        }
+    }
+}
+
+/// The writing end of the queue.
+pub struct Writer {
+    storage: Arc<dyn Storage>,
+    shared: Arc<Shared>,
+    queue: Receiver<Command>,
+}
+
+/// What comes after a batch.
+#[derive(Default)]
+struct After {
+    /// Answered by the commit itself.
+    probes: Vec<Reply<()>>,
+    flushes: Vec<Reply<()>>,
+    /// Ends the batch, because it must come after it.
+    next: Option<Command>,
+}
+
+impl Writer {
+    /// Writes `queue` into `storage`.
+    pub fn new(storage: Arc<dyn Storage>, shared: Arc<Shared>, queue: Receiver<Command>) -> Self {
+        Self {
+            storage,
+            shared,
+            queue,
+        }
+    }
+
+    /// Runs until it is told to stop or nobody can ask for anything any more.
+    pub fn run(self) {
+        let mut next = None;
+        loop {
+            let command = match next.take() {
+                Some(command) => command,
+                None => match self.queue.recv() {
+                    Ok(command) => command,
+                    Err(_) => return,
+                },
+            };
+            match command {
+                Command::Stop(reply) => return self.stop(reply),
+                Command::Compact(epoch, compaction, _place, reply) => {
+                    let work = |storage: &dyn Storage| storage.compact(&compaction);
+                    next = self.alone(epoch, work, reply);
+                }
+                Command::Delete(epoch, id, now_ms, _place, reply) => {
+                    next = self.alone(epoch, |storage| storage.delete(id, now_ms), reply);
+                }
+                Command::Append(..) | Command::Probe(_) | Command::Flush(_) => {
+                    let (batch, after) = self.gather(command);
+                    next = self.commit(batch, after);
+                }
+            }
+        }
+    }
+
+    /// Takes what waits, up to the limits of a batch or to what must come after it.
+    fn gather(&self, first: Command) -> (Batch, After) {
+        let limits = &self.shared.limits;
+        let mut batch = Batch::default();
+        let mut after = After::default();
+        let mut command = Some(first);
+        while let Some(taken) = command {
+            match taken {
+                Command::Append(mut queued) => {
+                    let full = batch.updates() >= limits.batch_updates
+                        || batch.bytes().saturating_add(queued.bytes()) > limits.batch_bytes;
+                    if batch.updates() > 0 && full {
+                        after.next = Some(Command::Append(queued));
+                        break;
+                    }
+                    if queued
+                        .epoch()
+                        .is_some_and(|epoch| self.shared.accepts(epoch))
+                        && let Some((entry, place)) = queued.0.take()
+                    {
+                        batch.add(entry, place);
+                    }
+                }
+                Command::Probe(reply) => after.probes.push(reply),
+                Command::Flush(reply) => after.flushes.push(reply),
+                other => {
+                    after.next = Some(other);
+                    break;
+                }
+            }
+            command = self.queue.try_recv().ok();
+        }
+        (batch, after)
+    }
+
+    /// Writes a batch, and answers. Returns the command to go on with.
+    fn commit(&self, batch: Batch, after: After) -> Option<Command> {
+        let After {
+            probes,
+            flushes,
+            mut next,
+        } = after;
+        let begun = Instant::now();
+        let outcome = if batch.updates() > 0 {
+            self.guarded(|storage| storage.append(batch.appends()))
+        } else if probes.is_empty() {
+            Ok(Vec::new())
+        } else {
+            self.guarded(|storage| storage.probe()).map(|()| Vec::new())
+        };
+        match outcome {
+            Ok(refused) => {
+                if batch.updates() > 0 {
+                    self.shared
+                        .stats
+                        .committed(batch.updates() as u64, begun.elapsed());
+                }
+                batch.committed(&refused);
+                answer(probes, Ok(()));
+                answer(flushes, Ok(()));
+            }
+            Err(error) => {
+                self.fails(&error);
+                batch.failed();
+                answer(probes, Err(JournalError::Failed));
+                answer(flushes, Ok(()));
+                next = self.recover(next);
+            }
+        }
+        next
+    }
+
+    /// Does what has a transaction of its own. Returns the command to go on with.
+    fn alone<T>(
+        &self,
+        epoch: u64,
+        work: impl FnOnce(&dyn Storage) -> Result<T, StorageError>,
+        reply: Reply<T>,
+    ) -> Option<Command> {
+        if !self.shared.accepts(epoch) {
+            let _ = reply.send(Err(JournalError::Failed));
+            return None;
+        }
+        match self.guarded(work) {
+            Ok(done) => {
+                let _ = reply.send(Ok(done));
+                None
+            }
+            // A snapshot needs more room than an update; while updates fit, nobody need be sent away.
+            Err(StorageError::Full(reason)) => {
+                tracing::warn!(reason, "no room on the disk for a snapshot or a deletion");
+                let _ = reply.send(Err(JournalError::Full));
+                None
+            }
+            Err(error) => {
+                self.fails(&error);
+                let _ = reply.send(Err(JournalError::Failed));
+                self.recover(None)
+            }
+        }
+    }
+
+    /// Calls storage; a panic in there is a failure like any other.
+    fn guarded<T>(
+        &self,
+        work: impl FnOnce(&dyn Storage) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        catch_unwind(AssertUnwindSafe(|| work(&*self.storage)))
+            .unwrap_or_else(|_| Err(StorageError::Failed("a panic in storage".to_owned())))
+    }
+
+    /// From here on nothing is accepted, before anybody hears of the failure.
+    fn fails(&self, error: &StorageError) {
+        tracing::error!(%error, "storage failed; nothing is saved until it works again");
+        self.shared.healthy.store(false, Ordering::SeqCst);
+        self.shared.stats.failed();
+    }
+
+    /// Refuses everything until storage is open again and takes a write; then a new epoch begins. Returns a command
+    /// that must be handled afterwards.
+    fn recover(&self, pending: Option<Command>) -> Option<Command> {
+        let mut retry_at = Instant::now() + RETRY;
+        let mut received = pending.ok_or(RecvTimeoutError::Timeout);
+        loop {
+            match received {
+                // Nobody is left who could see it work again.
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Ok(stop @ Command::Stop(_)) => return Some(stop),
+                Ok(command) => command.refuse(JournalError::Failed),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if Instant::now() >= retry_at {
+                match self.guarded(|storage| storage.reopen().and_then(|()| storage.probe())) {
+                    Ok(()) => break,
+                    Err(error) => tracing::warn!(%error, "storage still fails"),
+                }
+                retry_at = Instant::now() + RETRY;
+            }
+            received = self
+                .queue
+                .recv_timeout(retry_at.saturating_duration_since(Instant::now()));
+        }
+        let epoch = self.shared.epoch.fetch_add(1, Ordering::SeqCst) + 1;
+        self.shared.healthy.store(true, Ordering::SeqCst);
+        tracing::info!(epoch, "storage works again");
+        None
+    }
+
+    fn stop(self, reply: Reply<()>) {
+        let healthy = self.shared.healthy.swap(false, Ordering::SeqCst);
+        let closed = self.guarded(|storage| storage.close());
+        if let Err(error) = &closed {
+            tracing::error!(%error, "the database could not be closed cleanly");
+        }
+        // What came later is dropped with the queue, which is an answer.
+        drop(self.queue);
+        let done = if healthy && closed.is_ok() {
+            Ok(())
+        } else {
+            Err(JournalError::Failed)
+        };
+        let _ = reply.send(done);
+    }
+}
+
+fn answer(replies: Vec<Reply<()>>, what: Result<(), JournalError>) {
+    for reply in replies {
+        // Who asked may have gone.
+        let _ = reply.send(what);
+    }
+}
