@@ -1,1 +1,17 @@
-//! Harness.
+//! What the stories in `tests/tests/stories` are told with: the real binary, real sockets, a real Yjs replica.
+//!
+//! Nothing here uses the server's own crates: a mistake in them must not hide itself.
+#![allow(clippy::unwrap_used)]
+
+pub mod client;
+pub mod frames;
+pub mod http;
+pub mod ropewalk;
+pub mod socket;
+pub mod wait;
+
+pub use client::Client;
+pub use http::{Request, Response};
+pub use ropewalk::{Failed, Ropewalk};
+pub use socket::{Closed, Socket};
+pub use wait::{DEADLINE, until, within};

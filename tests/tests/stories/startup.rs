@@ -1,0 +1,194 @@
+//! What can go wrong at the start has one clear line and an exit code of its own, and nothing is touched.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use ropewalk_tests::ropewalk::{binary, folder};
+use ropewalk_tests::{Client, Failed, Ropewalk};
+
+/// One line for people on stderr, and nothing on stdout.
+fn assert_one_clear_line(failed: &Failed, must_say: &str) {
+    let lines: Vec<&str> = failed.stderr.lines().filter(|line| line.starts_with("ropewalk: ")).collect();
+    assert_eq!(lines.len(), 1, "one line that starts with `ropewalk: `: {failed:?}");
+    assert!(lines[0].contains(must_say), "the line names {must_say:?}: {:?}", lines[0]);
+    assert!(!failed.stderr.contains("panicked"), "{failed:?}");
+    assert_eq!(failed.stdout, "", "{failed:?}");
+}
+
+/// Every file below a folder with its bytes.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(contents(&path));
+        } else {
+            files.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+    }
+    files.sort();
+    files
+}
+
+/// A folder with a database that was closed in order.
+async fn written() -> Arc<tempfile::TempDir> {
+    let mut server = Ropewalk::start().await;
+    let ann = Client::join(&server, "written").await;
+    ann.insert(0, &"words of great value ".repeat(2_000));
+    ann.all_saved().await;
+    assert_eq!(server.terminate().await, Some(0));
+    server.data()
+}
+
+/// Tries to start a server on a folder, which must fail and leave every byte as it is.
+async fn refused(data: &Arc<tempfile::TempDir>, code: i32) {
+    let before = contents(data.path());
+    let failed = Ropewalk::on(data.clone(), &[]).await.err().expect("the server must not start");
+    assert_eq!(failed.code, Some(code), "{failed:?}");
+    assert_one_clear_line(&failed, "");
+    assert!(contents(data.path()) == before, "nothing is touched");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_where_to_go_and_where_documents_are() {
+    let server = Ropewalk::start().await;
+    assert_eq!(server.announced[0], format!("Ropewalk is ready: http://{}", server.address));
+    let data = server.announced[1].strip_prefix("Documents are kept in ").unwrap();
+    assert_eq!(Path::new(data).canonicalize().unwrap(), server.data().path().canonicalize().unwrap());
+    assert!(Path::new(data).is_absolute());
+    assert_eq!(server.announced.len(), 2);
+    let mode = std::fs::metadata(server.database()).unwrap().mode();
+    assert_eq!(mode & 0o007, 0, "the database is not for everyone on the machine: {mode:o}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_3() {
+    let server = Ropewalk::start().await;
+    let place = folder();
+    let address = server.address.to_string();
+    let failed = Ropewalk::run(&["--listen", &address, "--data", "new"], &[], place.path()).await;
+    assert_eq!(failed.code, Some(3), "{failed:?}");
+    assert_one_clear_line(&failed, &address);
+    assert_eq!(server.get("/healthz").await.status, 200, "the other goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_in_use_is_4() {
+    let server = Ropewalk::start().await;
+    let ann = Client::join(&server, "in use").await;
+    ann.insert(0, "kept");
+    ann.all_saved().await;
+    let failed = Ropewalk::on(server.data(), &[]).await.err().expect("a second server must not start");
+    assert_eq!(failed.code, Some(4), "{failed:?}");
+    assert_one_clear_line(&failed, &server.data().path().display().to_string());
+    ann.append(" and on");
+    ann.all_saved().await;
+    assert_eq!(server.text("in use").await, "kept and on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_a_killed_server_is_not_in_use() {
+    let mut server = Ropewalk::start().await;
+    server.kill().await;
+    server.start_again().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_cannot_be_one_is_4() {
+    let place = folder();
+    std::fs::write(place.path().join("file"), "not a folder").unwrap();
+    for data in ["file", "file/below", "/proc/ropewalk", "/dev/null/data"] {
+        let failed = Ropewalk::run(&["--listen", "127.0.0.1:0", "--data", data], &[], place.path()).await;
+        assert_eq!(failed.code, Some(4), "{data}: {failed:?}");
+        assert_one_clear_line(&failed, data);
+    }
+    assert_eq!(std::fs::read_to_string(place.path().join("file")).unwrap(), "not a folder");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_without_write_permission_is_4() {
+    let place = folder();
+    std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let data = place.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, PermissionsExt::from_mode(0o555)).unwrap();
+    let program = place.path().join("ropewalk");
+    std::fs::copy(binary(), &program).unwrap();
+    // Root may write anywhere, so root becomes nobody for this.
+    let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    let mut command = if root {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        command
+    } else {
+        Command::new(&program)
+    };
+    command.args(["--listen", "127.0.0.1:0", "--data"]).arg(&data).current_dir(place.path());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let failed = Failed {
+        code: output.status.code(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+    };
+    assert_eq!(failed.code, Some(4), "{failed:?}");
+    assert_one_clear_line(&failed, &data.display().to_string());
+    assert!(contents(&data).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_database_is_5_and_stays_as_it_is() {
+    // Not a database at all, one with its head torn off, and one cut short.
+    for damage in ["garbage", "head", "cut", "pages"] {
+        let data = written().await;
+        let path = data.path().join("ropewalk.db");
+        let mut bytes = std::fs::read(&path).unwrap();
+        match damage {
+            "garbage" => bytes = b"these are not the bytes of a database ".repeat(500),
+            "head" => bytes[..100].fill(0xff),
+            "cut" => bytes.truncate(bytes.len() / 2 + 17),
+            _ => {
+                let end = bytes.len();
+                bytes[4096..end].fill(0xee);
+            }
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        println!("{damage}");
+        refused(&data, 5).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_a_newer_version_is_6_and_stays_as_it_is() {
+    let data = written().await;
+    let path = data.path().join("ropewalk.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // `user_version` in the head of a SQLite file.
+    bytes[60..64].copy_from_slice(&1_000_000u32.to_be_bytes());
+    std::fs::write(&path, &bytes).unwrap();
+    refused(&data, 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_programs_database_is_not_taken_over() {
+    let data = written().await;
+    let path = data.path().join("ropewalk.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // `application_id` in the head of a SQLite file.
+    bytes[68..72].copy_from_slice(b"elsE");
+    std::fs::write(&path, &bytes).unwrap();
+    refused(&data, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_starts_again_once_it_is_mended() {
+    let data = written().await;
+    let path = data.path().join("ropewalk.db");
+    let good = std::fs::read(&path).unwrap();
+    std::fs::write(&path, b"damaged".repeat(1_000)).unwrap();
+    refused(&data, 5).await;
+    std::fs::write(&path, &good).unwrap();
+    let server = Ropewalk::on(data, &[]).await.unwrap();
+    assert_eq!(server.text("written").await, "words of great value ".repeat(2_000));
+}
