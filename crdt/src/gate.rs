@@ -1,0 +1,352 @@
+//! What of an update may be applied now, what has to wait, and what is refused.
+//!
+//! Ready is a struct when the clocks of its client join, both neighbours and its parent are known,
+//! and both neighbours hang at the same place. Nothing else ever reaches the engine.
+
+use crate::held::{Held, Piece};
+use crate::ledger::{GONE, Ledger, Place};
+use crate::update::{Content, Id, Kind, Parent, Section, Struct, Update};
+use crate::wire::write_var;
+use crate::{ClientId, DeleteSet, Error};
+use std::collections::{BTreeSet, HashSet};
+
+/// Clients in one batch for the engine: it recurses over them and scans them per dependency.
+const BATCH_CLIENTS: usize = 32;
+
+/// What to do with an update, found without changing anything but the ledger.
+#[derive(Default)]
+pub(crate) struct Plan {
+    /// Structs to apply, in an order in which each finds what it depends on.
+    pub(crate) ready: Ready,
+    /// New deletes of known units.
+    pub(crate) deletes: DeleteSet,
+    /// New deletes of unknown units.
+    pub(crate) held_deletes: DeleteSet,
+    /// New pieces to hold.
+    pub(crate) hold: Vec<Piece>,
+    /// Held pieces that were looked at again: to be taken out of what is held.
+    pub(crate) woken: Vec<Piece>,
+    /// What is left of those: to be held again.
+    pub(crate) hold_on: Vec<Piece>,
+    /// Whether something of the update itself waits.
+    pub(crate) waits: bool,
+}
+
+/// Structs as bytes, cut where the client changes.
+#[derive(Default)]
+pub(crate) struct Ready {
+    spans: Vec<Span>,
+    bytes: Vec<u8>,
+}
+
+struct Span {
+    client: ClientId,
+    clock: u32,
+    count: usize,
+    start: usize,
+    end: usize,
+}
+
+impl Ready {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Number of bytes of all structs.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn push(&mut self, block: &Struct<'_>, offset: u32, gone: bool) {
+        let start = self.bytes.len();
+        if gone {
+            self.bytes.push(Kind::Gc as u8);
+            write_var(&mut self.bytes, u64::from(block.len - offset));
+        } else {
+            block.write_from(offset, &mut self.bytes);
+        }
+        let end = self.bytes.len();
+        match self.spans.last_mut() {
+            Some(span) if span.client == block.client => {
+                span.count += 1;
+                span.end = end;
+            }
+            _ => self.spans.push(Span {
+                client: block.client,
+                clock: block.clock + offset,
+                count: 1,
+                start,
+                end,
+            }),
+        }
+    }
+
+    /// Updates to be applied one after the other.
+    pub(crate) fn updates(&self) -> Vec<Vec<u8>> {
+        let mut updates = Vec::new();
+        let mut batch: Vec<&Span> = Vec::new();
+        let mut clients = HashSet::new();
+        for span in &self.spans {
+            if clients.len() == BATCH_CLIENTS && !clients.contains(&span.client) {
+                updates.push(self.update(&mut batch));
+                clients.clear();
+            }
+            clients.insert(span.client);
+            batch.push(span);
+        }
+        if !batch.is_empty() {
+            updates.push(self.update(&mut batch));
+        }
+        updates
+    }
+
+    fn update(&self, batch: &mut Vec<&Span>) -> Vec<u8> {
+        batch.sort_by_key(|span| (std::cmp::Reverse(span.client), span.clock));
+        let sections = batch.chunk_by(|a, b| a.client == b.client);
+        let mut out = Vec::new();
+        write_var(&mut out, sections.clone().count() as u64);
+        for section in sections {
+            write_var(&mut out, section.iter().map(|span| span.count as u64).sum());
+            write_var(&mut out, section[0].client);
+            write_var(&mut out, u64::from(section[0].clock));
+            for span in section {
+                out.extend_from_slice(&self.bytes[span.start..span.end]);
+            }
+        }
+        out.push(0);
+        batch.clear();
+        out
+    }
+}
+
+/// One section of the update, or one held piece.
+enum Source<'a> {
+    Update(Section<'a>),
+    Piece(Piece),
+}
+
+impl Source<'_> {
+    fn section(&self) -> Section<'_> {
+        match self {
+            Source::Update(section) => *section,
+            Source::Piece(piece) => piece.section(),
+        }
+    }
+
+    fn shorten(&mut self, stop: Stop) {
+        match self {
+            Source::Update(section) => {
+                section.clock = stop.clock;
+                section.count = stop.count;
+                section.raw = &section.raw[section.raw.len() - stop.bytes..];
+            }
+            Source::Piece(piece) => piece.shorten(stop.clock, stop.count, stop.bytes),
+        }
+    }
+}
+
+/// Where a walk stopped: clock of the next struct, structs and bytes that are left.
+#[derive(Clone, Copy)]
+struct Stop {
+    clock: u32,
+    count: usize,
+    bytes: usize,
+    missing: Id,
+}
+
+struct Gate<'g> {
+    ledger: &'g mut Ledger,
+    held: &'g Held,
+    plan: Plan,
+    woken: HashSet<(ClientId, u32)>,
+}
+
+/// Plans an update, and what is held and waits for units of the clients `moved`. The ledger has advanced by what is ready: the caller takes that back when the
+/// plan is not carried out. On an error it is to be taken back as well.
+pub(crate) fn plan(
+    update: &Update<'_>,
+    moved: &[ClientId],
+    ledger: &mut Ledger,
+    held: &Held,
+    deleted: &DeleteSet,
+) -> Result<Plan, Error> {
+    let mut gate = Gate {
+        ledger,
+        held,
+        plan: Plan::default(),
+        woken: HashSet::new(),
+    };
+    gate.structs(update, moved)?;
+    gate.deletes(update, deleted);
+    Ok(gate.plan)
+}
+
+impl<'g> Gate<'g> {
+    fn structs(&mut self, update: &Update<'_>, moved: &[ClientId]) -> Result<(), Error> {
+        let mut sources: Vec<Source<'_>> = Vec::new();
+        let mut todo: Vec<usize> = Vec::new();
+        // Lowest client first onto the stack, as engines like the highest first.
+        let mut sections: Vec<&Section<'_>> = update.sections.iter().collect();
+        sections.sort_by_key(|section| section.client);
+        for section in sections {
+            todo.push(sources.len());
+            sources.push(Source::Update(*section));
+        }
+        let mut waiting: BTreeSet<(Id, usize)> = BTreeSet::new();
+        for &client in moved {
+            self.wake(client, &mut waiting, &mut todo, &mut sources);
+        }
+        while let Some(at) = todo.pop() {
+            let client = sources[at].section().client;
+            match self.walk(sources[at].section()) {
+                Ok(None) => {}
+                Ok(Some(stop)) => {
+                    sources[at].shorten(stop);
+                    waiting.insert((stop.missing, at));
+                }
+                // What was held turns out to be wrong: it goes, the update at hand is not to blame.
+                Err(_) if matches!(sources[at], Source::Piece(_)) => {}
+                Err(error) => return Err(error),
+            }
+            self.wake(client, &mut waiting, &mut todo, &mut sources);
+        }
+        for (missing, at) in waiting {
+            match &sources[at] {
+                Source::Update(section) => {
+                    self.plan.waits = true;
+                    if !self.held.covers(section) {
+                        self.plan.hold.push(Piece::new(*section, missing));
+                    }
+                }
+                Source::Piece(piece) => self.plan.hold_on.push(piece.lacking(missing)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks again at all that waits for units of `client` that are known by now.
+    fn wake(
+        &mut self,
+        client: ClientId,
+        waiting: &mut BTreeSet<(Id, usize)>,
+        todo: &mut Vec<usize>,
+        sources: &mut Vec<Source<'_>>,
+    ) {
+        let end = self.ledger.end(client);
+        while let Some(&(missing, at)) = waiting.range((Id { client, clock: 0 }, 0)..).next() {
+            if missing.client != client || missing.clock >= end {
+                break;
+            }
+            waiting.remove(&(missing, at));
+            todo.push(at);
+        }
+        for piece in self.held.ready(client, end) {
+            if self.woken.insert((piece.client, piece.clock)) {
+                self.plan.woken.push(piece.clone());
+                todo.push(sources.len());
+                sources.push(Source::Piece(piece));
+            }
+        }
+    }
+
+    /// Takes in structs until one lacks something. None when all are taken in.
+    fn walk(&mut self, section: Section<'_>) -> Result<Option<Stop>, Error> {
+        let mut structs = section.structs();
+        loop {
+            let (clock, count, rest) = structs.rest();
+            let stop = |missing| {
+                Ok(Some(Stop {
+                    clock,
+                    count,
+                    bytes: rest.len(),
+                    missing,
+                }))
+            };
+            let Some(block) = structs.next() else {
+                return Ok(None);
+            };
+            let known = self.ledger.end(block.client);
+            if block.end() <= known || block.content.kind() == Kind::Skip || block.len == 0 {
+                continue;
+            }
+            if block.clock > known {
+                let client = block.client;
+                let clock = block.clock - 1;
+                return stop(Id { client, clock });
+            }
+            let parent = match block.parent {
+                Some(Parent::Item(id)) => Some(id),
+                _ => None,
+            };
+            for id in [block.origin, block.right, parent].into_iter().flatten() {
+                if id.client == block.client && id.clock >= block.clock {
+                    return Err(refused("a neighbour or parent inserted before"));
+                }
+                if !self.ledger.knows(id) {
+                    return stop(id);
+                }
+            }
+            self.take_in(&block, known - block.clock)?;
+        }
+    }
+
+    /// Takes in the units of a ready struct from `offset` on.
+    fn take_in(&mut self, block: &Struct<'_>, offset: u32) -> Result<(), Error> {
+        let place = self.place(block, offset)?;
+        let kind = block.content.kind();
+        let id = Id {
+            client: block.client,
+            clock: block.clock + offset,
+        };
+        let is_type = kind == Kind::Type;
+        self.ledger.push(id, block.len - offset, place, is_type)?;
+        self.plan.ready.push(block, offset, place == GONE);
+        Ok(())
+    }
+
+    fn place(&mut self, block: &Struct<'_>, offset: u32) -> Result<Place, Error> {
+        if block.content == Content::Other(Kind::Gc) {
+            return Ok(GONE);
+        }
+        let origin = match offset {
+            0 => block.origin,
+            _ => Some(Id {
+                client: block.client,
+                clock: block.clock + offset - 1,
+            }),
+        };
+        match (origin, block.right, block.parent) {
+            (None, None, Some(parent)) => self.ledger.place_in(parent, block.key),
+            (None, None, None) => Ok(GONE),
+            (Some(only), None, _) | (None, Some(only), _) => Ok(self.ledger.place(only)),
+            (Some(origin), Some(right), _) => {
+                match (self.ledger.place(origin), self.ledger.place(right)) {
+                    // As in Yjs: next to something forgotten, it is forgotten too.
+                    (GONE, _) | (_, GONE) => Ok(GONE),
+                    (left, right) if left == right => Ok(left),
+                    _ => Err(refused("neighbours at the same place")),
+                }
+            }
+        }
+    }
+
+    fn deletes(&mut self, update: &Update<'_>, deleted: &DeleteSet) {
+        let (ledger, plan) = (&*self.ledger, &mut self.plan);
+        for (client, start, end) in update.deletes.iter() {
+            let known = ledger.end(client);
+            deleted.gaps(client, start, end.min(known), |start, end| {
+                plan.deletes.insert(client, start, end);
+            });
+            self.held
+                .deletes
+                .gaps(client, start.max(known), end, |start, end| {
+                    plan.held_deletes.insert(client, start, end);
+                });
+            plan.waits |= end > known;
+        }
+    }
+}
+
+fn refused(what: &'static str) -> Error {
+    Error::Malformed { what, at: 0 }
+}

@@ -1,0 +1,161 @@
+//! What waits for updates that have not come.
+//!
+//! A piece is the rest of one client's structs of one update, kept as bytes and indexed by the
+//! first unit that it lacks. It is looked at again only when that unit comes, and it goes on from
+//! where it stopped, so all work is linear in what was said.
+
+use crate::update::{Composer, Id, Section};
+use crate::{ClientId, DeleteSet, Error, Limits};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What one waiting range of deletes is counted as, in bytes.
+const RANGE_BYTES: usize = 16;
+
+/// The rest of a section.
+#[derive(Debug, Clone)]
+pub(crate) struct Piece {
+    pub(crate) client: ClientId,
+    /// Clock of the first struct that is left.
+    pub(crate) clock: u32,
+    pub(crate) end: u32,
+    pub(crate) count: usize,
+    bytes: Arc<[u8]>,
+    /// Where the structs that are left begin.
+    at: usize,
+    /// The first unit that it lacks.
+    pub(crate) missing: Id,
+}
+
+impl Piece {
+    pub(crate) fn new(section: Section<'_>, missing: Id) -> Self {
+        Piece {
+            client: section.client,
+            clock: section.clock,
+            end: section.end,
+            count: section.count,
+            bytes: section.raw.into(),
+            at: 0,
+            missing,
+        }
+    }
+
+    /// Bytes that it keeps in memory.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn section(&self) -> Section<'_> {
+        Section {
+            client: self.client,
+            clock: self.clock,
+            end: self.end,
+            count: self.count,
+            raw: &self.bytes[self.at..],
+        }
+    }
+
+    /// Leaves only the last `count` structs, which are the last `bytes` bytes.
+    pub(crate) fn shorten(&mut self, clock: u32, count: usize, bytes: usize) {
+        self.clock = clock;
+        self.count = count;
+        self.at = self.bytes.len() - bytes;
+    }
+
+    pub(crate) fn lacking(&self, missing: Id) -> Self {
+        Piece {
+            missing,
+            ..self.clone()
+        }
+    }
+
+    fn key(&self) -> (ClientId, u32) {
+        (self.client, self.clock)
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pieces: BTreeMap<(ClientId, u32), Piece>,
+    /// First missing unit, then the key of the piece.
+    waiting: BTreeSet<(Id, (ClientId, u32))>,
+    bytes: usize,
+    pub(crate) deletes: DeleteSet,
+}
+
+impl Held {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.deletes.is_empty()
+    }
+
+    /// Pieces that wait for a unit of `client` below `end`.
+    pub(crate) fn ready(&self, client: ClientId, end: u32) -> Vec<Piece> {
+        let from = (Id { client, clock: 0 }, (0, 0));
+        let to = (Id { client, clock: end }, (0, 0));
+        let ready = self.waiting.range(from..to);
+        ready
+            .filter_map(|(_, key)| self.pieces.get(key).cloned())
+            .collect()
+    }
+
+    /// Whether a piece that is held already says all that the section would.
+    pub(crate) fn covers(&self, section: &Section<'_>) -> bool {
+        let key = (section.client, section.clock);
+        let before = self.pieces.range(..=key).next_back();
+        before.is_some_and(|((client, _), piece)| {
+            *client == section.client && piece.end >= section.end
+        })
+    }
+
+    pub(crate) fn remove(&mut self, piece: &Piece) {
+        if let Some(old) = self.pieces.remove(&piece.key()) {
+            self.bytes -= old.bytes.len();
+            self.waiting.remove(&(old.missing, old.key()));
+        }
+    }
+
+    /// Keeps a piece; those that say less of the same go.
+    pub(crate) fn insert(&mut self, piece: Piece) {
+        let from = piece.key();
+        let within = self.pieces.range(from..(piece.client, piece.end));
+        let within: Vec<Piece> = within
+            .filter(|(_, old)| old.end <= piece.end)
+            .map(|(_, old)| old.clone())
+            .collect();
+        for old in &within {
+            self.remove(old);
+        }
+        if self.pieces.contains_key(&from) {
+            return;
+        }
+        self.bytes += piece.bytes.len();
+        self.waiting.insert((piece.missing, from));
+        self.pieces.insert(from, piece);
+    }
+
+    /// Refuses when `pieces`, `bytes` and `ranges` more would be too much.
+    pub(crate) fn room(
+        &self,
+        pieces: usize,
+        bytes: usize,
+        ranges: usize,
+        limits: &Limits,
+    ) -> Result<(), Error> {
+        let ranges = ranges + self.deletes.ranges();
+        let pieces = pieces + self.pieces.len();
+        let bytes = bytes + self.bytes + ranges * RANGE_BYTES;
+        if pieces as u64 > limits.held_pieces || bytes as u64 > limits.held_bytes {
+            return Err(Error::HeldFull { pieces, bytes });
+        }
+        Ok(())
+    }
+
+    /// Adds all that is held to an update.
+    pub(crate) fn compose<'a>(&'a self, composer: &mut Composer<'a>) {
+        for piece in self.pieces.values() {
+            composer.add_section(&piece.section());
+        }
+        composer.deletes.join(&self.deletes);
+    }
+}

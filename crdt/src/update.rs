@@ -1,0 +1,145 @@
+//! The Yjs update, format v1: checked completely before anything is made of it.
+//!
+//! An update holds, for each client, a run of structs whose clocks follow one another, and a
+//! delete set. [`Update::decode`] walks all of it once, and refuses every count, length, clock and
+//! string that does not hold; after that [`Section::structs`] walks again without failing. Nothing
+//! is kept per struct, so the memory is a small multiple of the number of sections and ranges.
+
+mod compose;
+mod structs;
+
+pub(crate) use compose::Composer;
+pub use compose::merge;
+pub use structs::{Content, Id, Kind, Parent, Section, Struct, Structs};
+
+use crate::wire::Reader;
+use crate::{DeleteSet, Error, Limits};
+use std::collections::HashSet;
+use structs::read_struct;
+
+/// The largest end of a run of clocks: engines count with 31 bits.
+pub(crate) const MAX_CLOCK: u32 = i32::MAX as u32;
+
+/// A checked update.
+#[derive(Debug, Clone)]
+pub struct Update<'a> {
+    /// The structs, by client, in the order of the update; each client at most once.
+    pub sections: Vec<Section<'a>>,
+    /// What is deleted.
+    pub deletes: DeleteSet,
+    kinds: u16,
+}
+
+impl<'a> Update<'a> {
+    /// Checks all of `bytes`.
+    pub fn decode(bytes: &'a [u8], limits: &Limits) -> Result<Self, Error> {
+        let mut reader = Reader::new(bytes);
+        let mut check = Check::new(limits);
+        let count = reader.count(3)?;
+        let mut sections = Vec::with_capacity(count);
+        let mut seen = HashSet::with_capacity(count);
+        for _ in 0..count {
+            let section = check.section(&mut reader)?;
+            if !seen.insert(section.client) {
+                return reader.malformed("each client at most once");
+            }
+            sections.push(section);
+        }
+        let deletes = read_deletes(&mut reader)?;
+        reader.finish()?;
+        Ok(Update {
+            sections,
+            deletes,
+            kinds: check.kinds,
+        })
+    }
+
+    /// An update that says nothing.
+    pub(crate) fn empty() -> Self {
+        Update {
+            sections: Vec::new(),
+            deletes: DeleteSet::new(),
+            kinds: 0,
+        }
+    }
+
+    /// Whether it holds structs of this kind.
+    pub fn holds(&self, kind: Kind) -> bool {
+        self.kinds & kind.bit() != 0
+    }
+
+    /// Whether it says nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.sections.iter().all(|section| section.count == 0) && self.deletes.is_empty()
+    }
+}
+
+/// What is counted over a whole update.
+struct Check<'l> {
+    limits: &'l Limits,
+    structs: u64,
+    units: u64,
+    kinds: u16,
+}
+
+impl<'l> Check<'l> {
+    fn new(limits: &'l Limits) -> Self {
+        Check {
+            limits,
+            structs: 0,
+            units: 0,
+            kinds: 0,
+        }
+    }
+
+    fn section<'a>(&mut self, reader: &mut Reader<'a>) -> Result<Section<'a>, Error> {
+        let count = reader.count(2)?;
+        self.structs += count as u64;
+        limit("structs in an update", self.structs, self.limits.structs)?;
+        let client = reader.var()?;
+        let Ok(clock) = u32::try_from(reader.var()?) else {
+            return reader.malformed("a clock of at most 31 bits");
+        };
+        let start = reader.at();
+        let mut end = clock;
+        for _ in 0..count {
+            let block = read_struct(reader, client, end)?;
+            end = match end.checked_add(block.len) {
+                Some(end) if end <= MAX_CLOCK => end,
+                _ => return reader.malformed("clocks of at most 31 bits"),
+            };
+            self.units += u64::from(block.len);
+            limit("units in an update", self.units, self.limits.update_units)?;
+            self.kinds |= block.content.kind().bit();
+        }
+        Ok(Section {
+            client,
+            clock,
+            end,
+            count,
+            raw: reader.since(start),
+        })
+    }
+}
+
+fn read_deletes(reader: &mut Reader<'_>) -> Result<DeleteSet, Error> {
+    let mut deletes = DeleteSet::new();
+    for _ in 0..reader.count(2)? {
+        let client = reader.var()?;
+        for _ in 0..reader.count(2)? {
+            let (start, len) = (reader.var()?, reader.var()?);
+            match (u32::try_from(start), u32::try_from(start + len)) {
+                (Ok(start), Ok(end)) if end <= MAX_CLOCK => deletes.insert(client, start, end),
+                _ => return reader.malformed("clocks of at most 31 bits"),
+            };
+        }
+    }
+    Ok(deletes)
+}
+
+pub(crate) fn limit(what: &'static str, size: u64, limit: u64) -> Result<(), Error> {
+    if size > limit {
+        return Err(Error::TooLarge { what, size, limit });
+    }
+    Ok(())
+}
