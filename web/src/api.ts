@@ -1,0 +1,59 @@
+/** The server's HTTP API. */
+import { encodeName } from './name'
+
+export interface DocumentEntry {
+  name: string
+  /** UTF-16 units of text. */
+  length: number
+  created_at: number
+  edited_at: number
+  /** Connections now. */
+  people: number
+}
+
+export interface DocumentPage {
+  documents: DocumentEntry[]
+  next: string | null
+}
+
+/** What went wrong; `code` is the server's, or `unreachable`. */
+export class ApiError extends Error {
+  constructor(readonly code: string, message: string) {
+    super(message)
+  }
+}
+
+async function call(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response
+  try {
+    response = await fetch(path, { ...init, cache: 'no-store' })
+  } catch (cause) {
+    if (init.signal?.aborted) throw cause
+    throw new ApiError('unreachable', 'The server cannot be reached.')
+  }
+  if (response.ok) return response
+  const body = (await response.json().catch(() => ({}))) as { code?: string; message?: string }
+  throw new ApiError(body.code ?? 'internal', body.message ?? `The server answered ${response.status}.`)
+}
+
+export async function listDocuments(query: { q: string; cursor?: string | null; limit?: number; signal?: AbortSignal }): Promise<DocumentPage> {
+  const params = new URLSearchParams({ limit: String(query.limit ?? 50) })
+  if (query.q) params.set('q', query.q)
+  if (query.cursor) params.set('cursor', query.cursor)
+  return (await call(`/api/documents?${params}`, { signal: query.signal })).json()
+}
+
+export async function createDocument(name: string, text = ''): Promise<void> {
+  await call(`/api/documents/${encodeName(name)}`, { method: 'PUT', body: text, headers: { 'content-type': 'text/plain; charset=utf-8' } })
+}
+
+export async function deleteDocument(name: string): Promise<void> {
+  await call(`/api/documents/${encodeName(name)}`, { method: 'DELETE' })
+}
+
+/** Whether the server is ready, and its reason when it is not; throws when it cannot be reached. */
+export async function readiness(): Promise<{ ready: boolean; reason: string }> {
+  const response = await fetch('/readyz', { cache: 'no-store' })
+  const body = (await response.json().catch(() => ({}))) as { reason?: string }
+  return { ready: response.ok, reason: body.reason ?? '' }
+}

@@ -1,0 +1,39 @@
+/** The offline copy of a document in this browser's IndexedDB. */
+import { IndexeddbPersistence } from 'y-indexeddb'
+import type { Doc } from 'yjs'
+import { database } from './offline'
+
+const OPEN_MS = 3_000
+
+export interface OfflineCopy {
+  /** The document was once received whole, so it may be edited without the server. */
+  complete: boolean
+  markComplete(): void
+  close(): Promise<void>
+}
+
+/** Loads what is kept into `doc`. Null where the browser keeps nothing (private windows, full disks). */
+export async function openCopy(name: string, doc: Doc): Promise<OfflineCopy | null> {
+  if (!('indexedDB' in window)) return null
+  const persistence = new IndexeddbPersistence(database(name), doc)
+  const loaded = persistence.whenSynced.then(() => persistence.get('complete'))
+  // y-indexeddb never answers when the database cannot be opened or is held by somebody else.
+  const failed = persistence._db.then(() => new Promise<never>(() => {}), () => FAILED)
+  const late = new Promise<typeof FAILED>((answer) => setTimeout(answer, OPEN_MS, FAILED))
+  const complete: unknown = await Promise.race([loaded, failed, late])
+  if (complete === FAILED) {
+    persistence.destroy().catch(() => {})
+    return null
+  }
+  const copy: OfflineCopy = {
+    complete: complete === 1,
+    markComplete() {
+      copy.complete = true
+      void persistence.set('complete', 1)
+    },
+    close: () => persistence.destroy().then(() => undefined),
+  }
+  return copy
+}
+
+const FAILED = Symbol('failed')

@@ -1,0 +1,67 @@
+import { splitName } from '../name'
+import { Download, Jump, Keyboard, Link, Mark, More, Preview, Redo, Search, Undo, Wrap } from '../ui/icons'
+import { Item, Popover } from '../ui/popover'
+import { ThemeChoice } from '../ui/theme-choice'
+import { textOf } from '../cm/binding'
+import { keyName, type Acts } from './keys'
+import { People } from './people'
+import type { Presence } from './presence'
+import type { Session } from './session'
+import { copyLink, download } from './share'
+
+interface HeaderProps {
+  name: string
+  session: Session
+  presence: Presence
+  markdown: boolean
+  previewing: boolean
+  wrap: boolean
+  /** The text is there and may be changed. */
+  usable: boolean
+  acts: Acts
+}
+
+export function Header({ name, session, presence, markdown, previewing, wrap, usable, acts }: HeaderProps) {
+  const { folders, last } = splitName(name)
+  return (
+    <header class="bar">
+      <a class="bar-home" href="/" aria-label="All documents" title="All documents"><Mark size={22} /></a>
+      <h1 class="bar-name" title={name}>
+        {folders.map((folder, i) => <span key={i} class="bar-folder"><bdi>{folder}</bdi><i>/</i></span>)}
+        <bdi class="bar-last">{last}</bdi>
+      </h1>
+      <People presence={presence} />
+      <div class="bar-tools" role="toolbar" aria-label="Document">
+        {markdown && (
+          <button type="button" class="icon-button" aria-label="Preview" title={`Preview (${keyName('Alt-p')})`} aria-pressed={previewing} onClick={acts.preview}><Preview /></button>
+        )}
+        <button type="button" class="icon-button hide-narrow" aria-label="Copy link" title="Copy link" onClick={() => void copyLink(name)}><Link /></button>
+        <Popover role="menu" label="More" button={<More />} testid="more">
+          {(close) => {
+            const then = (act: () => unknown) => () => {
+              close()
+              act()
+            }
+            return (
+              <>
+                <Item icon={<Undo />} keys={keyName('Mod-z')} disabled={!usable} onChoose={then(() => session.undo.undo())}>Undo</Item>
+                <Item icon={<Redo />} keys={keyName('Mod-Shift-z')} disabled={!usable} onChoose={then(() => session.undo.redo())}>Redo</Item>
+                <hr class="menu-line" />
+                <Item icon={<Search />} keys={keyName('Mod-f')} onChoose={then(() => acts.find(false))}>Find and replace</Item>
+                <Item icon={<Jump />} keys={keyName('Alt-g')} onChoose={then(acts.jump)}>Jump to line</Item>
+                <Item icon={<Wrap />} checked={wrap} keys={wrap ? undefined : keyName('Alt-z')} onChoose={then(acts.wrap)}>Wrap lines</Item>
+                <hr class="menu-line" />
+                <Item icon={<Link />} onChoose={then(() => void copyLink(name))}>Copy link</Item>
+                <Item icon={<Download />} disabled={!session.ready.now} onChoose={then(() => download(name, textOf(session.text)))}>Download</Item>
+                <Item icon={<Keyboard />} keys="F1" onChoose={then(acts.help)}>Keyboard shortcuts</Item>
+                <hr class="menu-line" />
+                <div class="menu-part" role="none"><ThemeChoice /></div>
+              </>
+            )
+          }}
+        </Popover>
+      </div>
+    </header>
+  )
+}
+

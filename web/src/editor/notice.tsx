@@ -1,0 +1,66 @@
+/** What to do when the server has refused for good: nothing typed is lost, and it is said plainly. */
+import { useState } from 'preact/hooks'
+import { ApiError, createDocument } from '../api'
+import { Download, Warning } from '../ui/icons'
+import { say } from '../ui/toast'
+import { useValue } from '../value'
+import { count } from '../when'
+import { textOf } from '../cm/binding'
+import { kind, unsent, type Refusal } from './saved'
+import type { Session } from './session'
+import { download } from './share'
+
+const TITLES: Record<Refusal, string> = {
+  denied: 'You may not edit this document',
+  deleted: 'This document was deleted',
+  'too-large': 'This document has become too large',
+  refused: 'The server refused the last edits',
+}
+
+export function Notice({ session }: { session: Session }) {
+  const state = useValue(session.saved)
+  const keepsCopy = useValue(session.keepsCopy)
+  const [sure, setSure] = useState(false)
+  const refusal = state.refusal
+  if (!refusal) return null
+  const waiting = unsent(state)
+  const kept = keepsCopy ? 'They are kept in this browser.' : 'They are only in this window: download them before you close it.'
+  const lost = waiting > 0 ? `${count(waiting, 'edit')} of yours did not reach the server. ${kept}` : 'Everything you typed before had reached the server.'
+
+  const again = async () => {
+    try {
+      await createDocument(session.name, textOf(session.text))
+      await session.discard()
+      location.reload()
+    } catch (error) {
+      say(error instanceof ApiError && error.code === 'exists' ? 'Somebody has started it again already.' : 'That did not work. Nothing was changed.')
+    }
+  }
+  const discard = async () => {
+    await session.discard()
+    location.reload()
+  }
+
+  return (
+    <section class="notice" role="alert" data-testid="notice" data-kind={kind(state)} aria-label={TITLES[refusal]}>
+      <Warning />
+      <div>
+        <h2>{TITLES[refusal]}</h2>
+        <p>{lost}{refusal === 'refused' && state.reason ? ` The server said: “${state.reason}”.` : ''}</p>
+        <div class="notice-acts">
+          <button type="button" class="button" onClick={() => download(session.name, textOf(session.text))}><Download />Download the text</button>
+          {refusal === 'deleted' ? (
+            <button type="button" class="button" onClick={() => void again()}>Start it again with this text</button>
+          ) : (
+            <button type="button" class="button" onClick={() => session.retry()}>Try again</button>
+          )}
+          {waiting > 0 && refusal !== 'deleted' && (sure ? (
+            <button type="button" class="button danger" onClick={() => void discard()}>Really discard {count(waiting, 'edit')}</button>
+          ) : (
+            <button type="button" class="button plain" onClick={() => setSure(true)}>Discard my edits</button>
+          ))}
+        </div>
+      </div>
+    </section>
+  )
+}

@@ -1,0 +1,145 @@
+import './home.css'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { allUnsent } from '../editor/offline'
+import { nameProblem } from '../name'
+import { Mark, More, Plus, Rope, Search, Close } from '../ui/icons'
+import { Popover } from '../ui/popover'
+import { Profile } from '../ui/profile'
+import { ThemeChoice } from '../ui/theme-choice'
+import { Toast } from '../ui/toast'
+import { useValue } from '../value'
+import { Create } from './create'
+import { Documents, type Listing } from './documents'
+import { Row } from './row'
+
+export function Home() {
+  const documents = useMemo(() => new Documents(), [])
+  const listing = useValue(documents.listing)
+  const [q, setQ] = useState('')
+  const [wish, setWish] = useState<string | null>(null)
+  const search = useRef<HTMLInputElement>(null)
+
+  useEffect(() => documents.start(), [])
+  useEffect(() => {
+    document.title = 'Documents · Ropewalk'
+    const onKey = (event: KeyboardEvent) => {
+      const typing = (event.target as HTMLElement).closest('input, dialog')
+      if (typing || event.ctrlKey || event.metaKey || event.altKey) return
+      if (event.key === '/') {
+        event.preventDefault()
+        search.current?.focus()
+      } else if (event.key === 'n') {
+        event.preventDefault()
+        setWish('')
+      }
+    }
+    document.addEventListener('keydown', onKey)
+    return () => document.removeEventListener('keydown', onKey)
+  }, [])
+
+  const seek = (text: string) => {
+    setQ(text)
+    documents.search(text)
+  }
+
+  return (
+    <div class="home">
+      <header class="home-bar">
+        <a class="brand" href="/" aria-label="Ropewalk, all documents"><Mark /><span>Ropewalk</span></a>
+        <div class="home-tools">
+          <Profile />
+          <Popover role="dialog" label="Appearance" button={<More />}>
+            {() => <div class="appearance"><p class="label">Theme</p><ThemeChoice /></div>}
+          </Popover>
+        </div>
+      </header>
+      <main class="home-main">
+        <div class="home-head">
+          <h1>Documents</h1>
+          <button type="button" class="button primary" title="New document (n)" onClick={() => setWish('')}><Plus />New document</button>
+        </div>
+        <div class="search" role="search">
+          <Search />
+          <input
+            ref={search} id="search" type="search" class="field" placeholder="Search by name" aria-label="Search documents by name" autocomplete="off" spellcheck={false}
+            value={q} onInput={(event) => seek(event.currentTarget.value)} onKeyDown={(event) => event.key === 'Escape' && seek('')}
+          />
+          {q ? (
+            <button type="button" class="icon-button search-clear" aria-label="Clear the search" onClick={() => { seek(''); search.current?.focus() }}><Close /></button>
+          ) : (
+            <kbd class="key" aria-hidden="true">/</kbd>
+          )}
+        </div>
+        <List listing={listing} documents={documents} onCreate={setWish} />
+      </main>
+      {wish !== null && <Create wish={wish} onClose={() => setWish(null)} />}
+      <Toast />
+    </div>
+  )
+}
+
+function List({ listing, documents, onCreate }: { listing: Listing; documents: Documents; onCreate: (wish: string) => void }) {
+  const { documents: entries, error, q, next, more } = listing
+  const unsent = useMemo(allUnsent, [entries])
+  if (error && !entries) return <Trouble listing={listing} onRetry={() => void documents.load()} />
+  if (!entries) return <Skeleton />
+  return (
+    <>
+      {error && (
+        <div class="home-notice" role="alert">
+          <span>{said(error.code, error.message)} What you see may be old.</span>
+          <button type="button" class="button plain" onClick={() => void documents.load()}>Try again</button>
+        </div>
+      )}
+      {entries.length > 0 ? (
+        <>
+          <ul class="rows" aria-label="Documents">
+            {entries.map((entry) => <Row key={entry.name} entry={entry} unsent={unsent.get(entry.name) ?? 0} onDelete={(name) => documents.remove(name)} />)}
+          </ul>
+          {next && <div class="home-more"><button type="button" class="button" disabled={more} onClick={() => void documents.more()}>Show more</button></div>}
+        </>
+      ) : q ? (
+        <div class="blank">
+          <h2>Nothing is called “{q}”</h2>
+          <p>Names are searched, not what is written inside.</p>
+          {nameProblem(q) === null && <div class="acts"><button type="button" class="button" onClick={() => onCreate(q)}><Plus />Create “{q.length > 24 ? `${q.slice(0, 24)}…` : q}”</button></div>}
+        </div>
+      ) : (
+        <div class="blank">
+          <div class="art"><Rope /></div>
+          <h2>No documents yet</h2>
+          <p>Start one and send its link: everyone who opens it writes in the same text at the same time.</p>
+          <div class="acts"><button type="button" class="button" onClick={() => onCreate('')}><Plus />Start the first one</button></div>
+        </div>
+      )}
+    </>
+  )
+}
+
+function said(code: string, message: string): string {
+  if (code === 'unreachable') return 'The server cannot be reached.'
+  if (code === 'storage') return 'The server cannot use its storage just now.'
+  if (code === 'shutting_down') return 'The server is restarting.'
+  return message
+}
+
+function Trouble({ listing, onRetry }: { listing: Listing; onRetry: () => void }) {
+  const error = listing.error!
+  return (
+    <div class="blank" role="alert">
+      <h2>{said(error.code, error.message)}</h2>
+      <p>{error.code === 'unreachable' ? 'Documents you have already opened keep working in their own windows.' : 'Nothing is lost. This page tries again by itself.'}</p>
+      <div class="acts"><button type="button" class="button" disabled={listing.busy} onClick={onRetry}>Try again</button></div>
+    </div>
+  )
+}
+
+function Skeleton() {
+  return (
+    <div class="rows waiting" role="status" aria-label="Loading the documents">
+      {[38, 54, 30, 46, 62, 34].map((width, i) => (
+        <div key={i} class="row"><span class={`skeleton w${width}`} /><span class="skeleton w10" /></div>
+      ))}
+    </div>
+  )
+}

@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest'
+import { encodeName, ending, nameFromPath, nameProblem, splitName, suggestName } from './name'
+
+describe('names', () => {
+  it('takes paths of any script', () => {
+    for (const name of ['a', 'notes/today.md', '日本/💚 ü:*>', '..a/.b', 'x/x/x/x/x/x/x/x', 'ä'.repeat(256)]) {
+      expect(nameProblem(name), name).toBeNull()
+    }
+  })
+
+  it('says why something is not a name', () => {
+    for (const name of ['', '/a', 'a/', 'a//b', 'a/./b', '..', 'a\0b', 'a\u0085b', '1/2/3/4/5/6/7/8/9', 'ä'.repeat(257), '\ud800']) {
+      expect(nameProblem(name), JSON.stringify(name)).toMatch(/\.$/)
+    }
+  })
+
+  it('survives the way through a URL', () => {
+    for (const name of ['notes/today.md', 'a b/c?d#e%', '日本/💚']) {
+      expect(nameFromPath(`/edit/${encodeName(name)}`)).toBe(name)
+    }
+    expect(nameFromPath('/edit/%ff')).toBeNull()
+    expect(nameFromPath('/edit/a%2Fb')).toBe('a/b')
+  })
+
+  it('finds folders and ending', () => {
+    expect(splitName('a/b/c.TXT')).toEqual({ folders: ['a', 'b'], last: 'c.TXT' })
+    expect([ending('a/b.RS'), ending('.env'), ending('a.b/c')]).toEqual(['rs', '', ''])
+  })
+
+  it('suggests only what it would take', () => {
+    for (const at of [0, 0.5, 0.999]) expect(nameProblem(suggestName(() => at))).toBeNull()
+  })
+})

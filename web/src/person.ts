@@ -1,0 +1,82 @@
+/** Who is here: names, and colours from one palette that is legible in both themes. */
+import { keep, recall } from './kept'
+import { Value } from './value'
+
+export interface Person {
+  name: string
+  /** Place in `PALETTE`. */
+  color: number
+}
+
+/** The light shades, as other editors are told them; the page itself uses `--person-n`. */
+export const PALETTE = [
+  { name: 'Rose', hex: '#b3265e' }, { name: 'Rust', hex: '#b04a09' }, { name: 'Moss', hex: '#6b6a0b' },
+  { name: 'Fern', hex: '#217a3c' }, { name: 'Lagoon', hex: '#0b7285' }, { name: 'Cobalt', hex: '#2b5fc7' },
+  { name: 'Iris', hex: '#6b48c8' }, { name: 'Orchid', hex: '#9b3193' },
+] as const
+
+const FIRST = ['Quiet', 'Kind', 'Early', 'Bright', 'Patient', 'Merry', 'Gentle', 'Curious', 'Steady', 'Nimble', 'Calm', 'Bold']
+const SECOND = ['Heron', 'Otter', 'Finch', 'Badger', 'Plover', 'Marten', 'Curlew', 'Hare', 'Seal', 'Wren', 'Lynx', 'Tern']
+const LONGEST = 40
+
+function generated(): Person {
+  const pick = (from: string[]) => from[Math.floor(Math.random() * from.length)]!
+  return { name: `${pick(FIRST)} ${pick(SECOND)}`, color: Math.floor(Math.random() * PALETTE.length) }
+}
+
+/** The person at this browser. */
+export const me = new Value<Person>(remembered())
+
+function remembered(): Person {
+  const kept = recall<Partial<Person> | null>('me', null)
+  if (kept && typeof kept.name === 'string' && typeof kept.color === 'number' && PALETTE[kept.color]) {
+    return { name: cleanName(kept.name), color: kept.color }
+  }
+  const fresh = generated()
+  keep('me', fresh)
+  return fresh
+}
+
+export function rename(person: Person): void {
+  const clean = { ...person, name: cleanName(person.name) }
+  keep('me', clean)
+  me.set(clean)
+}
+
+/** A name as it may be shown: no control or direction characters, not too long. */
+export function cleanName(name: unknown): string {
+  const text = typeof name === 'string' ? name : ''
+  const clean = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => (c === '\u200d' ? c : '')).trim()
+  return [...clean].slice(0, LONGEST).join('') || 'Somebody'
+}
+
+/** The palette's colour that comes nearest to what another editor announced. */
+export function nearestColor(color: unknown, client: number): number {
+  const rgb = typeof color === 'string' ? parse(color) : null
+  if (!rgb) return client % PALETTE.length
+  let best = 0
+  let least = Infinity
+  PALETTE.forEach(({ hex }, i) => {
+    const other = parse(hex)!
+    const distance = Math.abs(((hue(rgb) - hue(other) + 540) % 360) - 180)
+    if (distance < least) [best, least] = [i, distance]
+  })
+  return best
+}
+
+function parse(color: string): [number, number, number] | null {
+  const found = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})/i.exec(color)
+  return found && [parseInt(found[1]!, 16), parseInt(found[2]!, 16), parseInt(found[3]!, 16)]
+}
+
+function hue([r, g, b]: [number, number, number]): number {
+  const degrees = (Math.atan2(Math.sqrt(3) * (g - b), 2 * r - g - b) * 180) / Math.PI
+  return (degrees + 360) % 360
+}
+
+/** One or two letters for an avatar. */
+export function initials(name: string): string {
+  const words = name.split(/\s+/).filter(Boolean)
+  const first = (word: string | undefined) => [...(word ?? '')][0] ?? ''
+  return (first(words[0]) + (words.length > 1 ? first(words.at(-1)) : '')).toUpperCase()
+}

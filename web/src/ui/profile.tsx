@@ -1,0 +1,51 @@
+/** One's own name and colour. */
+import { useState } from 'preact/hooks'
+import { me, PALETTE, rename } from '../person'
+import { useValue } from '../value'
+import { Avatar } from './avatar'
+import { Popover } from './popover'
+
+export function Profile() {
+  const person = useValue(me)
+  return (
+    <Popover role="dialog" label={`You are ${person.name}. Change name and colour`} buttonTitle={`${person.name} (you)`} buttonClass="avatar-button" button={<Avatar {...person} />} testid="me">
+      {(close) => <ProfileForm onDone={close} />}
+    </Popover>
+  )
+}
+
+function ProfileForm({ onDone }: { onDone: () => void }) {
+  const person = useValue(me)
+  const [name, setName] = useState(person.name)
+  return (
+    <form
+      class="profile"
+      onSubmit={(event) => {
+        event.preventDefault()
+        onDone()
+      }}
+    >
+      <label class="label">
+        Your name
+        <input
+          class="field" value={name} maxLength={40} autocomplete="off" spellcheck={false}
+          onInput={(event) => {
+            setName(event.currentTarget.value)
+            if (event.currentTarget.value.trim()) rename({ ...me.now, name: event.currentTarget.value })
+          }}
+          onBlur={() => setName(me.now.name)}
+        />
+      </label>
+      <fieldset class="swatches">
+        <legend class="label">Your colour</legend>
+        {PALETTE.map((color, i) => (
+          <label key={color.name} class={`swatch person-${i}`} title={color.name}>
+            <input type="radio" name="colour" aria-label={color.name} checked={person.color === i} onChange={() => rename({ ...me.now, color: i })} />
+            <span />
+          </label>
+        ))}
+      </fieldset>
+      <p class="hint">Shown to everyone in a document, and kept in this browser.</p>
+    </form>
+  )
+}

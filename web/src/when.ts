@@ -1,0 +1,31 @@
+/** Times as people say them. */
+
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
+const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ['year', 365 * 86_400_000], ['month', 30 * 86_400_000], ['week', 7 * 86_400_000],
+  ['day', 86_400_000], ['hour', 3_600_000], ['minute', 60_000],
+]
+
+/** “3 hours ago”; below a minute “just now”. */
+export function ago(ms: number, now = Date.now()): string {
+  const passed = now - ms
+  for (const [unit, length] of STEPS) if (passed >= length) return relative.format(-Math.floor(passed / length), unit)
+  return 'just now'
+}
+
+/** The whole date and time, for a title. */
+export function exact(ms: number): string {
+  return new Date(ms).toLocaleString(undefined, { dateStyle: 'full', timeStyle: 'medium' })
+}
+
+/** Hours and minutes. */
+export function clock(ms: number): string {
+  return new Date(ms).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+}
+
+const numbers = new Intl.NumberFormat('en')
+
+/** “1,204 words”, “1 word”. */
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${numbers.format(n)} ${n === 1 ? one : many}`
+}
