@@ -1,0 +1,199 @@
+//! The command line, the environment and the file: where settings come from, and what is asked for.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::Config;
+use super::settings::{SETTINGS, Setting, Slot};
+
+/// What the process is asked to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Serve.
+    Serve(Box<Config>),
+    /// Print this: help, the version, or what is in force.
+    Print(String),
+}
+
+/// Reads the arguments (the first is the program's name), the environment and the file they name. `Err` is one line
+/// that says what is wrong.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) if !error.use_stderr() => return Ok(Request::Print(error.to_string())),
+        Err(error) => {
+            let text = error.to_string();
+            let line = text
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("error: ");
+            return Err(format!("{line}; see ropewalk --help"));
+        }
+    };
+    // Settings may stand before the subcommand and after it; clap brings them together in the innermost.
+    let (check, matches) = match matches.subcommand() {
+        Some((name, inner)) => (name == "check-config", inner),
+        None => (false, &matches),
+    };
+    let file = read_file(matches)?;
+    let mut config = Config::default();
+    let mut report = String::new();
+    for setting in SETTINGS {
+        let from = apply(setting, matches, &file, &mut config)?;
+        let value = (setting.slot)(&mut config).toml();
+        let line = format!("{} = {value}", setting.key);
+        // Writing to a string does not fail.
+        let _ = writeln!(report, "{line:<44} # {from}");
+    }
+    config.check()?;
+    Ok(if check {
+        Request::Print(report)
+    } else {
+        Request::Serve(Box::new(config))
+    })
+}
+
+/// What a configuration file says.
+#[derive(Default)]
+struct File {
+    path: String,
+    values: HashMap<String, Vec<String>>,
+}
+
+fn command() -> Command {
+    let config = Arg::new("config")
+        .long("config")
+        .env("ROPEWALK_CONFIG")
+        .hide_env_values(true)
+        .value_name("FILE")
+        .help("TOML file with settings; its keys are the flags with _ for -");
+    let settings = SETTINGS.iter().map(argument);
+    Command::new("ropewalk")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("The collaborative editor server that people trust with their words")
+        .after_help(
+            "A flag goes before the environment, the environment before the file, the file before the default.",
+        )
+        .next_line_help(true)
+        .disable_help_subcommand(true)
+        .args(settings.chain([config]).map(|arg| arg.global(true)))
+        .subcommand(Command::new("serve").about("Run the server; this is also what happens without a command"))
+        .subcommand(Command::new("check-config").about("Print every setting in force and where it comes from"))
+}
+
+fn argument(setting: &Setting) -> Arg {
+    let mut default = Config::default();
+    let slot = (setting.slot)(&mut default);
+    let values = slot.values();
+    let default = if values.is_empty() {
+        "none".to_owned()
+    } else {
+        values.concat()
+    };
+    let arg = Arg::new(setting.key)
+        .long(setting.key.replace('_', "-"))
+        .env(variable(setting.key))
+        .hide_env_values(true)
+        .value_name(setting.value)
+        .help(format!("{} [default: {default}]", setting.help));
+    match slot {
+        Slot::List(..) => arg.action(ArgAction::Append).value_delimiter(','),
+        // `--open` alone means yes.
+        Slot::Switch(_) => arg
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
+        _ => arg,
+    }
+}
+
+fn variable(key: &str) -> String {
+    format!("ROPEWALK_{}", key.to_ascii_uppercase())
+}
+
+/// Puts a setting into `config`; answers where it comes from.
+fn apply(
+    setting: &Setting,
+    matches: &ArgMatches,
+    file: &File,
+    config: &mut Config,
+) -> Result<String, String> {
+    let key = setting.key;
+    let given: Vec<String> = matches.get_many(key).unwrap_or_default().cloned().collect();
+    let (from, values) = match matches.value_source(key) {
+        Some(ValueSource::CommandLine) => (format!("flag --{}", key.replace('_', "-")), given),
+        // An empty variable is how many tools write one that is not set.
+        Some(ValueSource::EnvVariable) if given.iter().any(|value| !value.is_empty()) => {
+            (format!("environment {}", variable(key)), given)
+        }
+        _ => match file.values.get(key) {
+            Some(values) => (format!("file {}", file.path), values.clone()),
+            None => return Ok("default".to_owned()),
+        },
+    };
+    let place = match from.split_once(' ') {
+        Some(("file", path)) => format!("{path}: {key}"),
+        Some((_, place)) => place.to_owned(),
+        None => key.to_owned(),
+    };
+    let set = (setting.slot)(config).set(&values);
+    set.map_err(|problem| format!("{place}: {problem}"))?;
+    Ok(from)
+}
+
+fn read_file(matches: &ArgMatches) -> Result<File, String> {
+    let Some(path) = matches
+        .get_one::<String>("config")
+        .filter(|path| !path.is_empty())
+    else {
+        return Ok(File::default());
+    };
+    let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let line = error
+            .span()
+            .map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+        format!(
+            "{path}, line {line}: {}",
+            error.message().replace('\n', " ")
+        )
+    })?;
+    let mut values = HashMap::new();
+    for (key, value) in table {
+        if !SETTINGS.iter().any(|setting| setting.key == key) {
+            return Err(format!(
+                "{path}: there is no setting `{key}`; see ropewalk --help"
+            ));
+        }
+        let written = match value {
+            toml::Value::Array(list) => list.into_iter().map(plain).collect(),
+            one => plain(one).map(|one| vec![one]),
+        };
+        let written = written.ok_or_else(|| {
+            format!("{path}: {key} is a string, a number, true, false or a list of strings")
+        })?;
+        values.insert(key, written);
+    }
+    Ok(File {
+        path: path.clone(),
+        values,
+    })
+}
+
+fn plain(value: toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(switch) => Some(switch.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

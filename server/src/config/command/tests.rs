@@ -1,0 +1,249 @@
+#![allow(clippy::unwrap_used)]
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use super::*;
+use crate::config::LogFormat;
+
+fn asked(arguments: &[&str]) -> Result<Request, String> {
+    parse(
+        std::iter::once(&"ropewalk")
+            .chain(arguments)
+            .map(OsString::from),
+    )
+}
+
+fn config(arguments: &[&str]) -> Config {
+    match asked(arguments).unwrap() {
+        Request::Serve(config) => *config,
+        Request::Print(text) => panic!("{text}"),
+    }
+}
+
+fn printed(arguments: &[&str]) -> String {
+    match asked(arguments).unwrap() {
+        Request::Print(text) => text,
+        Request::Serve(config) => panic!("{config:?}"),
+    }
+}
+
+fn refused(arguments: &[&str]) -> String {
+    let problem = asked(arguments).unwrap_err();
+    assert_eq!(problem.lines().count(), 1, "{problem}");
+    problem
+}
+
+fn file(text: &str) -> (tempfile::NamedTempFile, String) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    (file, path)
+}
+
+#[test]
+fn without_arguments_it_serves_with_the_defaults() {
+    assert_eq!(config(&[]), Config::default());
+    assert_eq!(config(&["serve"]), Config::default());
+}
+
+#[test]
+fn flags_set_settings_before_and_after_the_command() {
+    for arguments in [
+        &[
+            "serve",
+            "--data",
+            "/x",
+            "--open",
+            "--idle-document-seconds",
+            "7",
+        ][..],
+        &[
+            "--data",
+            "/x",
+            "--open",
+            "serve",
+            "--idle-document-seconds",
+            "7",
+        ],
+        &["--data=/x", "--open=yes", "--idle-document-seconds=7"],
+    ] {
+        let config = config(arguments);
+        assert_eq!(config.data.to_str(), Some("/x"));
+        assert!(config.open);
+        assert_eq!(config.idle_document, Duration::from_secs(7));
+    }
+    let config = config(&[
+        "--allow-host",
+        "a.example",
+        "--allow-host",
+        "b.example,[::1]",
+    ]);
+    assert_eq!(config.allow_host, ["a.example", "b.example", "[::1]"]);
+}
+
+#[test]
+fn a_flag_goes_before_the_file() {
+    let (_kept, path) = file(
+        "listen = \"127.0.0.1:9\"\nopen = true\nmax_connections = 7\nallow_origin = [\"https://a.example\"]\nlog_format = 'json'\n",
+    );
+    let config = config(&["--config", &path, "--max-connections", "8", "--open=false"]);
+    assert_eq!(config.listen.port(), 9);
+    assert_eq!(config.max_connections, 8);
+    assert_eq!(config.allow_origin, ["https://a.example"]);
+    assert_eq!(config.log_format, LogFormat::Json);
+    assert!(!config.open);
+}
+
+#[test]
+fn what_is_in_force_says_where_it_comes_from_and_is_a_file_itself() {
+    let (_kept, path) = file("max_connections = 7\nqueue_updates = 9");
+    for arguments in [
+        ["check-config", "--config", &path, "--queue-updates", "10"],
+        ["--config", &path, "--queue-updates", "10", "check-config"],
+    ] {
+        let report = printed(&arguments);
+        let line = |key: &str| report.lines().find(|line| line.starts_with(key)).unwrap();
+        assert!(
+            line("max_connections =").starts_with("max_connections = 7 "),
+            "{report}"
+        );
+        assert!(
+            line("max_connections =").ends_with(&format!("# file {path}")),
+            "{report}"
+        );
+        assert!(
+            line("queue_updates").starts_with("queue_updates = 10 "),
+            "{report}"
+        );
+        assert!(
+            line("queue_updates").ends_with("# flag --queue-updates"),
+            "{report}"
+        );
+        assert!(
+            line("listen").starts_with("listen = \"127.0.0.1:4880\""),
+            "{report}"
+        );
+        assert!(line("listen").ends_with("# default"), "{report}");
+        let (_kept, again) = file(&report);
+        let served: Vec<&str> = arguments
+            .into_iter()
+            .filter(|word| *word != "check-config")
+            .collect();
+        assert_eq!(config(&["--config", &again]), config(&served));
+    }
+}
+
+#[test]
+fn the_help_names_every_setting_with_its_default() {
+    for arguments in [&["--help"][..], &["serve", "--help"]] {
+        let help = printed(arguments);
+        for setting in SETTINGS {
+            let flag = format!("--{}", setting.key.replace('_', "-"));
+            let (_, after) = help.split_once(&flag).unwrap();
+            let part = after.split("\n      --").next().unwrap();
+            assert!(part.contains("[default: "), "{flag}: {part}");
+            assert!(part.contains(&variable(setting.key)), "{flag}: {part}");
+            let unit = ["bytes", "seconds"]
+                .into_iter()
+                .find(|unit| setting.key.ends_with(unit));
+            assert!(
+                unit.is_none_or(|unit| part.to_lowercase().contains(unit)),
+                "{flag}: {part}"
+            );
+        }
+        assert!(help.contains("[default: 127.0.0.1:4880]"));
+    }
+    assert!(printed(&["--version"]).starts_with("ropewalk "));
+}
+
+#[test]
+fn an_address_that_others_reach_needs_consent() {
+    for listen in [
+        "0.0.0.0:80",
+        "192.168.1.2:80",
+        "[::]:80",
+        "[::ffff:127.0.0.1]:80",
+    ] {
+        let problem = refused(&["--listen", listen]);
+        assert!(problem.contains("--open"), "{problem}");
+        assert!(config(&["--listen", listen, "--open"]).open);
+    }
+    assert_eq!(config(&["--listen", "[::1]:0"]).listen.port(), 0);
+}
+
+#[test]
+fn every_mistake_says_where_it_is() {
+    for (arguments, words) in [
+        (&["--nonsense"][..], "--nonsense"),
+        (&["dance"], "dance"),
+        (
+            &["--listen", "localhost"],
+            "--listen: `localhost` is not an address",
+        ),
+        (
+            &["--max-connections", "0"],
+            "--max-connections: 0 is not between 1 and 1000000",
+        ),
+        (&["--max-connections", "-1"], "-1"),
+        (
+            &["--outbox-bytes", "4MiB"],
+            "--outbox-bytes: `4MiB` is not a whole number",
+        ),
+        (
+            &["--shutdown-seconds", "30"],
+            "--shutdown-seconds: 30 is not between 1 and 29",
+        ),
+        (&["--log", "a=b=c"], "--log: `a=b=c` is not a log filter"),
+        (&["--log-format", "xml"], "--log-format: `xml`"),
+        (&["--open=perhaps"], "--open: `perhaps`"),
+        (&["--data", ""], "--data: the path is empty"),
+        (
+            &["--allow-origin", "app.example"],
+            "--allow-origin: `app.example` is not an origin",
+        ),
+        (
+            &["--allow-origin", "https://app.example/"],
+            "is not an origin",
+        ),
+        (
+            &["--allow-origin", "https://me@app.example"],
+            "is not an origin",
+        ),
+        (&["--allow-origin", "null"], "is not an origin"),
+        (
+            &["--allow-host", "https://app.example"],
+            "is not a host name",
+        ),
+        (&["--allow-host", "app.example:80"], "is not a host name"),
+        (&["--max-update-bytes", "100000000"], "max_sync_bytes"),
+        (&["--config", "/nowhere/at.all"], "/nowhere/at.all"),
+    ] {
+        let problem = refused(arguments);
+        assert!(problem.contains(words), "{arguments:?}: {problem}");
+    }
+}
+
+#[test]
+fn mistakes_in_a_file_say_where_they_are() {
+    for (text, words) in [
+        ("listen = ", "line 1"),
+        ("open = true\n\nopen = true\n", "line 3"),
+        ("lisen = \"127.0.0.1:1\"", "no setting `lisen`"),
+        ("[limits]\nmax_connections = 1", "no setting `limits`"),
+        ("max_connections = 1.5", "max_connections is a string"),
+        (
+            "max_connections = [1, 2]",
+            "max_connections: it has one value",
+        ),
+        ("max_connections = 0", "max_connections: 0 is not between"),
+        ("data = []", "data: it has one value"),
+    ] {
+        let (_kept, path) = file(text);
+        let problem = refused(&["--config", &path]);
+        assert!(
+            problem.contains(&path) && problem.contains(words),
+            "{text}: {problem}"
+        );
+    }
+}

@@ -1,0 +1,37 @@
+//! Why the server did not start, and why it ended.
+
+use std::io;
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use crate::storage::sqlite::OpenError;
+
+/// Why the server did not start. Nothing is left running.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {addr}: {source}")]
+    Listen {
+        /// As it was configured.
+        addr: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The data folder or the database cannot be opened.
+    #[error(transparent)]
+    Storage(#[from] OpenError),
+    /// The system refuses something else, such as a thread.
+    #[error("the system refuses: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Why the server did not end as it should.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The shutdown ran out of time, or storage failed at the end.
+    #[error(
+        "not every edit could be saved before the end; those that are not were not acknowledged"
+    )]
+    Unsaved,
+}
