@@ -1,2 +1,155 @@
 //! The `ropewalk` command.
-fn main() {}
+
+use std::future::Future;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ropewalk::Server;
+use ropewalk::config::command::{self, Request};
+use ropewalk::config::{Config, LogFormat};
+use ropewalk::error::{RunError, StartError};
+use ropewalk::storage::sqlite::OpenError;
+use tracing_subscriber::EnvFilter;
+
+/// Bad arguments, environment or configuration file.
+const BAD_CONFIG: u8 = 2;
+/// Not everything could be saved at the end.
+const UNSAVED: u8 = 7;
+/// After the end, calls to the system that still hang are left behind.
+const LEAVE: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    match command::parse(std::env::args_os()) {
+        Ok(Request::Serve(config)) => serve(*config).unwrap_or_else(|error| {
+            say(format_args!("ropewalk: {error:#}"));
+            exit_code(&error).into()
+        }),
+        Ok(Request::Print(text)) => {
+            let _ = io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            say(format_args!("ropewalk: {problem}"));
+            BAD_CONFIG.into()
+        }
+    }
+}
+
+fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    log(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let served = runtime.block_on(run(config));
+    runtime.shutdown_timeout(LEAVE);
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    // Before anything is opened: a signal while it opens is not lost.
+    let shutdown = signalled()?;
+    let data = config.data.clone();
+    let server = Server::bind(config).await?;
+    let data = std::path::absolute(&data)
+        .and_then(|data| data.canonicalize())
+        .unwrap_or(data);
+    // What starts the server waits for these lines.
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "Ropewalk is ready: http://{}", server.local_addr());
+    let _ = writeln!(out, "Documents are kept in {}", data.display());
+    let _ = out.flush();
+    drop(out);
+    server.run(shutdown).await?;
+    Ok(())
+}
+
+/// Ends at the first signal to stop; a second one ends the process.
+fn signalled() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut signals = signals()?;
+    let (first, stop) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        signals.recv().await;
+        tracing::info!("stopping; a second signal stops at once");
+        let _ = first.send(());
+        signals.recv().await;
+        say(format_args!(
+            "ropewalk: stopped at once; what was not acknowledged may not be saved"
+        ));
+        std::process::exit(UNSAVED.into());
+    });
+    Ok(async move {
+        let _ = stop.await;
+    })
+}
+
+#[cfg(unix)]
+fn signals() -> io::Result<Signals> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok(Signals {
+        interrupt: signal(SignalKind::interrupt())?,
+        terminate: signal(SignalKind::terminate())?,
+    })
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn signals() -> io::Result<Signals> {
+    Ok(Signals)
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    async fn recv(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+fn log(config: &Config) -> anyhow::Result<()> {
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(&config.log)?)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    match config.log_format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+    Ok(())
+}
+
+/// The exit code of every way to fail.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if let Some(RunError::Unsaved) = error.downcast_ref() {
+        return UNSAVED;
+    }
+    match error.downcast_ref() {
+        Some(StartError::Listen { .. }) => 3,
+        Some(StartError::Storage(OpenError::NotUsable { .. } | OpenError::InUse { .. })) => 4,
+        Some(StartError::Storage(OpenError::Damaged { .. })) => 5,
+        Some(StartError::Storage(OpenError::Newer { .. })) => 6,
+        Some(StartError::System(_)) | None => 1,
+    }
+}
+
+/// One line on stderr; a closed stderr is no reason to panic.
+fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
