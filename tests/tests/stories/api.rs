@@ -63,7 +63,7 @@ async fn of_many_who_create_at_once_one_wins() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn put_refuses_what_is_not_a_text() {
-    let server = Ropewalk::with(&["--max-document-bytes", "100000"]).await;
+    let server = Ropewalk::with(&["--max-text-bytes", "100000"]).await;
     let bad = put(&server, "bytes", vec![b'a', 0xff, 0xfe]).await;
     assert_eq!((bad.status, bad.code()), (400, "not_utf8".to_owned()));
     let large = put(&server, "large", "x".repeat(100_001)).await;

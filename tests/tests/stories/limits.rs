@@ -99,7 +99,7 @@ async fn a_frame_above_the_limit_is_closed_with_4413_before_it_is_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_would_grow_too_large_is_closed_with_4413_and_stays_as_it_was() {
-    let server = Ropewalk::with(&["--max-document-bytes", "100000"]).await;
+    let server = Ropewalk::with(&["--max-text-bytes", "100000"]).await;
     let ann = Client::join(&server, "large").await;
     let bob = Client::join(&server, "large").await;
     ann.insert(0, &"x".repeat(90_000));

@@ -1,0 +1,163 @@
+// People who write in the page at the same time.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { Person, Ropewalk, until } from '../node/harness.js'
+import { launch, Visitor } from './harness.js'
+
+describe('the editor page', { concurrency: 2 }, () => {
+  let browser
+  before(async () => { browser = await launch() })
+  after(() => browser.close())
+
+  it('lets two people type at once, and both see one text', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = await Visitor.open(t, browser, server, 'notes/both.md', 'Ann')
+    const bob = await Visitor.open(t, browser, server, 'notes/both.md', 'Bob')
+    const a = 'Ann writes at the beginning. '
+    const b = 'Bob writes at the end 💚.'
+    await ann.type('[]')
+    await bob.untilText('[]')
+    // Her caret stays where she puts it, whatever he does behind it.
+    await Promise.all([ann.type(a, 'Home'), bob.type(b, 'End')])
+    await ann.untilText(`${a}[]${b}`)
+    await bob.untilText(`${a}[]${b}`)
+    await ann.untilState('saved')
+    await bob.untilState('saved')
+    assert.equal(await server.text('notes/both.md'), `${a}[]${b}`)
+    ann.assertNoProblems()
+    bob.assertNoProblems()
+  })
+
+  it('shows who is there, and where they write', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = await Visitor.open(t, browser, server, 'people', 'Ann')
+    const bob = await Visitor.open(t, browser, server, 'people', 'Bob <b>&amp;')
+    await until('they see each other', async () => (await ann.people()).join() === 'Bob <b>&amp;' && (await bob.people()).join() === 'Ann')
+    await bob.type('a line of Bob')
+    await until('his caret has his name', async () => (await ann.carets()).join() === 'Bob <b>&amp;')
+    const caret = ann.page.locator('.rw-caret')
+    await until('the name shows', async () => (await caret.getAttribute('class')).includes('named'))
+    await until('and fades', async () => !(await caret.getAttribute('class')).includes('named'))
+    await bob.page.keyboard.press('Shift+Home')
+    await until('his selection is seen', async () => (await ann.page.locator('.rw-selected').count()) > 0)
+    assert.equal(await ann.text(), 'a line of Bob', 'nothing of it is in the text')
+    // A stock client is seen by its name as well.
+    const cy = await new Person(t, server, 'people', { name: 'Cy' }).synced()
+    await until('Cy is there', async () => (await ann.people()).join() === 'Bob <b>&amp;,Cy')
+    cy.leave()
+    await bob.context.close()
+    await until('they are gone', async () => (await ann.people()).length === 0 && (await ann.carets()).length === 0)
+    ann.assertNoProblems()
+  })
+
+  it('works with a stock client on the other side', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = await Visitor.open(t, browser, server, 'mixed')
+    const script = await new Person(t, server, 'mixed').synced()
+    await ann.type('from the page')
+    await script.untilText('from the page')
+    script.text.insert(0, 'from a script\n')
+    await ann.untilText('from a script\nfrom the page')
+    ann.assertNoProblems()
+  })
+
+  it('undoes and redoes only what was typed here', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = await Visitor.open(t, browser, server, 'undo', 'Ann')
+    const bob = await Visitor.open(t, browser, server, 'undo', 'Bob')
+    await ann.type('ann')
+    await bob.untilText('ann')
+    await bob.type(' bob')
+    await ann.untilText('ann bob')
+    await ann.content.focus()
+    await ann.page.keyboard.press('Control+z')
+    await ann.untilText(' bob')
+    await bob.untilText(' bob')
+    await ann.page.keyboard.press('Control+z')
+    await ann.page.keyboard.press('Control+z')
+    await bob.type('!')
+    await ann.untilText(' bob!')
+    await ann.content.focus()
+    await ann.page.keyboard.press('Control+Shift+z')
+    await ann.untilText('ann bob!')
+    await bob.untilText('ann bob!')
+    ann.assertNoProblems()
+    bob.assertNoProblems()
+  })
+
+  it('does not disturb an input method while others type', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = await Visitor.open(t, browser, server, 'ime')
+    const bob = await new Person(t, server, 'ime').synced()
+    bob.text.insert(0, 'before after\nnext line')
+    await ann.untilText('before after\nnext line')
+    // The caret stands after "before ".
+    await ann.content.focus()
+    await ann.page.keyboard.press('Control+Home')
+    for (let i = 0; i < 7; i++) await ann.page.keyboard.press('ArrowRight')
+    const devtools = await ann.context.newCDPSession(ann.page)
+    const steps = ['n', 'に', 'にh', 'にほ', 'にほn', 'にほん']
+    for (const [i, text] of steps.entries()) {
+      await devtools.send('Input.imeSetComposition', { text, selectionStart: text.length, selectionEnd: text.length })
+      // Before it, after it on its own line, and elsewhere.
+      bob.text.insert(0, `<${i}`)
+      bob.text.insert(bob.text.toString().indexOf('after') + 5, `${i}>`)
+      bob.text.insert(bob.text.length, `.${i}`)
+      await until('the others are seen during the composition', async () => (await ann.text()).includes(`.${i}`))
+    }
+    await devtools.send('Input.insertText', { text: '日本' })
+    const whole = '<5<4<3<2<1<0before 日本after5>4>3>2>1>0>\nnext line.0.1.2.3.4.5'
+    await ann.untilText(whole)
+    await bob.untilText(whole)
+    await ann.page.keyboard.type('!')
+    await bob.untilText(whole.replace('日本', '日本!'))
+    ann.assertNoProblems()
+  })
+
+  it('opens a new name by its link alone', async (t) => {
+    const server = await Ropewalk.start(t)
+    const name = 'plans/2026/für 💚 #1?.md'
+    const ann = await Visitor.open(t, browser, server, name)
+    assert.equal(await ann.text(), '')
+    assert.equal((await fetch(`${server.url}/api/documents`).then((r) => r.json())).documents.length, 0, 'looking makes nothing')
+    await ann.type('# New')
+    await ann.untilState('saved')
+    assert.equal(await server.text(name), '# New')
+    const bob = await Visitor.open(t, browser, server, name)
+    assert.equal(await bob.text(), '# New')
+    ann.assertNoProblems()
+    bob.assertNoProblems()
+  })
+
+  it('shows a large document and scrolls in it', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('large', Array.from({ length: 20_000 }, (_, i) => `line ${i + 1} of many`).join('\n'))
+    const ann = await Visitor.open(t, browser, server, 'large')
+    await ann.type(' and the end')
+    await until('the last line is shown', async () => (await ann.text()).endsWith('line 20000 of many and the end'))
+    await ann.untilState('saved')
+    assert.ok((await server.text('large')).endsWith('and the end'))
+    ann.assertNoProblems()
+  })
+
+  it('renders Markdown without running what is in it', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('page.md', [
+      '# A *title*',
+      '<script>console.error("ran")</script><img src=x onerror="console.error(\'ran\')">',
+      '[link](javascript:console.error("ran")) <a href="javascript:console.error(1)">x</a>',
+      '<iframe src="https://evil.example"></iframe><style>* { display: none }</style><form action="https://evil.example"><button>b</button></form>',
+      '<svg onload="console.error(\'ran\')"></svg>'
+    ].join('\n\n'))
+    const ann = await Visitor.open(t, browser, server, 'page.md')
+    await ann.page.getByRole('button', { name: 'Preview' }).click()
+    const title = ann.page.getByRole('heading', { name: 'A title' })
+    await title.waitFor()
+    const bad = await ann.page.evaluate(() => [...document.querySelectorAll('main *')].filter((e) =>
+      /^(script|iframe|style|form|object|embed)$/i.test(e.tagName) || [...e.attributes].some((a) => /^on/i.test(a.name) || /javascript:/i.test(a.value))
+    ).map((e) => e.outerHTML))
+    assert.deepEqual(bad, [])
+    assert.ok(!ann.problems.some((p) => p.startsWith('ran')), `${ann.problems}`)
+  })
+})

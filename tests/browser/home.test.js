@@ -1,0 +1,183 @@
+// The home page, and what holds for every page.
+
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { after, before, describe, it } from 'node:test'
+import { Ropewalk, until } from '../node/harness.js'
+import { launch, Visitor } from './harness.js'
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** What axe finds that keeps people out. */
+async function assertAccessible(page, where) {
+  await page.evaluate(axe)
+  const { violations, passes } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations', 'passes'] }))
+  assert.ok(passes.length > 10, `${where}: axe looked at the page`)
+  const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  const said = grave.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map((n) => n.html + '\n    ' + n.failureSummary).join('\n  ')}`)
+  assert.deepEqual(said, [], where)
+}
+
+describe('pages', { concurrency: 2 }, () => {
+  let browser
+  before(async () => { browser = await launch() })
+  after(() => browser.close())
+
+  const rows = (visitor) => visitor.page.getByTestId('document').locator('.row-name').allInnerTexts()
+    .then((names) => names.map((name) => name.replace(/\s+/g, '')))
+
+  it('begins empty and begins the first document', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = await Visitor.arrive(t, browser)
+    await ann.page.goto(server.url)
+    await ann.page.getByText('No documents yet').waitFor()
+    await ann.page.getByRole('button', { name: 'New document' }).click()
+    await ann.page.getByLabel('Name', { exact: true }).fill('notes/first 💚.md')
+    await ann.page.keyboard.press('Enter')
+    await ann.content.waitFor()
+    assert.equal(new URL(ann.page.url()).pathname, `/edit/notes/${encodeURIComponent('first 💚.md')}`)
+    await ann.type('# First')
+    await ann.untilState('saved')
+    assert.equal(await server.text('notes/first 💚.md'), '# First')
+    ann.assertNoProblems()
+  })
+
+  it('refuses a bad name and opens one that exists', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('there', 'words that stay')
+    const ann = await Visitor.arrive(t, browser)
+    await ann.page.goto(server.url)
+    await ann.page.getByRole('button', { name: 'New document' }).click()
+    const name = ann.page.getByLabel('Name', { exact: true })
+    const create = ann.page.getByRole('button', { name: 'Create', exact: true })
+    for (const bad of ['', 'a//b', '..', '/a', '1/2/3/4/5/6/7/8/9', 'x'.repeat(513)]) {
+      await name.fill(bad)
+      await until(`${bad} is refused`, () => create.isDisabled())
+    }
+    await name.fill('there')
+    await ann.page.keyboard.press('Enter')
+    await ann.page.getByRole('button', { name: 'Open it' }).click()
+    await ann.content.waitFor()
+    assert.equal(await ann.text(), 'words that stay')
+  })
+
+  it('lists, searches and deletes', async (t) => {
+    const server = await Ropewalk.start(t)
+    const made = ['alpha', 'notes/beta.md', 'notes/gamma.md', '<img src=x onerror=alert(1)>']
+    for (const name of made) await server.create(name, 'text')
+    const ann = await Visitor.arrive(t, browser)
+    await ann.page.goto(server.url)
+    const wanted = made.map((name) => name.replace(/\s+/g, '')).reverse()
+    await until('all are listed, newest first', async () => (await rows(ann)).join() === wanted.join())
+    await ann.page.locator('#search').fill('NOTES')
+    await until('only what fits', async () => (await rows(ann)).join() === 'notes/gamma.md,notes/beta.md')
+    await ann.page.getByRole('button', { name: 'Delete notes/beta.md' }).click()
+    await ann.page.getByRole('button', { name: 'Delete', exact: true }).click()
+    await until('it is gone', async () => (await rows(ann)).join() === 'notes/gamma.md')
+    assert.equal((await fetch(`${server.url}/api/documents/notes/beta.md/text`)).status, 410)
+    await ann.page.locator('#search').fill('nothing like this')
+    await ann.page.getByText('Nothing is called').waitFor()
+    await ann.page.locator('#search').fill('alp')
+    await until('one is left', async () => (await rows(ann)).join() === 'alpha')
+    await ann.page.getByTestId('document').getByRole('link').click()
+    await ann.content.waitFor()
+    assert.equal(await ann.text(), 'text')
+    ann.assertNoProblems()
+  })
+
+  it('says so when the server is gone, and comes back', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('kept', 'text')
+    const ann = await Visitor.arrive(t, browser)
+    await ann.page.goto(server.url)
+    await until('listed', async () => (await rows(ann)).join() === 'kept')
+    await server.kill()
+    await ann.page.locator('#search').fill('k')
+    await ann.page.getByRole('alert').waitFor()
+    await server.startAgain()
+    await until('no complaint any more', async () => {
+      const again = ann.page.getByRole('button', { name: 'Try again' })
+      if (await again.isVisible()) await again.click({ timeout: 1_000 }).catch(() => {})
+      return (await ann.page.getByRole('alert').count()) === 0 && (await rows(ann)).join() === 'kept'
+    })
+    ann.assertNoProblems({ cut: true })
+  })
+
+  for (const colorScheme of ['light', 'dark']) {
+    it(`keeps nobody out (${colorScheme})`, async (t) => {
+      const server = await Ropewalk.start(t)
+      const ann = await Visitor.arrive(t, browser, { colorScheme, reducedMotion: 'reduce' })
+      await ann.page.goto(server.url)
+      await ann.page.getByText('No documents yet').waitFor()
+      await assertAccessible(ann.page, 'home, empty')
+      await server.create('notes/a.md', '# Title\n\nSome *words*, [a link](https://example.org) and `code`.\n\n- one\n- two')
+      await server.create('code.rs', 'fn main() {\n    // say it\n    println!("hello {}", 1 + 2);\n}\n')
+      await ann.page.reload()
+      await until('listed', async () => (await rows(ann)).length === 2)
+      await assertAccessible(ann.page, 'home, with documents')
+      await ann.page.getByRole('button', { name: 'Delete code.rs' }).click()
+      await assertAccessible(ann.page, 'home, asking before a delete')
+      await ann.page.getByRole('button', { name: 'Keep' }).click()
+      await ann.page.getByRole('button', { name: 'New document' }).click()
+      await assertAccessible(ann.page, 'home, naming a new document')
+
+      await ann.goto(server, 'code.rs')
+      await assertAccessible(ann.page, 'editor, code')
+      const bob = await Visitor.open(t, browser, server, 'notes/a.md', 'Bob')
+      await ann.goto(server, 'notes/a.md')
+      await bob.type(' and Bob')
+      await until('Bob is seen', async () => (await ann.people()).join() === 'Bob' && (await ann.carets()).length === 1)
+      await ann.page.getByRole('button', { name: 'Preview' }).click()
+      await ann.page.getByRole('heading', { name: 'Title', exact: true }).waitFor()
+      await assertAccessible(ann.page, 'editor, with a person and the preview')
+      await ann.page.getByTestId('me').click()
+      await assertAccessible(ann.page, 'editor, changing the name')
+      await ann.page.keyboard.press('Escape')
+      await server.kill()
+      await ann.untilState('offline')
+      await assertAccessible(ann.page, 'editor, offline')
+      ann.assertNoProblems({ cut: true })
+    })
+  }
+
+  it('works on a narrow screen', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('a/long/path/to/a document with a long name.md', 'word '.repeat(500))
+    const ann = await Visitor.arrive(t, browser, { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true })
+    for (const path of ['/', '/edit/a/long/path/to/a%20document%20with%20a%20long%20name.md']) {
+      await ann.page.goto(server.url + path)
+      await (path === '/' ? ann.page.getByTestId('document') : ann.content).waitFor()
+      const [inside, outside] = await ann.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
+      assert.ok(inside <= outside, `${path} is ${inside} wide on a screen of ${outside}`)
+    }
+    await ann.untilState('saved')
+    ann.assertNoProblems()
+  })
+
+  it('is small at first sight', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('plain', 'text')
+    for (const path of ['/', '/edit/plain']) {
+      const ann = await Visitor.arrive(t, browser)
+      const devtools = await ann.context.newCDPSession(ann.page)
+      await devtools.send('Network.enable')
+      let bytes = 0
+      devtools.on('Network.loadingFinished', ({ encodedDataLength }) => { bytes += encodedDataLength })
+      await ann.page.goto(server.url + path)
+      if (path === '/') await ann.page.getByTestId('document').waitFor()
+      else await ann.untilState('saved')
+      assert.ok(bytes > 10_000 && bytes < 200_000, `${path}: ${bytes} bytes`)
+    }
+  })
+
+  it('has its address line only: a name that is none is said to be none', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = await Visitor.arrive(t, browser)
+    for (const path of ['/edit/a//b', '/edit/', '/edit/1/2/3/4/5/6/7/8/9']) {
+      await ann.page.goto(server.url + path)
+      await ann.page.getByRole('link', { name: /documents/i }).first().waitFor()
+      assert.equal(await ann.page.locator('.cm-content').count(), 0, path)
+    }
+  })
+})

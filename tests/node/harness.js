@@ -1,0 +1,161 @@
+// The real binary, and people with unmodified Yjs editors. Used by the stories of `node` and `browser`.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setInterval } from 'node:timers/promises'
+import { WebSocket } from 'ws'
+import { WebsocketProvider } from 'y-websocket'
+import * as Y from 'yjs'
+
+/** How long a story waits for something that must happen, in milliseconds. */
+const DEADLINE_MS = 60_000
+/** How often something that cannot tell of its changes is looked at, in milliseconds. */
+const LOOK_EVERY_MS = 20
+
+/** Looks until there is a truthy answer, and returns it. */
+export async function until(what, look) {
+  const began = Date.now()
+  let last
+  for await (const _ of setInterval(LOOK_EVERY_MS)) {
+    last = await look()
+    if (last) return last
+    if (Date.now() - began > DEADLINE_MS) {
+      assert.fail(`waited ${DEADLINE_MS} ms in vain: ${typeof what === 'function' ? await what() : what}`)
+    }
+  }
+}
+
+/** The binary under test: ROPEWALK_BIN, or the newest build of this tree. */
+function binary() {
+  const root = resolve(import.meta.dirname, '../..')
+  const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
+  const found = [process.env.ROPEWALK_BIN, join(target, 'release/ropewalk'), join(target, 'debug/ropewalk')]
+    .filter(Boolean)
+    .map((path) => resolve(path))
+    .find(existsSync)
+  assert.ok(found, 'no binary: run `cargo build --release`, or set ROPEWALK_BIN')
+  return found
+}
+
+/** A running server with a data folder of its own. */
+export class Ropewalk {
+  /** Starts one; `t` is the test, which stops it in the end. */
+  static async start(t, ...args) {
+    const server = new Ropewalk()
+    server.args = args
+    server.data = mkdtempSync(join(tmpdir(), 'ropewalk-test-'))
+    server.port = 0
+    server.log = ''
+    t.after(async () => {
+      await server.kill()
+      rmSync(server.data, { recursive: true, force: true })
+    })
+    await server.startAgain()
+    return server
+  }
+
+  /** Starts it on the same folder and, after the first time, the same port. */
+  async startAgain() {
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ROPEWALK_')))
+    const args = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.data, ...this.args]
+    const child = spawn(binary(), args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child = child
+    child.stderr.on('data', (bytes) => { this.log += bytes })
+    const ended = once(child, 'exit').then(([code]) => assert.fail(`the server ended with ${code}: ${this.log}`))
+    const lines = createInterface(child.stdout)
+    const [line] = await Promise.race([once(lines, 'line'), ended])
+    ended.catch(() => {})
+    const [, port] = line.match(/^Ropewalk is ready: http:\/\/127\.0\.0\.1:(\d+)$/) ?? assert.fail(`not where it listens: ${line}`)
+    this.port = Number(port)
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  /** Ends it like a power cut does. */
+  async kill() {
+    return this.#end('SIGKILL')
+  }
+
+  /** Asks it to end; its exit code. */
+  async terminate() {
+    return this.#end('SIGTERM')
+  }
+
+  async #end(signal) {
+    const { child } = this
+    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    const [code] = await exit
+    return code
+  }
+
+  /** A document's text as the API tells it. */
+  async text(name) {
+    const response = await fetch(`${this.url}/api/documents/${encode(name)}/text`)
+    assert.equal(response.status, 200, await response.clone().text())
+    return response.text()
+  }
+
+  /** Creates a document. */
+  async create(name, text) {
+    const response = await fetch(`${this.url}/api/documents/${encode(name)}`, { method: 'PUT', body: text })
+    assert.equal(response.status, 201, await response.clone().text())
+  }
+}
+
+/** A name as the path of a URL. */
+export function encode(name) {
+  return name.split('/').map(encodeURIComponent).join('/')
+}
+
+/** A person with the stock provider, alone in its tab. */
+export class Person {
+  constructor(t, server, room, { doc = new Y.Doc(), name } = {}) {
+    this.doc = doc
+    this.text = doc.getText('text')
+    this.statuses = []
+    this.closes = []
+    this.provider = new WebsocketProvider(`ws://127.0.0.1:${server.port}/yjs`, room, doc, {
+      WebSocketPolyfill: WebSocket,
+      disableBc: true
+    })
+    this.provider.on('status', ({ status }) => this.statuses.push(status))
+    this.provider.on('connection-close', (event) => this.closes.push(event?.code ?? null))
+    this.provider.on('closed', (event) => { this.closed = event })
+    if (name) this.provider.awareness.setLocalStateField('user', { name })
+    t.after(() => this.leave())
+  }
+
+  /** Closes the connection as a closed tab does. */
+  leave() {
+    this.provider.destroy()
+    this.provider.awareness.destroy()
+  }
+
+  async synced() {
+    await until(() => `synced: ${this}`, () => this.provider.synced)
+    return this
+  }
+
+  async untilText(text) {
+    await until(() => `the text is ${JSON.stringify(text)}: ${this}`, () => this.text.toString() === text)
+  }
+
+  async untilPeople(...names) {
+    const wanted = names.sort().join()
+    const present = () => [...this.provider.awareness.getStates().values()].map((s) => s.user?.name).filter(Boolean).sort().join()
+    await until(() => `present are ${wanted}: ${present()}`, () => present() === wanted)
+  }
+
+  toString() {
+    return `${JSON.stringify(this.text.toString().slice(0, 200))}, synced ${this.provider.synced}, ${this.statuses}, closes ${this.closes}`
+  }
+}

@@ -1,0 +1,151 @@
+"""The unmodified pycrdt provider, as scripts and notebooks use it."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.request
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from pycrdt import Doc, Provider, Text
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+DEADLINE = 60.0
+"""Seconds that a story waits for something that must happen."""
+
+
+def binary() -> Path:
+    """ROPEWALK_BIN, or the newest build of this tree."""
+    root = Path(__file__).resolve().parents[2]
+    target = Path(os.environ.get("CARGO_TARGET_DIR", root / "target"))
+    places = [target / "release/ropewalk", target / "debug/ropewalk"]
+    if "ROPEWALK_BIN" in os.environ:
+        places.insert(0, Path(os.environ["ROPEWALK_BIN"]))
+    for place in places:
+        if place.exists():
+            return place.resolve()
+    raise FileNotFoundError("no binary: run `cargo build --release`, or set ROPEWALK_BIN")
+
+
+class Ropewalk:
+    """A running server with a data folder of its own."""
+
+    def __init__(self, test: unittest.TestCase):
+        self.data = tempfile.TemporaryDirectory(prefix="ropewalk-test-")
+        test.addCleanup(self.data.cleanup)
+        test.addCleanup(self.kill)
+        self.start()
+
+    def start(self):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("ROPEWALK_")}
+        self.process = subprocess.Popen(
+            [binary(), "serve", "--listen", "127.0.0.1:0", "--data", self.data.name],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        line = self.process.stdout.readline()
+        ready = re.fullmatch(r"Ropewalk is ready: http://(.*)\n", line)
+        assert ready, f"not where it listens: {line!r}"
+        self.address = ready[1]
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stdout.close()
+
+    def text(self, name: str) -> str:
+        url = f"http://{self.address}/api/documents/{quote(name)}/text"
+        with urllib.request.urlopen(url, timeout=DEADLINE) as response:
+            return response.read().decode()
+
+
+class Channel:
+    """A WebSocket as pycrdt wants it."""
+
+    def __init__(self, socket, path: str):
+        self.socket = socket
+        self.path = path
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self.recv()
+        except ConnectionClosed:
+            raise StopAsyncIteration from None
+
+    async def send(self, message: bytes):
+        await self.socket.send(message)
+
+    async def recv(self) -> bytes:
+        return await self.socket.recv()
+
+
+@asynccontextmanager
+async def opened(server: Ropewalk, name: str, doc: Doc):
+    """A document that is synced."""
+    async with connect(f"ws://{server.address}/yjs/{quote(name)}", max_size=None) as socket:
+        async with Provider(doc, Channel(socket, name)) as provider:
+            await asyncio.wait_for(provider.synced.wait(), DEADLINE)
+            yield doc.get("text", type=Text)
+
+
+async def until(what: str, look):
+    """Looks until it is so."""
+    began = time.monotonic()
+    while not look():
+        assert time.monotonic() - began < DEADLINE, f"waited {DEADLINE} s in vain: {what}"
+        await asyncio.sleep(0.02)
+
+
+class Pycrdt(unittest.IsolatedAsyncioTestCase):
+    async def test_syncs_both_ways(self):
+        server = Ropewalk(self)
+        async with opened(server, "py/both 💚", Doc()) as ann, opened(server, "py/both 💚", Doc()) as bob:
+            for i in range(50):
+                ann.insert(0, f"a{i} ")
+                bob.insert(len(bob), f"💚b{i} ")
+                await asyncio.sleep(0)
+            await until(
+                "both have all",
+                lambda: str(ann) == str(bob) and all(f"a{i} " in str(bob) and f"b{i} " in str(ann) for i in range(50)),
+            )
+            del bob[0:3]
+            await until("the delete arrives", lambda: str(ann) == str(bob))
+            await until("the server has it", lambda: server.text("py/both 💚") == str(ann))
+
+    async def test_edits_made_offline_are_merged_after_a_restart(self):
+        server = Ropewalk(self)
+        doc = Doc()
+        async with opened(server, "py/offline", doc) as text:
+            text += "middle"
+            await until("saved", lambda: self.saved(server, "py/offline", "middle"))
+        server.kill()
+        doc.get("text", type=Text).insert(0, "offline ")
+        server.start()
+        async with opened(server, "py/offline", Doc()) as other:
+            self.assertEqual(str(other), "middle")
+            other += " online"
+            async with opened(server, "py/offline", doc) as text:
+                await until("merged", lambda: str(text) == str(other) == "offline middle online")
+
+    @staticmethod
+    def saved(server: Ropewalk, name: str, text: str) -> bool:
+        try:
+            return server.text(name) == text
+        except urllib.error.HTTPError:
+            return False
+
+
+if __name__ == "__main__":
+    unittest.main()
