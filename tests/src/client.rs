@@ -73,7 +73,9 @@ impl Client {
     /// Opens a document with a replica that already holds something.
     pub async fn join_with(server: &Ropewalk, name: &str, doc: Doc) -> Self {
         let client = Self::open(server, name, doc).await;
-        client.until("synced", |state, _| state.synced.then_some(())).await;
+        client
+            .until("synced", |state, _| state.synced.then_some(()))
+            .await;
         client
     }
 
@@ -93,7 +95,10 @@ impl Client {
         });
         let (reading, replica, answers) = (state.clone(), doc.clone(), outgoing.downgrade());
         tokio::spawn(async move {
-            let mut closed = Closed { code: 1006, reason: String::new() };
+            let mut closed = Closed {
+                code: 1006,
+                reason: String::new(),
+            };
             while let Some(Ok(message)) = stream.next().await {
                 match message {
                     Message::Binary(frame) => {
@@ -102,8 +107,15 @@ impl Client {
                             let _ = answers.send(Message::binary(answer));
                         }
                     }
-                    Message::Close(Some(frame)) => closed = Closed { code: frame.code.into(), reason: frame.reason.to_string() },
-                    Message::Text(text) => reading.lock().unwrap().wrong = Some(format!("a text frame {text:?}")),
+                    Message::Close(Some(frame)) => {
+                        closed = Closed {
+                            code: frame.code.into(),
+                            reason: frame.reason.to_string(),
+                        }
+                    }
+                    Message::Text(text) => {
+                        reading.lock().unwrap().wrong = Some(format!("a text frame {text:?}"))
+                    }
                     _ => {}
                 }
                 tell.send_replace(());
@@ -111,7 +123,14 @@ impl Client {
             reading.lock().unwrap().closed = Some(closed);
             tell.send_replace(());
         });
-        let client = Self { id: doc.client_id().get(), name: name.to_owned(), doc, state, changed, outgoing };
+        let client = Self {
+            id: doc.client_id().get(),
+            name: name.to_owned(),
+            doc,
+            state,
+            changed,
+            outgoing,
+        };
         client.send(frames::step1(&client.state_vector().encode_v1()));
         client
     }
@@ -149,12 +168,18 @@ impl Client {
 
     /// Waits until the text is this.
     pub async fn until_text(&self, text: &str) {
-        self.until(&format!("the text is {:?}", short(text)), |_, doc| (text_of(doc) == text).then_some(())).await;
+        self.until(&format!("the text is {:?}", short(text)), |_, doc| {
+            (text_of(doc) == text).then_some(())
+        })
+        .await;
     }
 
     /// Waits until the text contains this.
     pub async fn until_contains(&self, part: &str) {
-        self.until(&format!("the text contains {part:?}"), |_, doc| text_of(doc).contains(part).then_some(())).await;
+        self.until(&format!("the text contains {part:?}"), |_, doc| {
+            text_of(doc).contains(part).then_some(())
+        })
+        .await;
     }
 
     /// Inserts at a place in UTF-16 units and sends it.
@@ -182,7 +207,10 @@ impl Client {
     }
 
     /// Any edit of the root text; the update is returned and not sent.
-    pub fn edit_silently(&self, edit: impl FnOnce(&yrs::TextRef, &mut yrs::TransactionMut<'_>)) -> Vec<u8> {
+    pub fn edit_silently(
+        &self,
+        edit: impl FnOnce(&yrs::TextRef, &mut yrs::TransactionMut<'_>),
+    ) -> Vec<u8> {
         // The lock keeps what is read from coming between an edit and its sending.
         let _state = self.state.lock().unwrap();
         edit_doc(&self.doc, edit)
@@ -198,7 +226,10 @@ impl Client {
 
     /// Waits until the server has said that everything before the marker is saved.
     pub async fn saved(&self, marker: u64) {
-        self.until("the marker comes back", |state, _| state.saved.contains(&marker).then_some(())).await;
+        self.until("the marker comes back", |state, _| {
+            state.saved.contains(&marker).then_some(())
+        })
+        .await;
     }
 
     /// Waits until everything sent so far is saved.
@@ -226,7 +257,11 @@ impl Client {
     pub async fn until_people(&self, names: &[&str]) {
         let wanted: BTreeSet<&str> = names.iter().copied().collect();
         self.until(&format!("present are {wanted:?}"), |state, _| {
-            let present: BTreeSet<&str> = state.people.values().filter_map(|(_, json)| json["user"]["name"].as_str()).collect();
+            let present: BTreeSet<&str> = state
+                .people
+                .values()
+                .filter_map(|(_, json)| json["user"]["name"].as_str())
+                .collect();
             (present == wanted && state.people.len() == wanted.len()).then_some(())
         })
         .await;
@@ -239,7 +274,8 @@ impl Client {
 
     /// Waits for the end of the connection.
     pub async fn closed(&self) -> Closed {
-        self.until("the connection ends", |state, _| state.closed.clone()).await
+        self.until("the connection ends", |state, _| state.closed.clone())
+            .await
     }
 
     /// Whether the connection has ended, and how.
@@ -264,7 +300,13 @@ impl Client {
 
     /// Closes the connection and keeps the replica.
     pub async fn leave(self) -> Doc {
-        let Self { doc, outgoing, mut changed, state, .. } = self;
+        let Self {
+            doc,
+            outgoing,
+            mut changed,
+            state,
+            ..
+        } = self;
         let _ = outgoing.send(Message::Close(None));
         drop(outgoing);
         crate::wait::within("the connection ends", async {
@@ -305,21 +347,28 @@ fn receive(doc: &Doc, state: &mut State, frame: &[u8]) -> Option<Vec<u8>> {
     let read = match frames::read(frame) {
         Ok(read) => read,
         Err(error) => {
-            state.wrong = Some(format!("a frame that cannot be read ({error}): {:02x?}", &frame[..frame.len().min(40)]));
+            state.wrong = Some(format!(
+                "a frame that cannot be read ({error}): {:02x?}",
+                &frame[..frame.len().min(40)]
+            ));
             return None;
         }
     };
     match read {
         Frame::Step1(vector) => match StateVector::decode_v1(vector) {
             Ok(vector) => return Some(frames::step2(&doc.transact().encode_diff_v1(&vector))),
-            Err(error) => state.wrong = Some(format!("a state vector that cannot be read: {error}")),
+            Err(error) => {
+                state.wrong = Some(format!("a state vector that cannot be read: {error}"))
+            }
         },
         Frame::Step2(update) | Frame::Update(update) => match Update::decode_v1(update) {
             Ok(decoded) => {
                 if matches!(read, Frame::Step2(_)) {
                     state.synced = true;
                 } else {
-                    state.echoed = state.echoed.max(decoded.state_vector().get(&doc.client_id()));
+                    state.echoed = state
+                        .echoed
+                        .max(decoded.state_vector().get(&doc.client_id()));
                 }
                 if let Err(error) = doc.transact_mut().apply_update(decoded) {
                     state.wrong = Some(format!("an update that cannot be applied: {error}"));
@@ -330,7 +379,10 @@ fn receive(doc: &Doc, state: &mut State, frame: &[u8]) -> Option<Vec<u8>> {
         Frame::Awareness(entries) => {
             state.keep_alives += usize::from(entries.is_empty());
             for entry in entries {
-                let known = state.people.get(&entry.client).map_or(-1, |(clock, _)| *clock as i64);
+                let known = state
+                    .people
+                    .get(&entry.client)
+                    .map_or(-1, |(clock, _)| *clock as i64);
                 match serde_json::from_str(entry.json) {
                     Ok(Value::Null) if entry.clock as i64 >= known => {
                         state.people.remove(&entry.client);
@@ -339,7 +391,9 @@ fn receive(doc: &Doc, state: &mut State, frame: &[u8]) -> Option<Vec<u8>> {
                         state.people.insert(entry.client, (entry.clock, json));
                     }
                     Ok(_) => {}
-                    Err(error) => state.wrong = Some(format!("an awareness state that is not JSON: {error}")),
+                    Err(error) => {
+                        state.wrong = Some(format!("an awareness state that is not JSON: {error}"))
+                    }
                 }
             }
         }
@@ -355,7 +409,10 @@ fn receive(doc: &Doc, state: &mut State, frame: &[u8]) -> Option<Vec<u8>> {
 
 /// A replica that counts as Yjs does, in UTF-16 units.
 pub fn new_doc(id: Option<u64>) -> Doc {
-    let mut options = Options { offset_kind: OffsetKind::Utf16, ..Options::default() };
+    let mut options = Options {
+        offset_kind: OffsetKind::Utf16,
+        ..Options::default()
+    };
     if let Some(id) = id {
         options.client_id = yrs::block::ClientID::new(id);
     }
@@ -365,7 +422,10 @@ pub fn new_doc(id: Option<u64>) -> Doc {
 }
 
 /// Edits a replica; the update that says so.
-pub fn edit_doc(doc: &Doc, edit: impl FnOnce(&yrs::TextRef, &mut yrs::TransactionMut<'_>)) -> Vec<u8> {
+pub fn edit_doc(
+    doc: &Doc,
+    edit: impl FnOnce(&yrs::TextRef, &mut yrs::TransactionMut<'_>),
+) -> Vec<u8> {
     let root = doc.get_or_insert_text(ROOT);
     let mut txn = doc.transact_mut();
     edit(&root, &mut txn);
@@ -380,5 +440,9 @@ pub fn text_of(doc: &Doc) -> String {
 
 fn short(text: &str) -> String {
     let head: String = text.chars().take(60).collect();
-    if head.len() < text.len() { head + "…" } else { head }
+    if head.len() < text.len() {
+        head + "…"
+    } else {
+        head
+    }
 }

@@ -102,7 +102,11 @@ pub fn read(frame: &[u8]) -> Result<Frame<'_>, String> {
             for _ in 0..body.uint()? {
                 let (client, clock) = (body.uint()?, body.uint()?);
                 let json = std::str::from_utf8(body.buf()?).map_err(|e| e.to_string())?;
-                entries.push(Entry { client, clock, json });
+                entries.push(Entry {
+                    client,
+                    clock,
+                    json,
+                });
             }
             body.end()?;
             Frame::Awareness(entries)
@@ -120,7 +124,10 @@ impl<'a> Reader<'a> {
     fn uint(&mut self) -> Result<u64, String> {
         let mut number = 0;
         for shift in (0..56).step_by(7) {
-            let (&byte, rest) = self.0.split_first().ok_or("the frame ends within a number")?;
+            let (&byte, rest) = self
+                .0
+                .split_first()
+                .ok_or("the frame ends within a number")?;
             self.0 = rest;
             number |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
@@ -132,12 +139,19 @@ impl<'a> Reader<'a> {
 
     fn buf(&mut self) -> Result<&'a [u8], String> {
         let length = self.uint()? as usize;
-        let (head, rest) = self.0.split_at_checked(length).ok_or_else(|| format!("{length} bytes announced, {} there", self.0.len()))?;
+        let (head, rest) = self
+            .0
+            .split_at_checked(length)
+            .ok_or_else(|| format!("{length} bytes announced, {} there", self.0.len()))?;
         self.0 = rest;
         Ok(head)
     }
 
     fn end(&self) -> Result<(), String> {
-        if self.0.is_empty() { Ok(()) } else { Err(format!("{} bytes too many", self.0.len())) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{} bytes too many", self.0.len()))
+        }
     }
 }

@@ -32,7 +32,13 @@ pub struct Response {
 impl Request {
     /// A request of `target`, which is already percent-encoded.
     pub fn new(method: &str, target: &str) -> Self {
-        Self { method: method.into(), target: target.into(), host: None, headers: Vec::new(), body: None }
+        Self {
+            method: method.into(),
+            target: target.into(),
+            host: None,
+            headers: Vec::new(),
+            body: None,
+        }
     }
 
     /// `GET target`.
@@ -69,8 +75,14 @@ impl Request {
 
     /// Sends it on a connection of its own.
     pub async fn send(&self, to: SocketAddr) -> Response {
-        let what = format!("{} {}", self.method, self.target.chars().take(120).collect::<String>());
-        within(&what, self.exchange(to)).await.unwrap_or_else(|e| panic!("{what}: {e}"))
+        let what = format!(
+            "{} {}",
+            self.method,
+            self.target.chars().take(120).collect::<String>()
+        );
+        within(&what, self.exchange(to))
+            .await
+            .unwrap_or_else(|e| panic!("{what}: {e}"))
     }
 
     /// Sends it, and says why when there is no answer.
@@ -83,7 +95,11 @@ impl Request {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         let host = self.host.clone().unwrap_or_else(|| to.to_string());
         let _ = write!(head, "host: {host}\r\n");
-        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("connection")) {
+        if !self
+            .headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("connection"))
+        {
             head.push_str("connection: close\r\n");
         }
         for (name, value) in &self.headers {
@@ -108,7 +124,10 @@ impl Request {
 impl Response {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
     }
 
     /// The body as text.
@@ -118,14 +137,21 @@ impl Response {
 
     /// The body as JSON.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e} in the body {:?}", String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|e| panic!("{e} in the body {:?}", String::from_utf8_lossy(&self.body)))
     }
 
     /// The stable code of an error.
     pub fn code(&self) -> String {
         let json = self.json();
-        assert!(json["message"].as_str().is_some_and(|m| !m.is_empty()), "an error says what happened: {json}");
-        json["code"].as_str().unwrap_or_else(|| panic!("no code in {json}")).to_owned()
+        assert!(
+            json["message"].as_str().is_some_and(|m| !m.is_empty()),
+            "an error says what happened: {json}"
+        );
+        json["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no code in {json}"))
+            .to_owned()
     }
 }
 
@@ -135,32 +161,59 @@ async fn read(stream: &mut (impl AsyncReadExt + Unpin)) -> Result<Response, Stri
         if let Some(at) = find(&bytes, b"\r\n\r\n") {
             break at;
         }
-        if stream.read_buf(&mut bytes).await.map_err(|e| e.to_string())? == 0 {
-            return Err(format!("the connection ended within the head: {:?}", String::from_utf8_lossy(&bytes)));
+        if stream
+            .read_buf(&mut bytes)
+            .await
+            .map_err(|e| e.to_string())?
+            == 0
+        {
+            return Err(format!(
+                "the connection ended within the head: {:?}",
+                String::from_utf8_lossy(&bytes)
+            ));
         }
     };
     let head = String::from_utf8(bytes[..end].to_vec()).map_err(|e| e.to_string())?;
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok()).ok_or(format!("no status in {head:?}"))?;
+    let status = lines
+        .next()
+        .and_then(|l| l.split(' ').nth(1))
+        .and_then(|s| s.parse().ok())
+        .ok_or(format!("no status in {head:?}"))?;
     let headers: Vec<(String, String)> = lines
         .filter_map(|l| l.split_once(':'))
         .map(|(n, v)| (n.to_ascii_lowercase(), v.trim().to_owned()))
         .collect();
-    let mut response = Response { status, headers, body: bytes[end + 4..].to_vec() };
+    let mut response = Response {
+        status,
+        headers,
+        body: bytes[end + 4..].to_vec(),
+    };
     if status == 101 || status == 204 || status == 304 {
         return Ok(response);
     }
-    match response.header("content-length").map(|l| l.parse::<usize>()) {
+    match response
+        .header("content-length")
+        .map(|l| l.parse::<usize>())
+    {
         Some(length) => {
             let length = length.map_err(|e| e.to_string())?;
             while response.body.len() < length {
-                if stream.read_buf(&mut response.body).await.map_err(|e| e.to_string())? == 0 {
+                if stream
+                    .read_buf(&mut response.body)
+                    .await
+                    .map_err(|e| e.to_string())?
+                    == 0
+                {
                     return Err("the connection ended within the body".into());
                 }
             }
         }
         None => {
-            stream.read_to_end(&mut response.body).await.map_err(|e| e.to_string())?;
+            stream
+                .read_to_end(&mut response.body)
+                .await
+                .map_err(|e| e.to_string())?;
             if response.header("transfer-encoding") == Some("chunked") {
                 response.body = unchunked(&response.body)?;
             }
@@ -173,11 +226,17 @@ fn unchunked(mut rest: &[u8]) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     loop {
         let line = find(rest, b"\r\n").ok_or("a chunk without a length")?;
-        let size = std::str::from_utf8(&rest[..line]).ok().and_then(|s| usize::from_str_radix(s, 16).ok()).ok_or("a chunk without a length")?;
+        let size = std::str::from_utf8(&rest[..line])
+            .ok()
+            .and_then(|s| usize::from_str_radix(s, 16).ok())
+            .ok_or("a chunk without a length")?;
         if size == 0 {
             return Ok(body);
         }
-        body.extend_from_slice(rest.get(line + 2..line + 2 + size).ok_or("a chunk that ends early")?);
+        body.extend_from_slice(
+            rest.get(line + 2..line + 2 + size)
+                .ok_or("a chunk that ends early")?,
+        );
         rest = &rest[line + size + 4..];
     }
 }
@@ -191,7 +250,9 @@ pub fn encode_name(name: &str) -> String {
     let mut encoded = String::new();
     for byte in name.bytes() {
         match byte {
-            b'/' | b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')' => encoded.push(byte as char),
+            b'/' | b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')' => {
+                encoded.push(byte as char)
+            }
             _ if byte.is_ascii_alphanumeric() => encoded.push(byte as char),
             _ => {
                 let _ = write!(encoded, "%{byte:02X}");

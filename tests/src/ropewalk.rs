@@ -46,21 +46,35 @@ impl Ropewalk {
 
     /// Starts a server with more arguments in a new folder.
     pub async fn with(arguments: &[&str]) -> Self {
-        Self::on(Arc::new(folder()), arguments).await.unwrap_or_else(|failed| panic!("the server did not start: {failed:?}"))
+        Self::on(Arc::new(folder()), arguments)
+            .await
+            .unwrap_or_else(|failed| panic!("the server did not start: {failed:?}"))
     }
 
     /// Starts a server in a folder that is already there.
     pub async fn on(data: Arc<TempDir>, arguments: &[&str]) -> Result<Self, Failed> {
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
         let (child, address, announced, log) = launch(data.path(), &arguments).await?;
-        Ok(Self { address, announced, data, arguments, child, log })
+        Ok(Self {
+            address,
+            announced,
+            data,
+            arguments,
+            child,
+            log,
+        })
     }
 
     /// Runs the binary with exactly these arguments until it ends.
     pub async fn run(arguments: &[&str], environment: &[(&str, &str)], folder: &Path) -> Failed {
         let mut command = command(binary());
-        command.args(arguments).envs(environment.iter().copied()).current_dir(folder);
-        let output = within("the command ends", command.kill_on_drop(true).output()).await.expect("the binary runs");
+        command
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .current_dir(folder);
+        let output = within("the command ends", command.kill_on_drop(true).output())
+            .await
+            .expect("the binary runs");
         Failed {
             code: output.status.code(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -106,31 +120,44 @@ impl Ropewalk {
 
     /// Sends a signal.
     pub fn signal(&self, name: &str) {
-        let status = std::process::Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        let status = std::process::Command::new("kill")
+            .args([&format!("-{name}"), &self.pid().to_string()])
+            .status();
         assert!(status.is_ok_and(|s| s.success()), "kill -{name}");
     }
 
     /// Waits until the process has ended.
     pub async fn ended(&mut self) -> ExitStatus {
-        within("the server ends", self.child.wait()).await.expect("the server is our child")
+        within("the server ends", self.child.wait())
+            .await
+            .expect("the server is our child")
     }
 
     /// Whether the process still runs.
     pub fn runs(&mut self) -> bool {
-        self.child.try_wait().expect("the server is our child").is_none()
+        self.child
+            .try_wait()
+            .expect("the server is our child")
+            .is_none()
     }
 
     /// Starts it again with the same arguments on the same folder, on another port.
     pub async fn start_again(&mut self) {
         let arguments: Vec<String> = self.arguments.clone();
-        self.start_again_with(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        self.start_again_with(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+            .await;
     }
 
     /// Starts it again with other arguments.
     pub async fn start_again_with(&mut self, arguments: &[&str]) {
         assert!(!self.runs(), "it is still running");
         let again = Self::on(self.data.clone(), arguments).await;
-        *self = again.unwrap_or_else(|failed| panic!("the server did not start again: {failed:?}\nbefore: {}", self.log()));
+        *self = again.unwrap_or_else(|failed| {
+            panic!(
+                "the server did not start again: {failed:?}\nbefore: {}",
+                self.log()
+            )
+        });
     }
 
     /// Sends a request.
@@ -145,8 +172,18 @@ impl Ropewalk {
 
     /// The text of a document as the API tells it.
     pub async fn text(&self, name: &str) -> String {
-        let response = self.get(&format!("/api/documents/{}/text", crate::http::encode_name(name))).await;
-        assert_eq!(response.status, 200, "text of {name:?}: {}", response.text());
+        let response = self
+            .get(&format!(
+                "/api/documents/{}/text",
+                crate::http::encode_name(name)
+            ))
+            .await;
+        assert_eq!(
+            response.status,
+            200,
+            "text of {name:?}: {}",
+            response.text()
+        );
         response.text().to_owned()
     }
 
@@ -155,10 +192,18 @@ impl Ropewalk {
         let response = self.get("/metrics").await;
         assert_eq!(response.status, 200);
         let mut metrics = BTreeMap::new();
-        for line in response.text().lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
-            let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("not a metric: {line}"));
+        for line in response
+            .text()
+            .lines()
+            .filter(|l| !l.is_empty() && !l.starts_with('#'))
+        {
+            let (name, value) = line
+                .rsplit_once(' ')
+                .unwrap_or_else(|| panic!("not a metric: {line}"));
             let name = name.split('{').next().unwrap_or(name).to_owned();
-            let value: f64 = value.parse().unwrap_or_else(|_| panic!("not a number: {line}"));
+            let value: f64 = value
+                .parse()
+                .unwrap_or_else(|_| panic!("not a number: {line}"));
             *metrics.entry(name).or_default() += value;
         }
         metrics
@@ -167,19 +212,32 @@ impl Ropewalk {
     /// One metric.
     pub async fn metric(&self, name: &str) -> f64 {
         let metrics = self.metrics().await;
-        *metrics.get(name).unwrap_or_else(|| panic!("no metric {name} among {:?}", metrics.keys()))
+        *metrics
+            .get(name)
+            .unwrap_or_else(|| panic!("no metric {name} among {:?}", metrics.keys()))
     }
 
     /// Waits until a metric has a value.
     pub async fn until_metric(&self, name: &str, value: f64) {
-        until(&format!("{name} = {value}"), || async { (self.metric(name).await == value).then_some(()) }).await;
+        until(&format!("{name} = {value}"), || async {
+            (self.metric(name).await == value).then_some(())
+        })
+        .await;
     }
 
     /// Memory that the process holds, in bytes.
     pub fn resident_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the server runs");
-        let line = status.lines().find(|l| l.starts_with("VmRSS:")).expect("VmRSS");
-        line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).expect("a number of kB") * 1024
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))
+            .expect("the server runs");
+        let line = status
+            .lines()
+            .find(|l| l.starts_with("VmRSS:"))
+            .expect("VmRSS");
+        line.split_whitespace()
+            .nth(1)
+            .and_then(|kb| kb.parse::<u64>().ok())
+            .expect("a number of kB")
+            * 1024
     }
 
     /// From now on no file may grow or be written beyond this many bytes; `None` lifts it.
@@ -187,7 +245,11 @@ impl Ropewalk {
     pub fn limit_files(&self, bytes: Option<u64>) {
         let soft = bytes.map_or("unlimited".to_owned(), |b| b.to_string());
         let status = std::process::Command::new("prlimit")
-            .args(["--pid", &self.pid().to_string(), &format!("--fsize={soft}:unlimited")])
+            .args([
+                "--pid",
+                &self.pid().to_string(),
+                &format!("--fsize={soft}:unlimited"),
+            ])
             .status();
         assert!(status.is_ok_and(|s| s.success()), "prlimit --fsize={soft}");
     }
@@ -206,7 +268,10 @@ impl Drop for Ropewalk {
 
 /// A new temporary folder.
 pub fn folder() -> TempDir {
-    tempfile::Builder::new().prefix("ropewalk-test-").tempdir().expect("a temporary folder")
+    tempfile::Builder::new()
+        .prefix("ropewalk-test-")
+        .tempdir()
+        .expect("a temporary folder")
 }
 
 /// The binary under test: `ROPEWALK_BIN`, or what cargo builds beside the running test.
@@ -220,13 +285,21 @@ pub fn binary() -> &'static Path {
 
 fn build() -> PathBuf {
     let test = std::env::current_exe().expect("the test's own path");
-    let profile = test.parent().and_then(Path::parent).expect("…/target/<profile>/deps/<test>");
+    let profile = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("…/target/<profile>/deps/<test>");
     let mut cargo = std::process::Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "ropewalk", "--target-dir"]).arg(profile.parent().expect("a target folder"));
+    cargo
+        .args(["build", "--quiet", "--package", "ropewalk", "--target-dir"])
+        .arg(profile.parent().expect("a target folder"));
     if profile.ends_with("release") {
         cargo.arg("--release");
     }
-    let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs");
+    let built = cargo
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .expect("cargo runs");
     assert!(built.success(), "cargo could not build the server");
     profile.join("ropewalk")
 }
@@ -234,7 +307,9 @@ fn build() -> PathBuf {
 /// A command that inherits no setting and ignores SIGXFSZ, so that a file size limit is an error and not the end.
 fn command(program: &Path) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(program);
+    command
+        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+        .arg(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ROPEWALK_") || name == "RUST_LOG" {
             command.env_remove(name);
@@ -243,10 +318,21 @@ fn command(program: &Path) -> Command {
     command
 }
 
-async fn launch(data: &Path, arguments: &[String]) -> Result<(Child, SocketAddr, Vec<String>, Log), Failed> {
+async fn launch(
+    data: &Path,
+    arguments: &[String],
+) -> Result<(Child, SocketAddr, Vec<String>, Log), Failed> {
     let mut command = command(binary());
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(arguments).current_dir(data);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .args(arguments)
+        .current_dir(data);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
     let mut child = command.spawn().expect("the binary starts");
     let log = Log::default();
     let gathered = tokio::spawn(gather(child.stderr.take().expect("piped"), log.clone()));
@@ -263,16 +349,25 @@ async fn launch(data: &Path, arguments: &[String]) -> Result<(Child, SocketAddr,
     };
     match within("the server says that it is ready", ready).await {
         Ok(announced) => {
-            let address = announced[0].strip_prefix("Ropewalk is ready: http://").and_then(|a| a.parse().ok());
-            let address = address.unwrap_or_else(|| panic!("not where it listens: {:?}", announced[0]));
+            let address = announced[0]
+                .strip_prefix("Ropewalk is ready: http://")
+                .and_then(|a| a.parse().ok());
+            let address =
+                address.unwrap_or_else(|| panic!("not where it listens: {:?}", announced[0]));
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
             Ok((child, address, announced, log))
         }
         Err(stdout) => {
-            let status = within("the server ends", child.wait()).await.expect("our child");
+            let status = within("the server ends", child.wait())
+                .await
+                .expect("our child");
             let _ = within("its stderr ends", gathered).await;
             let stderr = log.lock().unwrap().clone();
-            Err(Failed { code: status.code(), stderr, stdout })
+            Err(Failed {
+                code: status.code(),
+                stderr,
+                stdout,
+            })
         }
     }
 }
@@ -280,6 +375,8 @@ async fn launch(data: &Path, arguments: &[String]) -> Result<(Child, SocketAddr,
 async fn gather(mut from: impl AsyncRead + Unpin, into: Log) {
     let mut bytes = [0; 8192];
     while let Ok(read @ 1..) = from.read(&mut bytes).await {
-        into.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..read]));
+        into.lock()
+            .unwrap()
+            .push_str(&String::from_utf8_lossy(&bytes[..read]));
     }
 }

@@ -45,20 +45,32 @@ impl Socket {
 
     /// Opens the document `name` over a connection whose receive buffer is small, so that not reading is soon felt.
     pub async fn open_narrow(server: &Ropewalk, name: &str) -> Self {
-        Self::open_path(server.address, &format!("/yjs/{}", encode_name(name)), Some(16 * 1024)).await
+        Self::open_path(
+            server.address,
+            &format!("/yjs/{}", encode_name(name)),
+            Some(16 * 1024),
+        )
+        .await
     }
 
     /// Opens any path; `receive_buffer` is in bytes.
     pub async fn open_path(address: SocketAddr, path: &str, receive_buffer: Option<u32>) -> Self {
         match within(path, connect(address, path, receive_buffer)).await {
-            Ok(stream) => Self { stream, what: path.chars().take(80).collect() },
+            Ok(stream) => Self {
+                stream,
+                what: path.chars().take(80).collect(),
+            },
             Err(error) => panic!("{path:?} could not be opened: {error}"),
         }
     }
 
     /// Sends a binary frame. A connection that has ended is noticed when it is read.
     pub async fn send(&mut self, frame: impl Into<Vec<u8>>) {
-        let _ = within("the server reads", self.stream.send(Message::binary(frame.into()))).await;
+        let _ = within(
+            "the server reads",
+            self.stream.send(Message::binary(frame.into())),
+        )
+        .await;
     }
 
     /// Sends a text frame.
@@ -73,12 +85,18 @@ impl Socket {
 
     /// The next binary frame, or how the connection ended.
     pub async fn next(&mut self) -> Result<Vec<u8>, Closed> {
-        let mut closed = Closed { code: 1006, reason: String::new() };
+        let mut closed = Closed {
+            code: 1006,
+            reason: String::new(),
+        };
         loop {
             match within(&format!("a frame on {}", self.what), self.stream.next()).await {
                 Some(Ok(Message::Binary(frame))) => return Ok(frame.to_vec()),
                 Some(Ok(Message::Close(Some(frame)))) => {
-                    closed = Closed { code: frame.code.into(), reason: frame.reason.to_string() };
+                    closed = Closed {
+                        code: frame.code.into(),
+                        reason: frame.reason.to_string(),
+                    };
                 }
                 Some(Ok(Message::Text(text))) => panic!("a text frame: {text}"),
                 Some(Ok(_)) => {}
@@ -106,7 +124,11 @@ impl Socket {
     }
 }
 
-async fn connect(address: SocketAddr, path: &str, receive_buffer: Option<u32>) -> Result<WebSocketStream<TcpStream>, Error> {
+async fn connect(
+    address: SocketAddr,
+    path: &str,
+    receive_buffer: Option<u32>,
+) -> Result<WebSocketStream<TcpStream>, Error> {
     let socket = TcpSocket::new_v4()?;
     if let Some(bytes) = receive_buffer {
         socket.set_recv_buffer_size(bytes)?;
@@ -122,6 +144,10 @@ async fn connect(address: SocketAddr, path: &str, receive_buffer: Option<u32>) -
         .header("sec-websocket-key", generate_key())
         .body(())
         .map_err(Error::HttpFormat)?;
-    let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
-    Ok(client_async_with_config(request, stream, Some(config)).await?.0)
+    let config = WebSocketConfig::default()
+        .max_message_size(None)
+        .max_frame_size(None);
+    Ok(client_async_with_config(request, stream, Some(config))
+        .await?
+        .0)
 }

@@ -23,7 +23,10 @@ where
         if let Some(answer) = look().await {
             return answer;
         }
-        assert!(began.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain: {what}");
+        assert!(
+            began.elapsed() < DEADLINE,
+            "waited {DEADLINE:?} in vain: {what}"
+        );
     }
 }
 

@@ -5,16 +5,25 @@ use std::collections::BTreeSet;
 use ropewalk_tests::{Client, Request, Response, Ropewalk};
 
 async fn put(server: &Ropewalk, name: &str, text: impl Into<Vec<u8>>) -> Response {
-    server.send(Request::new("PUT", &format!("/api/documents/{name}")).body(text)).await
+    server
+        .send(Request::new("PUT", &format!("/api/documents/{name}")).body(text))
+        .await
 }
 
 async fn delete(server: &Ropewalk, name: &str) -> Response {
-    server.send(Request::new("DELETE", &format!("/api/documents/{name}"))).await
+    server
+        .send(Request::new("DELETE", &format!("/api/documents/{name}")))
+        .await
 }
 
 fn names(page: &Response) -> Vec<String> {
     assert_eq!(page.status, 200, "{}", page.text());
-    page.json()["documents"].as_array().unwrap().iter().map(|d| d["name"].as_str().unwrap().to_owned()).collect()
+    page.json()["documents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| d["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,7 +32,10 @@ async fn put_creates_once() {
     let made = put(&server, "made", "some 💚 text\nin lines\n").await;
     assert_eq!(made.status, 201);
     let json = made.json();
-    assert_eq!((json["name"].as_str(), json["length"].as_u64()), (Some("made"), Some(22)));
+    assert_eq!(
+        (json["name"].as_str(), json["length"].as_u64()),
+        (Some("made"), Some(22))
+    );
     assert!(json["version"].as_str().is_some_and(|v| !v.is_empty()));
     let again = put(&server, "made", "other text").await;
     assert_eq!((again.status, again.code()), (409, "exists".to_owned()));
@@ -34,26 +46,42 @@ async fn put_creates_once() {
     server.kill().await;
     server.start_again().await;
     assert_eq!(server.text("made").await, "some 💚 text\nin lines\n");
-    assert_eq!(put(&server, "made", "").await.status, 409, "known after a restart");
+    assert_eq!(
+        put(&server, "made", "").await.status,
+        409,
+        "known after a restart"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn put_without_text_makes_an_empty_document() {
     let mut server = Ropewalk::start().await;
     assert_eq!(put(&server, "empty", "").await.status, 201);
-    assert_eq!(server.send(Request::new("PUT", "/api/documents/bare")).await.status, 201, "no body at all");
+    assert_eq!(
+        server
+            .send(Request::new("PUT", "/api/documents/bare"))
+            .await
+            .status,
+        201,
+        "no body at all"
+    );
     server.kill().await;
     server.start_again().await;
     assert_eq!(server.text("empty").await, "");
     assert_eq!(server.text("bare").await, "");
-    assert_eq!(names(&server.get("/api/documents").await), ["bare", "empty"]);
+    assert_eq!(
+        names(&server.get("/api/documents").await),
+        ["bare", "empty"]
+    );
     assert_eq!(put(&server, "empty", "text").await.code(), "exists");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_who_create_at_once_one_wins() {
     let server = Ropewalk::start().await;
-    let all = futures_util::future::join_all((0..30).map(|i| put(&server, "race", format!("text {i}")))).await;
+    let all =
+        futures_util::future::join_all((0..30).map(|i| put(&server, "race", format!("text {i}"))))
+            .await;
     let created: Vec<_> = all.iter().filter(|r| r.status == 201).collect();
     assert_eq!(created.len(), 1);
     assert!(all.iter().all(|r| r.status == 201 || r.code() == "exists"));
@@ -101,10 +129,16 @@ async fn text_has_a_version_that_moves_with_every_edit() {
         ann.all_saved().await;
         let text = server.get("/api/documents/versions/text").await;
         assert_eq!(text.text(), ann.text());
-        assert_eq!(text.header("content-type"), Some("text/plain; charset=utf-8"));
+        assert_eq!(
+            text.header("content-type"),
+            Some("text/plain; charset=utf-8")
+        );
         last = text.header("etag").unwrap().to_owned();
         assert!(last.starts_with('"') && last.ends_with('"'), "{last}");
-        assert!(seen.insert(last.clone()), "step {step}: {last} was seen before");
+        assert!(
+            seen.insert(last.clone()),
+            "step {step}: {last} was seen before"
+        );
         let known = Request::get("/api/documents/versions/text").header("if-none-match", &last);
         let same = server.send(known).await;
         assert_eq!((same.status, same.body.len()), (304, 0));
@@ -117,20 +151,50 @@ async fn text_has_a_version_that_moves_with_every_edit() {
     // A version names the same text after a restart.
     server.kill().await;
     server.start_again().await;
-    assert_eq!(server.get("/api/documents/versions/text").await.header("etag"), Some(last.as_str()));
+    assert_eq!(
+        server
+            .get("/api/documents/versions/text")
+            .await
+            .header("etag"),
+        Some(last.as_str())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn text_by_lines() {
     let server = Ropewalk::start().await;
     put(&server, "lines", "one\ntwo 💚\n\nfour\nfive").await;
-    for (lines, text) in [("1-1", "one\n"), ("2-3", "two 💚\n\n"), ("4-5", "four\nfive"), ("5-99", "five"), ("1-5", "one\ntwo 💚\n\nfour\nfive"), ("6-7", "")] {
-        let response = server.get(&format!("/api/documents/lines/text?lines={lines}")).await;
+    for (lines, text) in [
+        ("1-1", "one\n"),
+        ("2-3", "two 💚\n\n"),
+        ("4-5", "four\nfive"),
+        ("5-99", "five"),
+        ("1-5", "one\ntwo 💚\n\nfour\nfive"),
+        ("6-7", ""),
+    ] {
+        let response = server
+            .get(&format!("/api/documents/lines/text?lines={lines}"))
+            .await;
         assert_eq!((response.status, response.text()), (200, text), "{lines}");
     }
-    for bad in ["0-1", "3-2", "a-b", "1-2-3", "-1", "", "99999999999999999999-1", "1-x"] {
-        let response = server.get(&format!("/api/documents/lines/text?lines={bad}")).await;
-        assert_eq!((response.status, response.code()), (400, "bad_query".to_owned()), "{bad}");
+    for bad in [
+        "0-1",
+        "3-2",
+        "a-b",
+        "1-2-3",
+        "-1",
+        "",
+        "99999999999999999999-1",
+        "1-x",
+    ] {
+        let response = server
+            .get(&format!("/api/documents/lines/text?lines={bad}"))
+            .await;
+        assert_eq!(
+            (response.status, response.code()),
+            (400, "bad_query".to_owned()),
+            "{bad}"
+        );
     }
 }
 
@@ -145,17 +209,32 @@ async fn text_of_another_root() {
     ann.send(ropewalk_tests::frames::update(&notes));
     ann.insert(0, "in the middle");
     ann.all_saved().await;
-    assert_eq!(server.get("/api/documents/roots/text?root=notes").await.text(), "in the margin");
+    assert_eq!(
+        server
+            .get("/api/documents/roots/text?root=notes")
+            .await
+            .text(),
+        "in the margin"
+    );
     assert_eq!(server.text("roots").await, "in the middle");
-    assert_eq!(server.get("/api/documents/roots/text?root=none").await.text(), "");
-    assert_eq!(server.get("/api/documents").await.json()["documents"][0]["length"], 13);
+    assert_eq!(
+        server
+            .get("/api/documents/roots/text?root=none")
+            .await
+            .text(),
+        ""
+    );
+    assert_eq!(
+        server.get("/api/documents").await.json()["documents"][0]["length"],
+        13
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_is_newest_first_and_complete_page_by_page() {
     let server = Ropewalk::start().await;
     for i in 0..25 {
-        put(&server, &format!("list/{i:02}"), format!("{}", "x".repeat(i))).await;
+        put(&server, &format!("list/{i:02}"), "x".repeat(i)).await;
     }
     // An edit brings a document to the front.
     let ann = Client::join(&server, "list/03").await;
@@ -164,7 +243,14 @@ async fn the_list_is_newest_first_and_complete_page_by_page() {
     let first = server.get("/api/documents?limit=1").await;
     let json = first.json();
     let front = &json["documents"][0];
-    assert_eq!((front["name"].as_str(), front["length"].as_u64(), front["people"].as_u64()), (Some("list/03"), Some(5), Some(1)));
+    assert_eq!(
+        (
+            front["name"].as_str(),
+            front["length"].as_u64(),
+            front["people"].as_u64()
+        ),
+        (Some("list/03"), Some(5), Some(1))
+    );
     assert!(front["created_at"].as_i64() <= front["edited_at"].as_i64());
     assert!(front["edited_at"].as_i64() > Some(1_700_000_000_000));
 
@@ -173,10 +259,16 @@ async fn the_list_is_newest_first_and_complete_page_by_page() {
         let mut edited = i64::MAX;
         let mut cursor = String::new();
         loop {
-            let page = server.get(&format!("/api/documents?limit={limit}{cursor}")).await;
+            let page = server
+                .get(&format!("/api/documents?limit={limit}{cursor}"))
+                .await;
             let json = page.json();
             let documents = json["documents"].as_array().unwrap();
-            assert!(documents.len() <= limit && !documents.is_empty(), "limit {limit}: {}", documents.len());
+            assert!(
+                documents.len() <= limit && !documents.is_empty(),
+                "limit {limit}: {}",
+                documents.len()
+            );
             for document in documents {
                 let at = document["edited_at"].as_i64().unwrap();
                 assert!(at <= edited, "newest first");
@@ -184,24 +276,51 @@ async fn the_list_is_newest_first_and_complete_page_by_page() {
             }
             all.extend(names(&page));
             match json["next"].as_str() {
-                Some(next) => cursor = format!("&cursor={}", ropewalk_tests::http::encode_name(next)),
+                Some(next) => {
+                    cursor = format!("&cursor={}", ropewalk_tests::http::encode_name(next))
+                }
                 None => break,
             }
         }
         assert_eq!(all.len(), 25, "limit {limit}: {all:?}");
-        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 25, "limit {limit}: none twice");
+        assert_eq!(
+            all.iter().collect::<BTreeSet<_>>().len(),
+            25,
+            "limit {limit}: none twice"
+        );
     }
-    for bad in ["limit=0", "limit=201", "limit=x", "limit=-1", "cursor=nonsense", "cursor=%00"] {
+    for bad in [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "limit=-1",
+        "cursor=nonsense",
+        "cursor=%00",
+    ] {
         let response = server.get(&format!("/api/documents?{bad}")).await;
-        assert_eq!((response.status, response.code()), (400, "bad_query".to_owned()), "{bad}");
+        assert_eq!(
+            (response.status, response.code()),
+            (400, "bad_query".to_owned()),
+            "{bad}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_is_searched_by_name() {
     let server = Ropewalk::start().await;
-    for name in ["Notes/Monday", "notes/tuesday", "plan%25", "plan_b", "%C3%9Cbung", "other"] {
-        assert_eq!(put(&server, name, "notes are in the text too").await.status, 201);
+    for name in [
+        "Notes/Monday",
+        "notes/tuesday",
+        "plan%25",
+        "plan_b",
+        "%C3%9Cbung",
+        "other",
+    ] {
+        assert_eq!(
+            put(&server, name, "notes are in the text too").await.status,
+            201
+        );
     }
     for (query, found) in [
         ("notes", &["notes/tuesday", "Notes/Monday"][..]),
@@ -212,27 +331,50 @@ async fn the_list_is_searched_by_name() {
         ("%C3%BCbung", &["Übung"]),
         ("nothing", &[]),
     ] {
-        assert_eq!(names(&server.get(&format!("/api/documents?q={query}")).await), found, "{query}");
+        assert_eq!(
+            names(&server.get(&format!("/api/documents?q={query}")).await),
+            found,
+            "{query}"
+        );
     }
     let page = server.get("/api/documents?q=n&limit=2").await;
     assert_eq!(names(&page).len(), 2);
     let next = page.json()["next"].as_str().unwrap().to_owned();
-    assert_eq!(names(&server.get(&format!("/api/documents?q=n&limit=2&cursor={next}")).await).len(), 2, "Monday, and both plans hold an n");
+    assert_eq!(
+        names(
+            &server
+                .get(&format!("/api/documents?q=n&limit=2&cursor={next}"))
+                .await
+        )
+        .len(),
+        2,
+        "Monday, and both plans hold an n"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_counts_people() {
     let server = Ropewalk::start().await;
     put(&server, "people", "").await;
-    let people = || async { server.get("/api/documents").await.json()["documents"][0]["people"].as_u64().unwrap() };
+    let people = || async {
+        server.get("/api/documents").await.json()["documents"][0]["people"]
+            .as_u64()
+            .unwrap()
+    };
     assert_eq!(people().await, 0);
     let ann = Client::join(&server, "people").await;
     let bob = Client::join(&server, "people").await;
     assert_eq!(people().await, 2);
     ann.leave().await;
-    ropewalk_tests::until("one is left", || async { (people().await == 1).then_some(()) }).await;
+    ropewalk_tests::until("one is left", || async {
+        (people().await == 1).then_some(())
+    })
+    .await;
     drop(bob);
-    ropewalk_tests::until("none is left", || async { (people().await == 0).then_some(()) }).await;
+    ropewalk_tests::until("none is left", || async {
+        (people().await == 0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -245,13 +387,24 @@ async fn delete_sends_everyone_away_and_leaves_a_tombstone() {
     assert_eq!(ann.closed().await.code, 4404);
     for round in ["at once", "after a restart"] {
         let text = server.get("/api/documents/doomed/text").await;
-        assert_eq!((text.status, text.code()), (410, "deleted".to_owned()), "{round}");
+        assert_eq!(
+            (text.status, text.code()),
+            (410, "deleted".to_owned()),
+            "{round}"
+        );
         // Whoever still has the words cannot bring it back to life by opening it.
         let again = Client::open(&server, "doomed", ropewalk_tests::client::new_doc(None)).await;
         assert_eq!(again.closed().await.code, 4404, "{round}");
-        assert!(names(&server.get("/api/documents").await).is_empty(), "{round}");
+        assert!(
+            names(&server.get("/api/documents").await).is_empty(),
+            "{round}"
+        );
         let twice = delete(&server, "doomed").await;
-        assert!(matches!(twice.status, 404 | 410), "{round}: {}", twice.status);
+        assert!(
+            matches!(twice.status, 404 | 410),
+            "{round}: {}",
+            twice.status
+        );
         server.kill().await;
         server.start_again().await;
     }
@@ -263,7 +416,12 @@ async fn a_deleted_name_can_be_used_again_for_a_new_document() {
     let ann = Client::join(&server, "reused").await;
     ann.insert(0, "old words");
     ann.all_saved().await;
-    let old = server.get("/api/documents/reused/text").await.header("etag").unwrap().to_owned();
+    let old = server
+        .get("/api/documents/reused/text")
+        .await
+        .header("etag")
+        .unwrap()
+        .to_owned();
     delete(&server, "reused").await;
     ann.closed().await;
     assert_eq!(put(&server, "reused", "").await.status, 201);
@@ -282,13 +440,34 @@ async fn a_deleted_name_can_be_used_again_for_a_new_document() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_said_to_be_not_there() {
     let server = Ropewalk::start().await;
-    for (method, target) in [("GET", "/api/documents/absent/text"), ("DELETE", "/api/documents/absent"), ("GET", "/api/absent"), ("GET", "/absent")] {
+    for (method, target) in [
+        ("GET", "/api/documents/absent/text"),
+        ("DELETE", "/api/documents/absent"),
+        ("GET", "/api/absent"),
+        ("GET", "/absent"),
+    ] {
         let response = server.send(Request::new(method, target)).await;
-        assert_eq!((response.status, response.code()), (404, "not_found".to_owned()), "{method} {target}");
+        assert_eq!(
+            (response.status, response.code()),
+            (404, "not_found".to_owned()),
+            "{method} {target}"
+        );
     }
-    for (method, target) in [("POST", "/api/documents"), ("POST", "/api/documents/a"), ("PUT", "/healthz"), ("DELETE", "/metrics")] {
+    for (method, target) in [
+        ("POST", "/api/documents"),
+        ("POST", "/api/documents/a"),
+        ("PUT", "/healthz"),
+        ("DELETE", "/metrics"),
+    ] {
         let response = server.send(Request::new(method, target)).await;
-        assert_eq!((response.status, response.code()), (405, "method_not_allowed".to_owned()), "{method} {target}");
+        assert_eq!(
+            (response.status, response.code()),
+            (405, "method_not_allowed".to_owned()),
+            "{method} {target}"
+        );
     }
-    assert!(names(&server.get("/api/documents").await).is_empty(), "asking makes nothing");
+    assert!(
+        names(&server.get("/api/documents").await).is_empty(),
+        "asking makes nothing"
+    );
 }

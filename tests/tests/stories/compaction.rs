@@ -25,7 +25,10 @@ async fn many_updates_are_folded_into_a_snapshot_that_says_the_same() {
     let text = server.text("folded").await;
     ann.until_text(&text).await;
     bob.until_text(&text).await;
-    assert_eq!(server.metric("ropewalk_compactions_failed_total").await, 0.0);
+    assert_eq!(
+        server.metric("ropewalk_compactions_failed_total").await,
+        0.0
+    );
 
     // Killed, so that what is read back is the snapshot and the tail as they lie there.
     let vector = ann.state_vector();

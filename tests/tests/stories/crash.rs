@@ -22,7 +22,12 @@ async fn a_kill_while_everyone_types_loses_nothing_acknowledged() {
         for writer in 0..WRITERS {
             let name = format!("crash/{}", writer / 2);
             let client = Client::join(&server, &name).await;
-            writers.push(tokio::spawn(write(client, name, format!("{round}.{writer}"), acknowledged.clone())));
+            writers.push(tokio::spawn(write(
+                client,
+                name,
+                format!("{round}.{writer}"),
+                acknowledged.clone(),
+            )));
         }
         until("enough edits are acknowledged", || async {
             (acknowledged.load(SeqCst) >= ACKNOWLEDGED).then_some(())
@@ -38,15 +43,27 @@ async fn a_kill_while_everyone_types_loses_nothing_acknowledged() {
             let text = Client::join(&server, &name).await.text();
             assert_eq!(server.text(&name).await, text);
             for (_, edit) in promised.iter().filter(|(n, _)| *n == name) {
-                assert!(text.contains(edit), "{edit} was acknowledged and is lost from {name} in round {round}");
+                assert!(
+                    text.contains(edit),
+                    "{edit} was acknowledged and is lost from {name} in round {round}"
+                );
             }
         }
     }
-    assert!(promised.len() >= ROUNDS * ACKNOWLEDGED, "only {} promises", promised.len());
+    assert!(
+        promised.len() >= ROUNDS * ACKNOWLEDGED,
+        "only {} promises",
+        promised.len()
+    );
 }
 
 /// Types until the line breaks; what the server said is saved.
-async fn write(client: Client, name: String, who: String, acknowledged: Arc<AtomicUsize>) -> Vec<(String, String)> {
+async fn write(
+    client: Client,
+    name: String,
+    who: String,
+    acknowledged: Arc<AtomicUsize>,
+) -> Vec<(String, String)> {
     let mut marked = Vec::new();
     let mut counted = 0;
     while client.ended().is_none() {
@@ -56,15 +73,20 @@ async fn write(client: Client, name: String, who: String, acknowledged: Arc<Atom
         // A few edits are always under way, so that the kill finds some in every state.
         if marked.len() >= 8 {
             let due = marked[marked.len() - 8].0;
-            client.until("an old marker or the end", |state, _| {
-                (state.saved.contains(&due) || state.closed.is_some()).then_some(())
-            })
-            .await;
+            client
+                .until("an old marker or the end", |state, _| {
+                    (state.saved.contains(&due) || state.closed.is_some()).then_some(())
+                })
+                .await;
         }
         let saved = client.look(|state| state.saved.len());
         acknowledged.fetch_add(saved - counted, SeqCst);
         counted = saved;
     }
     let saved = client.look(|state| state.saved.clone());
-    marked.into_iter().filter(|(marker, _)| saved.contains(marker)).map(|(_, edit)| edit).collect()
+    marked
+        .into_iter()
+        .filter(|(marker, _)| saved.contains(marker))
+        .map(|(_, edit)| edit)
+        .collect()
 }

@@ -1,82 +1,15 @@
 //! Hostile bytes over a real socket, while two honest people go on typing in the same document.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Instant;
 
-use ropewalk_tests::client::{ROOT, edit_doc, new_doc, text_of};
+use ropewalk_tests::client::{ROOT, edit_doc, new_doc};
 use ropewalk_tests::frames::{self, put_buf, put_uint};
-use ropewalk_tests::{Client, Closed, Ropewalk, Socket, until, within};
+use ropewalk_tests::{Client, Closed, Ropewalk, Socket};
 use yrs::block::ClientID;
 use yrs::{ReadTxn, StateVector, Text, Transact};
 
-/// Two people who type and must see each other's words all the time.
-struct HonestPair {
-    stop: Arc<AtomicBool>,
-    rounds: Arc<AtomicUsize>,
-    task: tokio::task::JoinHandle<(Client, Client, String)>,
-}
-
-impl HonestPair {
-    /// Begins to type. Their client ids are 5 and 6, which the hostile frames name.
-    async fn start(server: &Ropewalk, name: &str) -> Self {
-        let ann = Client::join_as(server, name, 5).await;
-        let bob = Client::join_as(server, name, 6).await;
-        let (stop, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let (stopped, counted) = (stop.clone(), rounds.clone());
-        let task = tokio::spawn(async move {
-            let mut expected = String::new();
-            while !stopped.load(SeqCst) {
-                let began = Instant::now();
-                let (from, to) = if counted.load(SeqCst) % 2 == 0 { (&ann, &bob) } else { (&bob, &ann) };
-                let word = format!("w{} ", counted.load(SeqCst));
-                from.append(&word);
-                expected.push_str(&word);
-                to.until("the other's word", |_, doc| (honest(&text_of(doc)) == expected).then_some(())).await;
-                from.all_saved().await;
-                assert!(began.elapsed().as_secs() < 20, "a word took {:?}", began.elapsed());
-                counted.fetch_add(1, SeqCst);
-            }
-            (ann, bob, expected)
-        });
-        let pair = Self { stop, rounds, task };
-        pair.types_on().await;
-        pair
-    }
-
-    /// Waits until they have typed more, each at least once.
-    async fn types_on(&self) {
-        let before = self.rounds.load(SeqCst);
-        until("the honest pair types on", || async {
-            (self.rounds.load(SeqCst) >= before + 3 || self.task.is_finished()).then_some(())
-        })
-        .await;
-        assert!(!self.task.is_finished(), "an honest person could not go on");
-    }
-
-    /// Ends, and compares what everyone has: the two, the server, and whoever comes next.
-    async fn ends_whole(self, server: &mut Ropewalk, name: &str) {
-        self.types_on().await;
-        self.stop.store(true, SeqCst);
-        let (ann, bob, expected) = within("the honest pair ends", self.task).await.unwrap();
-        assert_eq!(ann.ended(), None);
-        assert_eq!(bob.ended(), None);
-        let text = Client::join(server, name).await.text();
-        assert_eq!(honest(&text), expected);
-        ann.until_text(&text).await;
-        bob.until_text(&text).await;
-        assert_eq!(server.text(name).await, text);
-        server.kill().await;
-        server.start_again().await;
-        assert_eq!(Client::join(server, name).await.text(), text, "after a restart");
-        assert_eq!(server.text(name).await, text, "after a restart");
-    }
-}
-
-/// What the pair wrote. A stranger may write too, and then only writes `x`; the pair never does.
-fn honest(text: &str) -> String {
-    text.replace('x', "")
-}
+use crate::forged::{deletes, hex, letter, nested, one_struct};
+use crate::honest::HonestPair;
 
 /// Sends frames on a new connection; how it ended, or `None` if the server kept it.
 async fn send_all(server: &Ropewalk, name: &str, all: &[Vec<u8>]) -> Option<Closed> {
@@ -101,63 +34,12 @@ async fn attack(server: &mut Ropewalk, name: &str, what: &str, updates: &[Vec<u8
         let closed = send_all(server, name, &all).await;
         assert!(server.runs(), "{what} ended the server");
         if let Some(closed) = closed {
-            assert!(matches!(closed.code, 4400 | 4403 | 4413 | 1013 | 1012), "{what}: {closed:?}");
+            assert!(
+                matches!(closed.code, 4400 | 4403 | 4413 | 1013 | 1012),
+                "{what}: {closed:?}"
+            );
         }
     }
-}
-
-fn hex(digits: &str) -> Vec<u8> {
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
-}
-
-/// One update with one struct of client `client` at `clock`, and no deletes.
-fn one_struct(client: u64, clock: u64, body: &[u8]) -> Vec<u8> {
-    let mut update = vec![1, 1];
-    put_uint(&mut update, client);
-    put_uint(&mut update, clock);
-    update.extend_from_slice(body);
-    update.push(0);
-    update
-}
-
-/// Only deletes: (client, clock, length).
-fn deletes(ranges: &[(u64, u64, u64)]) -> Vec<u8> {
-    let mut update = vec![0];
-    put_uint(&mut update, ranges.len() as u64);
-    for &(client, clock, length) in ranges {
-        put_uint(&mut update, client);
-        update.push(1);
-        put_uint(&mut update, clock);
-        put_uint(&mut update, length);
-    }
-    update
-}
-
-/// A letter with an origin and perhaps a right origin.
-fn letter(origin: Option<(u64, u64)>, right: Option<(u64, u64)>) -> Vec<u8> {
-    let mut body = vec![4 | if origin.is_some() { 0x80 } else { 0 } | if right.is_some() { 0x40 } else { 0 }];
-    for (client, clock) in [origin, right].into_iter().flatten() {
-        put_uint(&mut body, client);
-        put_uint(&mut body, clock);
-    }
-    if origin.is_none() && right.is_none() {
-        body.push(1);
-        put_buf(&mut body, ROOT.as_bytes());
-    }
-    put_buf(&mut body, b"x");
-    body
-}
-
-/// `Any` content in the root array `list`: arrays in arrays.
-fn nested(depth: usize) -> Vec<u8> {
-    let mut body = vec![8, 1, 4];
-    body.extend_from_slice(b"list");
-    body.push(1);
-    for _ in 0..depth {
-        body.extend_from_slice(&[117, 1]);
-    }
-    body.push(126);
-    one_struct(700, 0, &body)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,15 +47,29 @@ async fn a_block_that_claims_another_persons_clocks_erases_nothing() {
     let mut server = Ropewalk::start().await;
     let name = "claimed";
     let pair = HonestPair::start(&server, name).await;
-    let hazard = hex("0101050000c0843d00");
-    attack(&mut server, name, "a GC block over everything of client 5", std::slice::from_ref(&hazard)).await;
+    attack(
+        &mut server,
+        name,
+        "a GC block over everything of client 5",
+        &[hex("0101050000c0843d00")],
+    )
+    .await;
     pair.types_on().await;
     for (client, kind) in [(5, 0), (6, 0), (5, 10), (6, 10)] {
         // Clocks that the person will reach after a few more words.
-        let next = Client::join(&server, name).await.state_vector().get(&ClientID::new(client));
+        let next = Client::join(&server, name)
+            .await
+            .state_vector()
+            .get(&ClientID::new(client));
         let mut block = vec![kind];
         put_uint(&mut block, 1_000_000);
-        attack(&mut server, name, "a block ahead of a person", &[one_struct(client, u64::from(next) + 6, &block)]).await;
+        attack(
+            &mut server,
+            name,
+            "a block ahead of a person",
+            &[one_struct(client, u64::from(next) + 6, &block)],
+        )
+        .await;
         pair.types_on().await;
         pair.types_on().await;
     }
@@ -195,7 +91,11 @@ async fn nobody_writes_under_a_connected_persons_client_id() {
     ann.append(" goes on");
     ann.all_saved().await;
     bob.until_contains("goes on").await;
-    assert!(server.text(name).await.contains("goes on"), "{}", server.text(name).await);
+    assert!(
+        server.text(name).await.contains("goes on"),
+        "{}",
+        server.text(name).await
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,7 +110,8 @@ async fn formats_that_crashed_an_engine_do_not_crash_this_one() {
     nine.all_saved().await;
     let text = nine.text();
     nine.leave().await;
-    let bytes = hex("0201020346090c0162047472756503020144090d01780001060104746578740162047472756500");
+    let bytes =
+        hex("0201020346090c0162047472756503020144090d01780001060104746578740162047472756500");
     attack(&mut server, name, "formats that crashed yrs", &[bytes]).await;
     let late = Client::join(&server, name).await;
     late.append("!");
@@ -229,43 +130,126 @@ async fn impossible_clocks_and_origins_harm_nobody() {
     let pair = HonestPair::start(&server, name).await;
     let most = (1 << 53) - 1;
     let cases: Vec<(&str, Vec<Vec<u8>>)> = vec![
-        ("itself as origin", vec![one_struct(700, 0, &letter(Some((700, 0)), None))]),
-        ("itself as right origin", vec![one_struct(701, 0, &letter(None, Some((701, 0))))]),
-        ("a later one as origin", vec![one_struct(702, 0, &letter(Some((702, 9)), None))]),
-        ("unknown origins", vec![one_struct(703, 0, &letter(Some((9_999, 3)), Some((9_998, 4))))]),
-        ("left and right swapped", vec![one_struct(704, 0, &letter(Some((5, 2)), Some((5, 0))))]),
-        ("the same left and right", vec![one_struct(705, 0, &letter(Some((5, 1)), Some((5, 1))))]),
-        ("the greatest clock", vec![one_struct(706, most, &letter(None, None))]),
-        ("a clock of 2^32 - 1", vec![one_struct(707, u64::from(u32::MAX), &letter(None, None))]),
-        ("an origin of the greatest clock", vec![one_struct(708, 0, &letter(Some((5, most)), None))]),
-        ("the greatest client", vec![one_struct(most, 0, &letter(None, None))]),
-        ("a client above 2^53", vec![one_struct(most + 1, 0, &letter(None, None))]),
-        ("two that wait for each other", vec![
-            one_struct(710, 0, &letter(Some((711, 0)), None)),
-            one_struct(711, 0, &letter(Some((710, 0)), None)),
-        ]),
-        ("a ring of four", (0..4).map(|i| one_struct(720 + i, 0, &letter(Some((720 + (i + 1) % 4, 0)), Some((720 + (i + 3) % 4, 0))))).collect()),
-        ("a parent that is a letter", vec![one_struct(730, 0, &{
-            let mut body = vec![4, 0];
-            put_uint(&mut body, 5);
-            put_uint(&mut body, 0);
-            put_buf(&mut body, b"x");
-            body
-        })]),
-        ("deletes of what nobody wrote", vec![deletes(&[(740, 0, 1_000_000), (741, most, 1)])]),
-        ("deletes that overflow", vec![deletes(&[(742, most, most)]), hex("0002000206ffffffff1f")]),
+        (
+            "itself as origin",
+            vec![one_struct(700, 0, &letter(Some((700, 0)), None))],
+        ),
+        (
+            "itself as right origin",
+            vec![one_struct(701, 0, &letter(None, Some((701, 0))))],
+        ),
+        (
+            "a later one as origin",
+            vec![one_struct(702, 0, &letter(Some((702, 9)), None))],
+        ),
+        (
+            "unknown origins",
+            vec![one_struct(
+                703,
+                0,
+                &letter(Some((9_999, 3)), Some((9_998, 4))),
+            )],
+        ),
+        (
+            "left and right swapped",
+            vec![one_struct(704, 0, &letter(Some((5, 2)), Some((5, 0))))],
+        ),
+        (
+            "the same left and right",
+            vec![one_struct(705, 0, &letter(Some((5, 1)), Some((5, 1))))],
+        ),
+        (
+            "the greatest clock",
+            vec![one_struct(706, most, &letter(None, None))],
+        ),
+        (
+            "a clock of 2^32 - 1",
+            vec![one_struct(707, u64::from(u32::MAX), &letter(None, None))],
+        ),
+        (
+            "an origin of the greatest clock",
+            vec![one_struct(708, 0, &letter(Some((5, most)), None))],
+        ),
+        (
+            "the greatest client",
+            vec![one_struct(most, 0, &letter(None, None))],
+        ),
+        (
+            "a client above 2^53",
+            vec![one_struct(most + 1, 0, &letter(None, None))],
+        ),
+        (
+            "two that wait for each other",
+            vec![
+                one_struct(710, 0, &letter(Some((711, 0)), None)),
+                one_struct(711, 0, &letter(Some((710, 0)), None)),
+            ],
+        ),
+        (
+            "a ring of four",
+            (0..4)
+                .map(|i| {
+                    one_struct(
+                        720 + i,
+                        0,
+                        &letter(Some((720 + (i + 1) % 4, 0)), Some((720 + (i + 3) % 4, 0))),
+                    )
+                })
+                .collect(),
+        ),
+        (
+            "a parent that is a letter",
+            vec![one_struct(730, 0, &{
+                let mut body = vec![4, 0];
+                put_uint(&mut body, 5);
+                put_uint(&mut body, 0);
+                put_buf(&mut body, b"x");
+                body
+            })],
+        ),
+        (
+            "deletes of what nobody wrote",
+            vec![deletes(&[(740, 0, 1_000_000), (741, most, 1)])],
+        ),
+        (
+            "deletes that overflow",
+            vec![deletes(&[(742, most, most)]), hex("0002000206ffffffff1f")],
+        ),
         ("deletes of length 0", vec![deletes(&[(743, 7, 0)])]),
-        ("an empty string", vec![one_struct(744, 0, &{
-            let mut body = vec![4, 1];
-            put_buf(&mut body, ROOT.as_bytes());
-            body.push(0);
-            body
-        })]),
-        ("a delete block of length 0", vec![one_struct(745, 0, &[1, 1, 1, b'd', 0])]),
+        (
+            "an empty string",
+            vec![one_struct(744, 0, &{
+                let mut body = vec![4, 1];
+                put_buf(&mut body, ROOT.as_bytes());
+                body.push(0);
+                body
+            })],
+        ),
+        (
+            "a delete block of length 0",
+            vec![one_struct(745, 0, &[1, 1, 1, b'd', 0])],
+        ),
         ("a GC block of length 0", vec![one_struct(746, 0, &[0, 0])]),
-        ("bytes that are not UTF-8", vec![hex("0101ca0100c4010a010b0620746865e56500")]),
-        ("counts of 2^28", vec![hex("ffffff3f"), hex("01ffffff3f"), hex("00ffffff3f"), hex("000101ffffff3f")]),
-        ("an unknown content", vec![one_struct(747, 0, &[11, 1, 1, b'd', 1]), one_struct(748, 0, &[31, 1, 1, b'd', 1])]),
+        (
+            "bytes that are not UTF-8",
+            vec![hex("0101ca0100c4010a010b0620746865e56500")],
+        ),
+        (
+            "counts of 2^28",
+            vec![
+                hex("ffffff3f"),
+                hex("01ffffff3f"),
+                hex("00ffffff3f"),
+                hex("000101ffffff3f"),
+            ],
+        ),
+        (
+            "an unknown content",
+            vec![
+                one_struct(747, 0, &[11, 1, 1, b'd', 1]),
+                one_struct(748, 0, &[31, 1, 1, b'd', 1]),
+            ],
+        ),
         ("Any that is nested 20,000 deep", vec![nested(20_000)]),
         ("Any that is nested 100 deep", vec![nested(100)]),
     ];
@@ -298,7 +282,9 @@ async fn nested_values_beyond_the_limit_are_malformed() {
 async fn the_second_update_format_is_refused() {
     let server = Ropewalk::start().await;
     let doc = new_doc(Some(800));
-    edit_doc(&doc, |text, txn| text.insert(txn, 0, "written in the second format"));
+    edit_doc(&doc, |text, txn| {
+        text.insert(txn, 0, "written in the second format")
+    });
     let update = doc.transact().encode_diff_v2(&StateVector::default());
     let closed = send_all(&server, "v2", &[frames::update(&update)]).await;
     assert_eq!(closed.map(|c| c.code), Some(4400));
@@ -312,8 +298,16 @@ async fn claimed_counts_cost_no_memory() {
     let before = server.resident_bytes();
     for claim in [hex("ffffff3f"), hex("01ffffff3f"), hex("00ffffff3f")] {
         for _ in 0..20 {
-            for frame in [frames::update(&claim), frames::step2(&claim), frames::step1(&claim)] {
-                assert_eq!(send_all(&server, "counts", &[frame]).await.map(|c| c.code), Some(4400), "{claim:02x?}");
+            for frame in [
+                frames::update(&claim),
+                frames::step2(&claim),
+                frames::step1(&claim),
+            ] {
+                assert_eq!(
+                    send_all(&server, "counts", &[frame]).await.map(|c| c.code),
+                    Some(4400),
+                    "{claim:02x?}"
+                );
             }
         }
     }
@@ -345,7 +339,11 @@ async fn a_crowd_at_one_place_does_not_stop_the_others() {
     elsewhere.types_on().await;
     ann.append(" goes on");
     ann.all_saved().await;
-    assert!(began.elapsed().as_secs() < 30, "{:?} for {crowd} letters", began.elapsed());
+    assert!(
+        began.elapsed().as_secs() < 30,
+        "{:?} for {crowd} letters",
+        began.elapsed()
+    );
     assert!(server.text(name).await.contains(" goes on"));
     elsewhere.ends_whole(&mut server, "elsewhere").await;
 }
@@ -355,7 +353,10 @@ async fn a_crowd_at_one_place_does_not_stop_the_others() {
 async fn frames_with_bytes_changed_at_random_harm_nobody() {
     let seed = match std::env::var("ROPEWALK_TEST_SEED") {
         Ok(seed) => seed.parse().unwrap(),
-        Err(_) => std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64,
+        Err(_) => std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_nanos() as u64,
     };
     println!("seed: ROPEWALK_TEST_SEED={seed}");
     let mut random = Random(seed);
@@ -364,7 +365,11 @@ async fn frames_with_bytes_changed_at_random_harm_nobody() {
     let other = HonestPair::start(&server, "undisturbed").await;
     let victim = Client::join(&server, name).await;
     let doc = new_doc(Some(900));
-    let mut good = vec![frames::step1(&[0]), frames::awareness(&[(900, 1, "{\"user\":{\"name\":\"x\"}}")]), frames::saved(b"m")];
+    let mut good = vec![
+        frames::step1(&[0]),
+        frames::awareness(&[(900, 1, "{\"user\":{\"name\":\"x\"}}")]),
+        frames::saved(b"m"),
+    ];
     for i in 0..30 {
         let update = edit_doc(&doc, |text, txn| {
             text.insert(txn, i / 2, "päper 💚");
@@ -374,7 +379,9 @@ async fn frames_with_bytes_changed_at_random_harm_nobody() {
         });
         good.push(frames::update(&update));
     }
-    good.push(frames::update(&doc.transact().encode_diff_v1(&StateVector::default())));
+    good.push(frames::update(
+        &doc.transact().encode_diff_v1(&StateVector::default()),
+    ));
     for _ in 0..1500 {
         let mut frames = Vec::new();
         for _ in 0..1 + random.below(4) {
@@ -394,19 +401,37 @@ async fn frames_with_bytes_changed_at_random_harm_nobody() {
             frames.push(frame);
         }
         if let Some(closed) = send_all(&server, name, &frames).await {
-            assert!(matches!(closed.code, 4400 | 4403 | 4413 | 1013 | 1012), "seed {seed}: {closed:?} after {frames:02x?}");
+            assert!(
+                matches!(closed.code, 4400 | 4403 | 4413 | 1013 | 1012),
+                "seed {seed}: {closed:?} after {frames:02x?}"
+            );
         }
-        assert!(server.runs(), "seed {seed}: the server ended after {frames:02x?}");
+        assert!(
+            server.runs(),
+            "seed {seed}: the server ended after {frames:02x?}"
+        );
     }
     // Whatever was made of it, everyone sees the same, and it can be stored and loaded.
-    let here = if victim.ended().is_none() { victim } else { Client::join(&server, name).await };
+    let here = if victim.ended().is_none() {
+        victim
+    } else {
+        Client::join(&server, name).await
+    };
     here.append("still here");
     here.all_saved().await;
     let text = server.text(name).await;
     here.until_text(&text).await;
-    assert_eq!(Client::join(&server, name).await.text(), text, "seed {seed}");
+    assert_eq!(
+        Client::join(&server, name).await.text(),
+        text,
+        "seed {seed}"
+    );
     other.ends_whole(&mut server, "undisturbed").await;
-    assert_eq!(server.text(name).await, text, "seed {seed}: after a restart");
+    assert_eq!(
+        server.text(name).await,
+        text,
+        "seed {seed}: after a restart"
+    );
 }
 
 /// xorshift64*: enough to choose bytes.

@@ -9,7 +9,11 @@ async fn code_for(server: &Ropewalk, name: &str, frame: &[u8]) -> u16 {
     let mut socket = Socket::open(server, name).await;
     socket.send(frame).await;
     let closed = socket.closed().await;
-    assert!(!closed.reason.is_empty(), "a close says why: {closed:?} for {:02x?}", &frame[..frame.len().min(20)]);
+    assert!(
+        !closed.reason.is_empty(),
+        "a close says why: {closed:?} for {:02x?}",
+        &frame[..frame.len().min(20)]
+    );
     closed.code
 }
 
@@ -23,22 +27,49 @@ async fn malformed_frames_are_closed_with_4400() {
     let mut bad: Vec<(String, Vec<u8>)> = vec![
         ("an empty frame".into(), vec![]),
         ("an unknown type".into(), vec![9]),
-        ("a type of 5 bytes".into(), vec![0xff, 0xff, 0xff, 0xff, 0x0f]),
+        (
+            "a type of 5 bytes".into(),
+            vec![0xff, 0xff, 0xff, 0xff, 0x0f],
+        ),
         ("an unknown sync message".into(), vec![0, 3, 0]),
-        ("a state vector that claims 2^28 clients".into(), frames::step1(&[0xff, 0xff, 0xff, 0x7f])),
-        ("an update that is no update".into(), frames::update(b"not an update")),
+        (
+            "a state vector that claims 2^28 clients".into(),
+            frames::step1(&[0xff, 0xff, 0xff, 0x7f]),
+        ),
+        (
+            "an update that is no update".into(),
+            frames::update(b"not an update"),
+        ),
         ("an empty update body".into(), frames::update(b"")),
-        ("awareness that is not JSON".into(), frames::awareness(&[(1, 1, "{")])),
-        ("awareness that claims 2^28 clients".into(), vec![1, 4, 0xff, 0xff, 0xff, 0x7f]),
-        ("awareness with bytes that are not UTF-8".into(), vec![1, 6, 1, 1, 1, 2, 0xc3, 0x28]),
+        (
+            "awareness that is not JSON".into(),
+            frames::awareness(&[(1, 1, "{")]),
+        ),
+        (
+            "awareness that claims 2^28 clients".into(),
+            vec![1, 4, 0xff, 0xff, 0xff, 0x7f],
+        ),
+        (
+            "awareness with bytes that are not UTF-8".into(),
+            vec![1, 6, 1, 1, 1, 2, 0xc3, 0x28],
+        ),
         ("a marker of 17 bytes".into(), frames::saved(&[7; 17])),
     ];
     for end in 1..good.len() {
-        bad.push((format!("an update cut at {end} of {}", good.len()), good[..end].to_vec()));
+        bad.push((
+            format!("an update cut at {end} of {}", good.len()),
+            good[..end].to_vec(),
+        ));
     }
     for extra in [&[0][..], &[0, 0, 0], &good] {
-        bad.push((format!("{} bytes after the frame", extra.len()), [&good[..], extra].concat()));
-        bad.push((format!("{} bytes after a marker", extra.len()), [&frames::saved(b"x")[..], extra].concat()));
+        bad.push((
+            format!("{} bytes after the frame", extra.len()),
+            [&good[..], extra].concat(),
+        ));
+        bad.push((
+            format!("{} bytes after a marker", extra.len()),
+            [&frames::saved(b"x")[..], extra].concat(),
+        ));
     }
     for (what, frame) in &bad {
         assert_eq!(code_for(&server, "malformed", frame).await, 4400, "{what}");
@@ -77,7 +108,9 @@ async fn a_frame_above_the_limit_is_closed_with_4413_before_it_is_read() {
     let server = Ropewalk::start().await;
     let mut socket = Socket::open(&server, "frame").await;
     // The head of a frame of 2^40 bytes, and not one byte of it.
-    socket.send_raw(&[0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]).await;
+    socket
+        .send_raw(&[0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+        .await;
     assert_eq!(socket.closed().await.code, 4413);
     // The same in 64 MiB parts of a fragmented message must not pile up either.
     let before = server.resident_bytes();
@@ -104,7 +137,10 @@ async fn a_document_that_would_grow_too_large_is_closed_with_4413_and_stays_as_i
     let bob = Client::join(&server, "large").await;
     ann.insert(0, &"x".repeat(90_000));
     ann.all_saved().await;
-    bob.until("the text", |_, doc| (ropewalk_tests::client::text_of(doc).len() == 90_000).then_some(())).await;
+    bob.until("the text", |_, doc| {
+        (ropewalk_tests::client::text_of(doc).len() == 90_000).then_some(())
+    })
+    .await;
     ann.insert(0, &"y".repeat(20_000));
     assert_eq!(ann.closed().await.code, 4413);
     bob.append("z");
@@ -125,7 +161,10 @@ async fn a_large_paste_is_ordinary_work() {
     ann.insert(0, &"0123456789abcdef".repeat((4 << 20) / 16));
     ann.append("end");
     ann.all_saved().await;
-    bob.until("the paste", |_, doc| (ropewalk_tests::client::text_of(doc).len() == (4 << 20) + 3).then_some(())).await;
+    bob.until("the paste", |_, doc| {
+        (ropewalk_tests::client::text_of(doc).len() == (4 << 20) + 3).then_some(())
+    })
+    .await;
     assert_eq!(server.text("paste").await.len(), (4 << 20) + 3);
 }
 
@@ -135,16 +174,33 @@ async fn an_awareness_state_above_2_kib_is_closed_with_4413() {
     let fits = serde_json::json!({"user": {"name": "n".repeat(1900)}}).to_string();
     let ann = Client::join(&server, "state").await;
     ann.announce(&fits);
-    ann.until("our state", |state, _| state.people.contains_key(&ann.id).then_some(())).await;
+    ann.until("our state", |state, _| {
+        state.people.contains_key(&ann.id).then_some(())
+    })
+    .await;
     let large = serde_json::json!({"user": {"name": "n".repeat(2100)}}).to_string();
-    assert_eq!(code_for(&server, "state", &frames::awareness(&[(5, 1, &large)])).await, 4413);
+    assert_eq!(
+        code_for(&server, "state", &frames::awareness(&[(5, 1, &large)])).await,
+        4413
+    );
     let many: Vec<_> = (0..17).map(|id| (1_000 + id, 1, "{}")).collect();
-    assert_eq!(code_for(&server, "state", &frames::awareness(&many)).await, 4413, "a connection speaks for 16 at most");
+    assert_eq!(
+        code_for(&server, "state", &frames::awareness(&many)).await,
+        4413,
+        "a connection speaks for 16 at most"
+    );
     let nested = format!("{}{}", "[".repeat(500), "]".repeat(500));
-    assert_eq!(code_for(&server, "state", &frames::awareness(&[(6, 1, &nested)])).await, 4400, "a depth of 500");
+    assert_eq!(
+        code_for(&server, "state", &frames::awareness(&[(6, 1, &nested)])).await,
+        4400,
+        "a depth of 500"
+    );
     // None of it is seen by others, and who sent it is gone.
     let late = Client::join(&server, "state").await;
-    late.until("only Ann", |state, _| (state.people.keys().eq([&ann.id])).then_some(())).await;
+    late.until("only Ann", |state, _| {
+        (state.people.keys().eq([&ann.id])).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +217,11 @@ async fn one_connection_too_many_is_closed_with_1013() {
     // The place is free as soon as the server has seen the other leave.
     ropewalk_tests::until("a place is free", || async {
         let late = Client::open(&server, "full", new_doc(None)).await;
-        late.until("in or out", |state, _| (state.synced || state.closed.is_some()).then_some(state.synced)).await.then_some(())
+        late.until("in or out", |state, _| {
+            (state.synced || state.closed.is_some()).then_some(state.synced)
+        })
+        .await
+        .then_some(())
     })
     .await;
     people[0].insert(0, "undisturbed");
@@ -179,8 +239,12 @@ async fn updates_that_wait_forever_are_bounded() {
     let mut socket = Socket::open(&server, "gaps").await;
     let mut code = None;
     for _ in 0..20_000 {
-        ropewalk_tests::client::edit_doc(&mallory, |text, txn| yrs::Text::insert(text, txn, 0, "gap"));
-        let update = ropewalk_tests::client::edit_doc(&mallory, |text, txn| yrs::Text::insert(text, txn, 0, "x"));
+        ropewalk_tests::client::edit_doc(&mallory, |text, txn| {
+            yrs::Text::insert(text, txn, 0, "gap")
+        });
+        let update = ropewalk_tests::client::edit_doc(&mallory, |text, txn| {
+            yrs::Text::insert(text, txn, 0, "x")
+        });
         socket.send(frames::update(&update)).await;
     }
     socket.send(frames::saved(b"end")).await;
@@ -212,7 +276,11 @@ async fn a_peer_that_answers_nothing_is_let_go() {
     let began = std::time::Instant::now();
     // The deadline of `until_metric` is longer than the 45 s after which a silent peer is dropped.
     server.until_metric("ropewalk_connections", 1.0).await;
-    assert!(began.elapsed().as_secs() >= 30, "a silent peer gets time: {:?}", began.elapsed());
+    assert!(
+        began.elapsed().as_secs() >= 30,
+        "a silent peer gets time: {:?}",
+        began.elapsed()
+    );
     assert_eq!(ann.ended(), None, "who answers stays");
     drop(mute);
 }

@@ -8,11 +8,68 @@ use ropewalk_tests::{Client, Request, Ropewalk, Socket};
 /// Names that have meant something to some program.
 fn strange() -> Vec<String> {
     let mut names: Vec<String> = [
-        ":", "*", ">", "?", "#", "%", "%2f", "%00", "a b", " ", "a:b*c>d<e|f\"g", "'; DROP TABLE documents; --", "${HOME}", "`id`", "$(id)",
-        "...", "..a", "a..", "~", "~root", "-rf", "--help", "con", "NUL.txt", "C:\\windows", "\\\\host\\share", "\\", "..\\..\\x",
-        "💚", "👩‍👩‍👧", "ü", "u\u{308}", "日本語", "עברית", "\u{202e}txt.exe", "\u{feff}", "a\u{a0}b", "<script>alert(1)</script>", "{{7*7}}",
-        "text", "api", "healthz", "assets", "a/text", "edit/a", "yjs/a", "null", "true", "0", "__proto__", "constructor",
-        "1/2/3/4/5/6/7/8", "a/%2e%2e/b", ".hidden", "&amp;", "a+b", "a=b&c=d", "_", "a_c", "a%c", "A", "a",
+        ":",
+        "*",
+        ">",
+        "?",
+        "#",
+        "%",
+        "%2f",
+        "%00",
+        "a b",
+        " ",
+        "a:b*c>d<e|f\"g",
+        "'; DROP TABLE documents; --",
+        "${HOME}",
+        "`id`",
+        "$(id)",
+        "...",
+        "..a",
+        "a..",
+        "~",
+        "~root",
+        "-rf",
+        "--help",
+        "con",
+        "NUL.txt",
+        "C:\\windows",
+        "\\\\host\\share",
+        "\\",
+        "..\\..\\x",
+        "💚",
+        "👩‍👩‍👧",
+        "ü",
+        "u\u{308}",
+        "日本語",
+        "עברית",
+        "\u{202e}txt.exe",
+        "\u{feff}",
+        "a\u{a0}b",
+        "<script>alert(1)</script>",
+        "{{7*7}}",
+        "text",
+        "api",
+        "healthz",
+        "assets",
+        "a/text",
+        "edit/a",
+        "yjs/a",
+        "null",
+        "true",
+        "0",
+        "__proto__",
+        "constructor",
+        "1/2/3/4/5/6/7/8",
+        "a/%2e%2e/b",
+        ".hidden",
+        "&amp;",
+        "a+b",
+        "a=b&c=d",
+        "_",
+        "a_c",
+        "a%c",
+        "A",
+        "a",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -33,18 +90,39 @@ async fn every_strange_name_is_a_document_of_its_own() {
     server.kill().await;
     server.start_again().await;
     for (i, name) in strange().iter().enumerate() {
-        assert_eq!(server.text(name).await, format!("document {i}"), "{name:?} by the API");
-        assert_eq!(Client::join(&server, name).await.text(), format!("document {i}"), "{name:?} by the wire");
+        assert_eq!(
+            server.text(name).await,
+            format!("document {i}"),
+            "{name:?} by the API"
+        );
+        assert_eq!(
+            Client::join(&server, name).await.text(),
+            format!("document {i}"),
+            "{name:?} by the wire"
+        );
         let page = server.get(&format!("/edit/{}", encode_name(name))).await;
         assert_eq!(page.status, 200, "{name:?} on the page");
-        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{name:?}");
+        assert_eq!(
+            page.header("content-type"),
+            Some("text/html; charset=utf-8"),
+            "{name:?}"
+        );
     }
     // The list has them all, exactly as they were written.
     let mut listed = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = server.get(&format!("/api/documents?limit=10{cursor}")).await.json();
-        listed.extend(page["documents"].as_array().unwrap().iter().map(|d| d["name"].as_str().unwrap().to_owned()));
+        let page = server
+            .get(&format!("/api/documents?limit=10{cursor}"))
+            .await
+            .json();
+        listed.extend(
+            page["documents"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|d| d["name"].as_str().unwrap().to_owned()),
+        );
         match page["next"].as_str() {
             Some(next) => cursor = format!("&cursor={}", encode_name(next).replace('/', "%2F")),
             None => break,
@@ -56,18 +134,53 @@ async fn every_strange_name_is_a_document_of_its_own() {
     assert_eq!(listed, names);
     for name in strange() {
         let query = encode_name(&name).replace('/', "%2F");
-        let found = server.get(&format!("/api/documents?limit=200&q={query}")).await.json();
-        let found: Vec<_> = found["documents"].as_array().unwrap().iter().map(|d| d["name"].as_str().unwrap().to_owned()).collect();
-        assert!(found.contains(&name), "{name:?} is found by itself: {found:?}");
-        assert!(found.iter().all(|f| f.to_lowercase().contains(&name.to_lowercase())), "only what contains {name:?}: {found:?}");
+        let found = server
+            .get(&format!("/api/documents?limit=200&q={query}"))
+            .await
+            .json();
+        let found: Vec<_> = found["documents"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|d| d["name"].as_str().unwrap().to_owned())
+            .collect();
+        assert!(
+            found.contains(&name),
+            "{name:?} is found by itself: {found:?}"
+        );
+        assert!(
+            found
+                .iter()
+                .all(|f| f.to_lowercase().contains(&name.to_lowercase())),
+            "only what contains {name:?}: {found:?}"
+        );
     }
     // Nothing in the data folder is named after a document.
-    let files: Vec<_> = std::fs::read_dir(server.data().path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    assert!(files.iter().all(|file| file.starts_with("ropewalk")), "{files:?}");
+    let files: Vec<_> = std::fs::read_dir(server.data().path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(
+        files.iter().all(|file| file.starts_with("ropewalk")),
+        "{files:?}"
+    );
     for name in strange() {
-        assert_eq!(server.send(Request::new("DELETE", &format!("/api/documents/{}", encode_name(&name)))).await.status, 204, "{name:?}");
+        assert_eq!(
+            server
+                .send(Request::new(
+                    "DELETE",
+                    &format!("/api/documents/{}", encode_name(&name))
+                ))
+                .await
+                .status,
+            204,
+            "{name:?}"
+        );
     }
-    assert_eq!(server.get("/api/documents").await.json()["documents"], serde_json::json!([]));
+    assert_eq!(
+        server.get("/api/documents").await.json()["documents"],
+        serde_json::json!([])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,9 +190,19 @@ async fn an_encoded_slash_is_a_slash() {
     ann.insert(0, "one document");
     ann.all_saved().await;
     for path in ["a/b", "a%2Fb", "a%2fb", "%61/%62"] {
-        assert_eq!(server.get(&format!("/api/documents/{path}/text")).await.text(), "one document", "{path}");
+        assert_eq!(
+            server
+                .get(&format!("/api/documents/{path}/text"))
+                .await
+                .text(),
+            "one document",
+            "{path}"
+        );
         let mut socket = Socket::open_path(server.address, &format!("/yjs/{path}"), None).await;
-        assert!(socket.next().await.unwrap().len() > 4, "{path}: a state vector that is not empty");
+        assert!(
+            socket.next().await.unwrap().len() > 4,
+            "{path}: a state vector that is not empty"
+        );
     }
 }
 
@@ -90,12 +213,40 @@ async fn what_is_not_a_name_is_refused_everywhere() {
     let huge = "x".repeat(10_000);
     let hearts = encode_name(&"💚".repeat(129));
     for path in [
-        "", "%00", "a%00b", "a%0ab", "%7f", "%c2%85", "a//b", "/a", "a/", "%2f", "a%2f%2fb", ".", "..", "%2e%2e", "a/../b", "a%2f..%2fb", "a/%2e/b",
-        "..%2f..%2f..%2fetc%2fpasswd", "1/2/3/4/5/6/7/8/9", "%ff", "%c3%28", "%ed%a0%80", &long, &huge, &hearts,
+        "",
+        "%00",
+        "a%00b",
+        "a%0ab",
+        "%7f",
+        "%c2%85",
+        "a//b",
+        "/a",
+        "a/",
+        "%2f",
+        "a%2f%2fb",
+        ".",
+        "..",
+        "%2e%2e",
+        "a/../b",
+        "a%2f..%2fb",
+        "a/%2e/b",
+        "..%2f..%2f..%2fetc%2fpasswd",
+        "1/2/3/4/5/6/7/8/9",
+        "%ff",
+        "%c3%28",
+        "%ed%a0%80",
+        &long,
+        &huge,
+        &hearts,
     ] {
         let mut socket = Socket::open_path(server.address, &format!("/yjs/{path}"), None).await;
         let closed = socket.closed().await;
-        assert_eq!(closed.code, 4400, "{:?} by the wire: {closed:?}", path.chars().take(40).collect::<String>());
+        assert_eq!(
+            closed.code,
+            4400,
+            "{:?} by the wire: {closed:?}",
+            path.chars().take(40).collect::<String>()
+        );
         for request in [
             Request::new("PUT", &format!("/api/documents/{path}")).body("text"),
             Request::new("DELETE", &format!("/api/documents/{path}")),
@@ -105,9 +256,17 @@ async fn what_is_not_a_name_is_refused_everywhere() {
             let refused = response.status == 400 && response.code() == "bad_name";
             // Without any name it is another URL.
             let elsewhere = path.is_empty() && matches!(response.status, 404 | 405);
-            assert!(refused || elsewhere, "{request:?}: {} {}", response.status, response.text());
+            assert!(
+                refused || elsewhere,
+                "{request:?}: {} {}",
+                response.status,
+                response.text()
+            );
         }
     }
-    assert_eq!(server.get("/api/documents").await.json()["documents"], serde_json::json!([]));
+    assert_eq!(
+        server.get("/api/documents").await.json()["documents"],
+        serde_json::json!([])
+    );
     assert!(!Path::new("/etc/passwd.db").exists());
 }

@@ -15,7 +15,10 @@ async fn a_websocket_is_only_for_pages_of_the_same_host() {
     let server = Ropewalk::start().await;
     let (address, port) = (server.address, server.address.port());
     assert_eq!(upgrade(&server, None).await, 101, "not a browser");
-    assert_eq!(upgrade(&server, Some(&format!("http://{address}"))).await, 101);
+    assert_eq!(
+        upgrade(&server, Some(&format!("http://{address}"))).await,
+        101
+    );
     for foreign in [
         "http://evil.example".to_owned(),
         format!("http://evil.example:{port}"),
@@ -36,14 +39,22 @@ async fn a_websocket_is_only_for_pages_of_the_same_host() {
     ] {
         assert_eq!(upgrade(&server, Some(&foreign)).await, 403, "{foreign:?}");
     }
-    let twice = Request::upgrade("/yjs/origins").header("origin", &format!("http://{address}")).header("origin", "http://evil.example");
+    let twice = Request::upgrade("/yjs/origins")
+        .header("origin", &format!("http://{address}"))
+        .header("origin", "http://evil.example");
     let status = server.send(twice).await.status;
     assert!(status == 403 || status == 400, "two origins: {status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn configured_origins_are_welcome_and_nothing_like_them() {
-    let server = Ropewalk::with(&["--allow-origin", "https://write.example", "--allow-origin", "http://other.example:8080"]).await;
+    let server = Ropewalk::with(&[
+        "--allow-origin",
+        "https://write.example",
+        "--allow-origin",
+        "http://other.example:8080",
+    ])
+    .await;
     for welcome in ["https://write.example", "http://other.example:8080"] {
         assert_eq!(upgrade(&server, Some(welcome)).await, 101, "{welcome}");
     }
@@ -64,20 +75,38 @@ async fn configured_origins_are_welcome_and_nothing_like_them() {
 async fn a_foreign_page_changes_nothing_over_http() {
     let server = Ropewalk::start().await;
     let own = format!("http://{}", server.address);
-    let put = |origin: &str| Request::new("PUT", "/api/documents/csrf").header("origin", origin).body("mine");
+    let put = |origin: &str| {
+        Request::new("PUT", "/api/documents/csrf")
+            .header("origin", origin)
+            .body("mine")
+    };
     for foreign in ["http://evil.example", "null"] {
         let refused = server.send(put(foreign)).await;
-        assert_eq!((refused.status, refused.code()), (403, "origin_not_allowed".to_owned()));
+        assert_eq!(
+            (refused.status, refused.code()),
+            (403, "origin_not_allowed".to_owned())
+        );
         assert_eq!(refused.header("access-control-allow-origin"), None);
     }
     assert_eq!(server.get("/api/documents/csrf/text").await.status, 404);
     assert_eq!(server.send(put(&own)).await.status, 201);
     for foreign in ["http://evil.example", "null"] {
-        let refused = server.send(Request::new("DELETE", "/api/documents/csrf").header("origin", foreign)).await;
-        assert_eq!((refused.status, refused.code()), (403, "origin_not_allowed".to_owned()));
+        let refused = server
+            .send(Request::new("DELETE", "/api/documents/csrf").header("origin", foreign))
+            .await;
+        assert_eq!(
+            (refused.status, refused.code()),
+            (403, "origin_not_allowed".to_owned())
+        );
     }
     assert_eq!(server.text("csrf").await, "mine");
-    assert_eq!(server.send(Request::new("DELETE", "/api/documents/csrf").header("origin", &own)).await.status, 204);
+    assert_eq!(
+        server
+            .send(Request::new("DELETE", "/api/documents/csrf").header("origin", &own))
+            .await
+            .status,
+        204
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +121,14 @@ async fn a_loopback_server_answers_only_loopback_names() {
         "localhost".to_owned(),
         "127.0.0.1".to_owned(),
     ] {
-        assert_eq!(server.send(Request::get("/api/documents").host(&own)).await.status, 200, "{own}");
+        assert_eq!(
+            server
+                .send(Request::get("/api/documents").host(&own))
+                .await
+                .status,
+            200,
+            "{own}"
+        );
     }
     for rebound in [
         format!("evil.example:{port}"),
@@ -107,22 +143,47 @@ async fn a_loopback_server_answers_only_loopback_names() {
     ] {
         for path in ["/", "/api/documents", "/edit/a", "/metrics"] {
             let refused = server.send(Request::get(path).host(&rebound)).await;
-            assert!(matches!(refused.status, 400 | 403), "{rebound:?} {path}: {}", refused.status);
+            assert!(
+                matches!(refused.status, 400 | 403),
+                "{rebound:?} {path}: {}",
+                refused.status
+            );
         }
         // The page of a rebound name has that name for its origin.
-        let request = Request::upgrade("/yjs/rebound").host(&rebound).header("origin", &format!("http://{rebound}"));
+        let request = Request::upgrade("/yjs/rebound")
+            .host(&rebound)
+            .header("origin", &format!("http://{rebound}"));
         let status = server.send(request).await.status;
         assert!(matches!(status, 400 | 403), "{rebound:?} upgrade: {status}");
     }
-    let refused = server.send(Request::get("/api/documents").host("evil.example")).await;
-    assert_eq!((refused.status, refused.code()), (403, "host_not_allowed".to_owned()));
+    let refused = server
+        .send(Request::get("/api/documents").host("evil.example"))
+        .await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (403, "host_not_allowed".to_owned())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configured_host_name_is_answered() {
     let server = Ropewalk::with(&["--allow-host", "docs.example"]).await;
-    let own = Request::upgrade("/yjs/hosts").host("docs.example").header("origin", "http://docs.example");
+    let own = Request::upgrade("/yjs/hosts")
+        .host("docs.example")
+        .header("origin", "http://docs.example");
     assert_eq!(server.send(own).await.status, 101);
-    assert_eq!(server.send(Request::get("/api/documents").host("docs.example")).await.status, 200);
-    assert_eq!(server.send(Request::get("/api/documents").host("docs.example.evil.example")).await.status, 403);
+    assert_eq!(
+        server
+            .send(Request::get("/api/documents").host("docs.example"))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        server
+            .send(Request::get("/api/documents").host("docs.example.evil.example"))
+            .await
+            .status,
+        403
+    );
 }

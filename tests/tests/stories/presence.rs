@@ -19,7 +19,14 @@ async fn who_attaches_sees_everyone_who_is_there() {
     bob.until_people(&["Ann", "Bob"]).await;
     let cy = Client::join(&server, "people").await;
     cy.until_people(&["Ann", "Bob"]).await;
-    assert_eq!(server.get("/api/documents?q=people").await.json()["documents"].as_array().unwrap().len(), 0, "nothing was written");
+    assert_eq!(
+        server.get("/api/documents?q=people").await.json()["documents"]
+            .as_array()
+            .unwrap()
+            .len(),
+        0,
+        "nothing was written"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,7 +40,10 @@ async fn presence_comes_back_to_who_announced_it() {
     // Saying the same again is answered too: a stock client that is alone lives on it.
     let before = ann.look(|state| state.frame_count);
     ann.send(frames::awareness(&[(ann.id, 4, &named("Anne"))]));
-    ann.until("an answer", |state, _| (state.frame_count > before).then_some(())).await;
+    ann.until("an answer", |state, _| {
+        (state.frame_count > before).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,17 +89,31 @@ async fn nobody_borrows_another_persons_name() {
     mallory.until_people(&["Ann", "Bob"]).await;
 
     // With a newer clock, in one frame with a state of her own, and as a removal.
-    mallory.send(frames::awareness(&[(ann.id, 1_000, &named("Not Ann")), (mallory.id, 1, &named("Mallory"))]));
+    mallory.send(frames::awareness(&[
+        (ann.id, 1_000, &named("Not Ann")),
+        (mallory.id, 1, &named("Mallory")),
+    ]));
     bob.until_people(&["Ann", "Bob", "Mallory"]).await;
     mallory.send(frames::awareness(&[(ann.id, 2_000, "null")]));
-    mallory.send(frames::awareness(&[(mallory.id, 2, &named("Mallory was here"))]));
+    mallory.send(frames::awareness(&[(
+        mallory.id,
+        2,
+        &named("Mallory was here"),
+    )]));
     bob.until_people(&["Ann", "Bob", "Mallory was here"]).await;
-    assert_eq!(mallory.ended(), None, "who repeats what it hears is not sent away");
+    assert_eq!(
+        mallory.ended(),
+        None,
+        "who repeats what it hears is not sent away"
+    );
 
     // What she claimed does not leave with her.
     mallory.leave().await;
     bob.until_people(&["Ann", "Bob"]).await;
-    Client::join(&server, "borrowed").await.until_people(&["Ann", "Bob"]).await;
+    Client::join(&server, "borrowed")
+        .await
+        .until_people(&["Ann", "Bob"])
+        .await;
     ann.announce(&named("Ann still speaks"));
     bob.until_people(&["Ann still speaks", "Bob"]).await;
 }
@@ -154,8 +178,18 @@ async fn a_silent_connection_is_kept_alive() {
     let server = Ropewalk::start().await;
     // No awareness, no edits: a stock client would give up after 30 s without a message.
     let silent = Client::open(&server, "silent", new_doc(None)).await;
-    silent.until("two keep-alive frames", |state, _| (state.keep_alives >= 2).then_some(())).await;
-    let kept = silent.look(|state| state.frames.iter().filter(|f| f[..] == frames::KEEP_ALIVE).count());
+    silent
+        .until("two keep-alive frames", |state, _| {
+            (state.keep_alives >= 2).then_some(())
+        })
+        .await;
+    let kept = silent.look(|state| {
+        state
+            .frames
+            .iter()
+            .filter(|f| f[..] == frames::KEEP_ALIVE)
+            .count()
+    });
     assert_eq!(kept, 2);
     assert_eq!(silent.ended(), None);
 }

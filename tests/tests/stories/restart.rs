@@ -8,7 +8,10 @@ use ropewalk_tests::{Client, Ropewalk};
 async fn a_restart_keeps_everything() {
     let mut server = Ropewalk::start().await;
     let mut texts = BTreeMap::new();
-    for (i, name) in ["plain", "a/path/of/segments", "ümlaut 💚", "日本語"].into_iter().enumerate() {
+    for (i, name) in ["plain", "a/path/of/segments", "ümlaut 💚", "日本語"]
+        .into_iter()
+        .enumerate()
+    {
         let ann = Client::join(&server, name).await;
         let bob = Client::join(&server, name).await;
         for edit in 0..40 {
@@ -30,8 +33,16 @@ async fn a_restart_keeps_everything() {
         }
         server.start_again().await;
         for (name, text) in &texts {
-            assert_eq!(&server.text(name).await, text, "{name} after the server was {ending}");
-            assert_eq!(&Client::join(&server, name).await.text(), text, "{name} after the server was {ending}");
+            assert_eq!(
+                &server.text(name).await,
+                text,
+                "{name} after the server was {ending}"
+            );
+            assert_eq!(
+                &Client::join(&server, name).await.text(),
+                text,
+                "{name} after the server was {ending}"
+            );
         }
     }
     let mut after = server.get("/api/documents").await.json();
@@ -56,7 +67,9 @@ async fn a_person_goes_on_after_a_restart_where_they_stopped() {
         ann.closed().await;
         ann.leave().await
     };
-    ropewalk_tests::client::edit_doc(&doc, |text, txn| yrs::Text::insert(text, txn, 7, "meanwhile "));
+    ropewalk_tests::client::edit_doc(&doc, |text, txn| {
+        yrs::Text::insert(text, txn, 7, "meanwhile ")
+    });
     server.start_again().await;
     let ann = Client::join_with(&server, "go on", doc).await;
     ann.append("after");
@@ -70,8 +83,17 @@ async fn what_was_never_written_is_not_a_document() {
     let ann = Client::join(&server, "only looked at").await;
     ann.all_saved().await;
     ann.leave().await;
-    assert_eq!(server.get("/api/documents/only%20looked%20at/text").await.status, 404);
+    assert_eq!(
+        server
+            .get("/api/documents/only%20looked%20at/text")
+            .await
+            .status,
+        404
+    );
     server.kill().await;
     server.start_again().await;
-    assert_eq!(server.get("/api/documents").await.json()["documents"], serde_json::json!([]));
+    assert_eq!(
+        server.get("/api/documents").await.json()["documents"],
+        serde_json::json!([])
+    );
 }

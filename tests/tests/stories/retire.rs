@@ -49,7 +49,9 @@ async fn a_document_with_people_stays() {
     bob.insert(0, "gone");
     bob.all_saved().await;
     bob.leave().await;
-    server.until_metric("ropewalk_documents_retired_total", 1.0).await;
+    server
+        .until_metric("ropewalk_documents_retired_total", 1.0)
+        .await;
     assert_eq!(server.metric("ropewalk_documents_open").await, 1.0);
     ann.append(" and used");
     ann.all_saved().await;

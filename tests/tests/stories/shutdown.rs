@@ -23,10 +23,21 @@ async fn everyone_is_told_to_come_back_and_the_exit_code_is_0() {
             assert_eq!(client.closed().await.code, 1012, "{signal}");
         }
         assert_eq!(server.ended().await.code(), Some(0), "{signal}");
-        assert!(began.elapsed().as_secs() < 30, "{signal}: {:?}", began.elapsed());
+        assert!(
+            began.elapsed().as_secs() < 30,
+            "{signal}: {:?}",
+            began.elapsed()
+        );
         server.start_again().await;
         for i in 0..5 {
-            assert_eq!(server.text(&format!("end/{i}")).await.matches("<kept>").count(), 4);
+            assert_eq!(
+                server
+                    .text(&format!("end/{i}"))
+                    .await
+                    .matches("<kept>")
+                    .count(),
+                4
+            );
         }
     }
 }
@@ -48,13 +59,21 @@ async fn what_others_have_seen_is_kept_when_it_ends_under_load() {
                     client.append(&edit);
                     let marker = client.mark();
                     edits += 1;
-                    client.until("room", |state, _| (marker < state.saved.len() as u64 + 16 || state.closed.is_some()).then_some(())).await;
+                    client
+                        .until("room", |state, _| {
+                            (marker < state.saved.len() as u64 + 16 || state.closed.is_some())
+                                .then_some(())
+                        })
+                        .await;
                 }
                 (name, client)
             }));
         }
         until("everyone has typed a lot", || async {
-            readers.iter().all(|(_, reader)| reader.text().len() > 4_000 * (round + 1)).then_some(())
+            readers
+                .iter()
+                .all(|(_, reader)| reader.text().len() > 4_000 * (round + 1))
+                .then_some(())
         })
         .await;
         assert_eq!(server.terminate().await, Some(0));
@@ -64,7 +83,11 @@ async fn what_others_have_seen_is_kept_when_it_ends_under_load() {
             let kept = Client::join(&server, name).await;
             let (kept, seen) = (kept.state_vector(), reader.state_vector());
             for (client, clock) in seen.iter() {
-                assert!(kept.get(client) >= *clock, "{name}: a reader saw {clock} of {client:?}, {} are kept", kept.get(client));
+                assert!(
+                    kept.get(client) >= *clock,
+                    "{name}: a reader saw {clock} of {client:?}, {} are kept",
+                    kept.get(client)
+                );
             }
         }
         for writer in writers {
@@ -72,8 +95,16 @@ async fn what_others_have_seen_is_kept_when_it_ends_under_load() {
             let text = server.text(&name).await;
             let saved = client.look(|state| state.saved.len());
             // Nothing a writer was promised, and nothing it sent before that, is missing.
-            for edit in client.text().split_inclusive('>').filter(|edit| edit.starts_with(&format!("<{round}."))).take(saved) {
-                assert!(text.contains(edit) || !client.text().contains(edit), "{name}: {edit}");
+            for edit in client
+                .text()
+                .split_inclusive('>')
+                .filter(|edit| edit.starts_with(&format!("<{round}.")))
+                .take(saved)
+            {
+                assert!(
+                    text.contains(edit) || !client.text().contains(edit),
+                    "{name}: {edit}"
+                );
             }
         }
     }
@@ -106,7 +137,10 @@ async fn while_it_ends_it_is_not_ready_and_takes_nobody_in() {
     let mut refusals = 0;
     for client in &people {
         client.closed().await;
-        match ropewalk_tests::Request::get("/readyz").try_send(server.address).await {
+        match ropewalk_tests::Request::get("/readyz")
+            .try_send(server.address)
+            .await
+        {
             Ok(response) => {
                 assert_eq!(response.status, 503, "{}", response.text());
                 refusals += 1;

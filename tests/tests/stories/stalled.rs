@@ -28,7 +28,11 @@ async fn replace(writer: &Client, reader: &Client, edits: usize) -> Duration {
             root.remove_range(txn, 0, length);
             root.insert(txn, 0, &text);
         });
-        reader.until("the other's edit", |_, doc| (text_of(doc) == text).then_some(())).await;
+        reader
+            .until("the other's edit", |_, doc| {
+                (text_of(doc) == text).then_some(())
+            })
+            .await;
         writer.all_saved().await;
         longest = longest.max(began.elapsed());
     }
@@ -42,7 +46,9 @@ async fn read_up_to(socket: &mut Socket, doc: &Doc, text: &str) -> Option<u16> {
             match socket.next().await {
                 Ok(frame) => match frames::read(&frame).unwrap() {
                     Frame::Step2(update) | Frame::Update(update) => {
-                        doc.transact_mut().apply_update(Update::decode_v1(update).unwrap()).unwrap();
+                        doc.transact_mut()
+                            .apply_update(Update::decode_v1(update).unwrap())
+                            .unwrap();
                     }
                     _ => {}
                 },
@@ -57,7 +63,10 @@ async fn read_up_to(socket: &mut Socket, doc: &Doc, text: &str) -> Option<u16> {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_stays_flat_and_nobody_waits_for_who_does_not_read() {
     let server = Ropewalk::start().await;
-    let (ann, bob) = (Client::join(&server, "stalled").await, Client::join(&server, "stalled").await);
+    let (ann, bob) = (
+        Client::join(&server, "stalled").await,
+        Client::join(&server, "stalled").await,
+    );
     // Everything that a server needs for such traffic is allocated before anything is measured.
     let before_stall = replace(&ann, &bob, 200).await;
     let memory = server.resident_bytes();
@@ -65,7 +74,9 @@ async fn memory_stays_flat_and_nobody_waits_for_who_does_not_read() {
     let mut stalled = Vec::new();
     for _ in 0..3 {
         let mut socket = Socket::open_narrow(&server, "stalled").await;
-        socket.send(frames::step1(&StateVector::default().encode_v1())).await;
+        socket
+            .send(frames::step1(&StateVector::default().encode_v1()))
+            .await;
         stalled.push((socket, new_doc(None)));
     }
     let edits = TRAFFIC_BYTES / EDIT_BYTES;
@@ -73,10 +84,17 @@ async fn memory_stays_flat_and_nobody_waits_for_who_does_not_read() {
     for _ in 0..8 {
         longest = longest.max(replace(&ann, &bob, edits / 8).await);
         let grown = server.resident_bytes().saturating_sub(memory);
-        assert!(grown < GROWTH_BYTES, "{} MiB more memory while 3 peers do not read", grown >> 20);
+        assert!(
+            grown < GROWTH_BYTES,
+            "{} MiB more memory while 3 peers do not read",
+            grown >> 20
+        );
     }
     let bound = before_stall * 4 + Duration::from_secs(2);
-    assert!(longest < bound, "an edit took {longest:?}, before {before_stall:?}");
+    assert!(
+        longest < bound,
+        "an edit took {longest:?}, before {before_stall:?}"
+    );
     assert_eq!((ann.ended(), bob.ended()), (None, None));
 
     let text = ann.text();
@@ -95,10 +113,15 @@ async fn memory_stays_flat_and_nobody_waits_for_who_does_not_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_lags_is_brought_up_to_date_and_not_given_a_gap() {
     let server = Ropewalk::start().await;
-    let (ann, bob) = (Client::join(&server, "lag").await, Client::join(&server, "lag").await);
+    let (ann, bob) = (
+        Client::join(&server, "lag").await,
+        Client::join(&server, "lag").await,
+    );
     let mut socket = Socket::open_narrow(&server, "lag").await;
     let doc = new_doc(None);
-    socket.send(frames::step1(&StateVector::default().encode_v1())).await;
+    socket
+        .send(frames::step1(&StateVector::default().encode_v1()))
+        .await;
     // More than any queue holds, in small edits that build on each other.
     for round in 0..40 {
         for i in 0..500 {
@@ -112,11 +135,17 @@ async fn who_lags_is_brought_up_to_date_and_not_given_a_gap() {
         None => {
             // From here on it is an ordinary peer again.
             ann.append("and on");
-            assert_eq!(read_up_to(&mut socket, &doc, &format!("{text}and on")).await, None);
+            assert_eq!(
+                read_up_to(&mut socket, &doc, &format!("{text}and on")).await,
+                None
+            );
         }
         Some(code) => {
             assert_eq!(code, 1013);
-            Client::join_with(&server, "lag", doc).await.until_text(&text).await;
+            Client::join_with(&server, "lag", doc)
+                .await
+                .until_text(&text)
+                .await;
         }
     }
 }
@@ -128,7 +157,9 @@ async fn a_marker_of_who_lags_comes_back_only_after_its_edits_are_saved() {
     let mut socket = Socket::open_narrow(&server, "lagging writer").await;
     let doc = new_doc(None);
     replace(&ann, &ann, 200).await;
-    let update = ropewalk_tests::client::edit_doc(&doc, |text, txn| text.insert(txn, 0, "<typed while lagging>"));
+    let update = ropewalk_tests::client::edit_doc(&doc, |text, txn| {
+        text.insert(txn, 0, "<typed while lagging>")
+    });
     socket.send(frames::update(&update)).await;
     socket.send(frames::saved(b"mine")).await;
     let promised = within("the marker or the end", async {
@@ -144,6 +175,9 @@ async fn a_marker_of_who_lags_comes_back_only_after_its_edits_are_saved() {
     server.kill().await;
     server.start_again().await;
     let text = server.text("lagging writer").await;
-    assert!(!promised || text.contains("<typed while lagging>"), "promised and lost");
+    assert!(
+        !promised || text.contains("<typed while lagging>"),
+        "promised and lost"
+    );
     assert!(promised, "a peer that reads again gets its marker");
 }

@@ -10,9 +10,21 @@ use ropewalk_tests::{Client, Failed, Ropewalk};
 
 /// One line for people on stderr, and nothing on stdout.
 fn assert_one_clear_line(failed: &Failed, must_say: &str) {
-    let lines: Vec<&str> = failed.stderr.lines().filter(|line| line.starts_with("ropewalk: ")).collect();
-    assert_eq!(lines.len(), 1, "one line that starts with `ropewalk: `: {failed:?}");
-    assert!(lines[0].contains(must_say), "the line names {must_say:?}: {:?}", lines[0]);
+    let lines: Vec<&str> = failed
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("ropewalk: "))
+        .collect();
+    assert_eq!(
+        lines.len(),
+        1,
+        "one line that starts with `ropewalk: `: {failed:?}"
+    );
+    assert!(
+        lines[0].contains(must_say),
+        "the line names {must_say:?}: {:?}",
+        lines[0]
+    );
     assert!(!failed.stderr.contains("panicked"), "{failed:?}");
     assert_eq!(failed.stdout, "", "{failed:?}");
 }
@@ -45,7 +57,10 @@ async fn written() -> Arc<tempfile::TempDir> {
 /// Tries to start a server on a folder, which must fail and leave every byte as it is.
 async fn refused(data: &Arc<tempfile::TempDir>, code: i32) {
     let before = contents(data.path());
-    let failed = Ropewalk::on(data.clone(), &[]).await.err().expect("the server must not start");
+    let failed = Ropewalk::on(data.clone(), &[])
+        .await
+        .err()
+        .expect("the server must not start");
     assert_eq!(failed.code, Some(code), "{failed:?}");
     assert_one_clear_line(&failed, "");
     assert!(contents(data.path()) == before, "nothing is touched");
@@ -54,13 +69,25 @@ async fn refused(data: &Arc<tempfile::TempDir>, code: i32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_says_where_to_go_and_where_documents_are() {
     let server = Ropewalk::start().await;
-    assert_eq!(server.announced[0], format!("Ropewalk is ready: http://{}", server.address));
-    let data = server.announced[1].strip_prefix("Documents are kept in ").unwrap();
-    assert_eq!(Path::new(data).canonicalize().unwrap(), server.data().path().canonicalize().unwrap());
+    assert_eq!(
+        server.announced[0],
+        format!("Ropewalk is ready: http://{}", server.address)
+    );
+    let data = server.announced[1]
+        .strip_prefix("Documents are kept in ")
+        .unwrap();
+    assert_eq!(
+        Path::new(data).canonicalize().unwrap(),
+        server.data().path().canonicalize().unwrap()
+    );
     assert!(Path::new(data).is_absolute());
     assert_eq!(server.announced.len(), 2);
     let mode = std::fs::metadata(server.database()).unwrap().mode();
-    assert_eq!(mode & 0o007, 0, "the database is not for everyone on the machine: {mode:o}");
+    assert_eq!(
+        mode & 0o007,
+        0,
+        "the database is not for everyone on the machine: {mode:o}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +98,11 @@ async fn a_taken_port_is_3() {
     let failed = Ropewalk::run(&["--listen", &address, "--data", "new"], &[], place.path()).await;
     assert_eq!(failed.code, Some(3), "{failed:?}");
     assert_one_clear_line(&failed, &address);
-    assert_eq!(server.get("/healthz").await.status, 200, "the other goes on");
+    assert_eq!(
+        server.get("/healthz").await.status,
+        200,
+        "the other goes on"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +111,10 @@ async fn a_folder_in_use_is_4() {
     let ann = Client::join(&server, "in use").await;
     ann.insert(0, "kept");
     ann.all_saved().await;
-    let failed = Ropewalk::on(server.data(), &[]).await.err().expect("a second server must not start");
+    let failed = Ropewalk::on(server.data(), &[])
+        .await
+        .err()
+        .expect("a second server must not start");
     assert_eq!(failed.code, Some(4), "{failed:?}");
     assert_one_clear_line(&failed, &server.data().path().display().to_string());
     ann.append(" and on");
@@ -100,11 +134,19 @@ async fn a_folder_that_cannot_be_one_is_4() {
     let place = folder();
     std::fs::write(place.path().join("file"), "not a folder").unwrap();
     for data in ["file", "file/below", "/proc/ropewalk", "/dev/null/data"] {
-        let failed = Ropewalk::run(&["--listen", "127.0.0.1:0", "--data", data], &[], place.path()).await;
+        let failed = Ropewalk::run(
+            &["--listen", "127.0.0.1:0", "--data", data],
+            &[],
+            place.path(),
+        )
+        .await;
         assert_eq!(failed.code, Some(4), "{data}: {failed:?}");
         assert_one_clear_line(&failed, data);
     }
-    assert_eq!(std::fs::read_to_string(place.path().join("file")).unwrap(), "not a folder");
+    assert_eq!(
+        std::fs::read_to_string(place.path().join("file")).unwrap(),
+        "not a folder"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,13 +162,20 @@ async fn a_folder_without_write_permission_is_4() {
     let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
     let mut command = if root {
         let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(&program);
         command
     } else {
         Command::new(&program)
     };
-    command.args(["--listen", "127.0.0.1:0", "--data"]).arg(&data).current_dir(place.path());
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    command
+        .args(["--listen", "127.0.0.1:0", "--data"])
+        .arg(&data)
+        .current_dir(place.path());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
     let failed = Failed {
         code: output.status.code(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -190,5 +239,8 @@ async fn what_was_refused_starts_again_once_it_is_mended() {
     refused(&data, 5).await;
     std::fs::write(&path, &good).unwrap();
     let server = Ropewalk::on(data, &[]).await.unwrap();
-    assert_eq!(server.text("written").await, "words of great value ".repeat(2_000));
+    assert_eq!(
+        server.text("written").await,
+        "words of great value ".repeat(2_000)
+    );
 }

@@ -6,12 +6,18 @@ use ropewalk_tests::{Client, Request, Ropewalk, Socket, until};
 /// Starts to fail, and waits until the server knows.
 async fn break_storage(server: &Ropewalk) {
     server.limit_files(Some(0));
-    until("the server notices", || async { (server.get("/readyz").await.status == 503).then_some(()) }).await;
+    until("the server notices", || async {
+        (server.get("/readyz").await.status == 503).then_some(())
+    })
+    .await;
 }
 
 async fn mend_storage(server: &Ropewalk) {
     server.limit_files(None);
-    until("the server is ready again", || async { (server.get("/readyz").await.status == 200).then_some(()) }).await;
+    until("the server is ready again", || async {
+        (server.get("/readyz").await.status == 200).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,7 +34,10 @@ async fn an_edit_that_cannot_be_saved_is_not_acknowledged() {
     let closed = ann.closed().await;
     assert_eq!(closed.code, 1011, "{closed:?}");
     assert_eq!(bob.closed().await.code, 1011);
-    assert!(!ann.look(|state| state.saved.contains(&marker)), "a promise that the disk did not keep");
+    assert!(
+        !ann.look(|state| state.saved.contains(&marker)),
+        "a promise that the disk did not keep"
+    );
 
     // The replica still has the words, and brings them when the disk is back.
     let doc = ann.leave().await;
@@ -59,20 +68,34 @@ async fn while_storage_fails_nobody_is_told_of_an_empty_document() {
     }
     let upgrade = server.send(Request::upgrade("/yjs/never%20empty")).await;
     assert_eq!(upgrade.status, 503);
-    let create = server.send(Request::new("PUT", "/api/documents/new").body("text")).await;
+    let create = server
+        .send(Request::new("PUT", "/api/documents/new").body("text"))
+        .await;
     assert_eq!((create.status, create.code()), (503, "storage".to_owned()));
-    let delete = server.send(Request::new("DELETE", "/api/documents/never%20empty")).await;
+    let delete = server
+        .send(Request::new("DELETE", "/api/documents/never%20empty"))
+        .await;
     assert_eq!((delete.status, delete.code()), (503, "storage".to_owned()));
     assert_eq!(server.get("/healthz").await.status, 200, "it runs");
     assert_eq!(server.metric("ropewalk_storage_healthy").await, 0.0);
     let ready = server.get("/readyz").await;
-    assert_eq!((ready.status, ready.json()["ready"].clone()), (503, false.into()));
+    assert_eq!(
+        (ready.status, ready.json()["ready"].clone()),
+        (503, false.into())
+    );
     assert!(ready.json()["reason"].is_string());
 
     mend_storage(&server).await;
     assert_eq!(server.text("never empty").await, "what is there");
-    assert_eq!(Client::join(&server, "never empty").await.text(), "what is there");
-    assert_eq!(server.get("/api/documents/new/text").await.status, 404, "what was refused did not happen");
+    assert_eq!(
+        Client::join(&server, "never empty").await.text(),
+        "what is there"
+    );
+    assert_eq!(
+        server.get("/api/documents/new/text").await.status,
+        404,
+        "what was refused did not happen"
+    );
     assert_eq!(server.metric("ropewalk_storage_healthy").await, 1.0);
 }
 
@@ -92,7 +115,10 @@ async fn failing_again_and_again_under_load_loses_nothing_acknowledged() {
             ann.append(&edit);
             let marker = ann.mark();
             marked.push((marker, edit));
-            ann.until("room", |state, _| (marker < state.saved.len() as u64 + 32 || state.closed.is_some()).then_some(())).await;
+            ann.until("room", |state, _| {
+                (marker < state.saved.len() as u64 + 32 || state.closed.is_some()).then_some(())
+            })
+            .await;
             if !broken && ann.look(|state| state.saved.len()) > 50 {
                 server.limit_files(Some(0));
                 broken = true;
@@ -100,7 +126,12 @@ async fn failing_again_and_again_under_load_loses_nothing_acknowledged() {
         }
         assert!(broken, "closed before anything failed: {ann:?}");
         let saved = ann.look(|state| state.saved.clone());
-        promised.extend(marked.into_iter().filter(|(marker, _)| saved.contains(marker)).map(|(_, edit)| edit));
+        promised.extend(
+            marked
+                .into_iter()
+                .filter(|(marker, _)| saved.contains(marker))
+                .map(|(_, edit)| edit),
+        );
         // Half of the time the server dies while its disk is broken.
         if round % 2 == 1 {
             server.kill().await;
@@ -111,7 +142,10 @@ async fn failing_again_and_again_under_load_loses_nothing_acknowledged() {
         // Another person, whose replica is empty, must find everything that was promised.
         let text = Client::join(&server, "again").await.text();
         for edit in &promised {
-            assert!(text.contains(edit), "{edit} was acknowledged and is lost in round {round}");
+            assert!(
+                text.contains(edit),
+                "{edit} was acknowledged and is lost in round {round}"
+            );
         }
         doc = ann.leave().await;
     }
@@ -145,15 +179,27 @@ async fn documents_that_cannot_be_read_are_not_served_as_empty() {
     // Bytes of the content change on disk; the structure of the database stays as it is.
     let path = server.database();
     let mut bytes = std::fs::read(&path).unwrap();
-    let places: Vec<usize> = (0..bytes.len() - 11).step_by(1).filter(|&at| &bytes[at..at + 11] == b"many words ").step_by(500).collect();
-    assert!(!places.is_empty(), "the content lies in the database as it is");
+    let places: Vec<usize> = (0..bytes.len() - 11)
+        .step_by(1)
+        .filter(|&at| &bytes[at..at + 11] == b"many words ")
+        .step_by(500)
+        .collect();
+    assert!(
+        !places.is_empty(),
+        "the content lies in the database as it is"
+    );
     for at in places {
         bytes[at..at + 11].fill(0xff);
     }
     std::fs::write(&path, bytes).unwrap();
     server.start_again().await;
     let text = server.get("/api/documents/torn/text").await;
-    assert_eq!((text.status, text.code()), (503, "storage".to_owned()), "{}", text.text().chars().take(100).collect::<String>());
+    assert_eq!(
+        (text.status, text.code()),
+        (503, "storage".to_owned()),
+        "{}",
+        text.text().chars().take(100).collect::<String>()
+    );
     let mut socket = Socket::open(&server, "torn").await;
     assert_eq!(socket.closed().await.code, 1011);
     // Others are not concerned.

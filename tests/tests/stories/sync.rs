@@ -21,8 +21,16 @@ async fn two_people_type_at_once_and_converge() {
     assert_eq!(ann.text(), bob.text());
     assert_eq!(ann.state_vector(), bob.state_vector());
     for i in 0..100 {
-        assert!(ann.text().contains(&format!("a{i} ")), "a{i} in {:?}", ann.text());
-        assert!(ann.text().contains(&format!("b{i} ")), "b{i} in {:?}", ann.text());
+        assert!(
+            ann.text().contains(&format!("a{i} ")),
+            "a{i} in {:?}",
+            ann.text()
+        );
+        assert!(
+            ann.text().contains(&format!("b{i} ")),
+            "b{i} in {:?}",
+            ann.text()
+        );
     }
     assert_eq!(server.text("both").await, ann.text());
 }
@@ -39,7 +47,10 @@ async fn deletes_reach_everyone() {
     ann.until_text("one two").await;
     bob.all_saved().await;
     assert_eq!(server.text("deletes").await, "one two");
-    Client::join(&server, "deletes").await.until_text("one two").await;
+    Client::join(&server, "deletes")
+        .await
+        .until_text("one two")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,16 +97,24 @@ async fn the_server_says_what_it_has_before_anything_else() {
         sockets.push(Socket::open(&server, "first").await);
     }
     for socket in &mut sockets {
-        socket.send(frames::step1(&StateVector::default().encode_v1())).await;
+        socket
+            .send(frames::step1(&StateVector::default().encode_v1()))
+            .await;
     }
     for socket in &mut sockets {
         let first = socket.next().await.unwrap();
-        let Ok(Frame::Step1(vector)) = frames::read(&first) else { panic!("the first frame is {first:02x?}") };
+        let Ok(Frame::Step1(vector)) = frames::read(&first) else {
+            panic!("the first frame is {first:02x?}")
+        };
         assert_eq!(StateVector::decode_v1(vector).unwrap(), known);
         let answer = socket.next().await.unwrap();
-        let Ok(Frame::Step2(update)) = frames::read(&answer) else { panic!("the answer is {answer:02x?}") };
+        let Ok(Frame::Step2(update)) = frames::read(&answer) else {
+            panic!("the answer is {answer:02x?}")
+        };
         let doc = new_doc(None);
-        doc.transact_mut().apply_update(Update::decode_v1(update).unwrap()).unwrap();
+        doc.transact_mut()
+            .apply_update(Update::decode_v1(update).unwrap())
+            .unwrap();
         assert_eq!(text_of(&doc), "what was there before");
     }
 }
