@@ -144,7 +144,7 @@ pub trait Storage: Send + Sync + 'static {
     fn probe(&self) -> Result<(), StorageError>;
     /// Forgets open connections and opens and checks them again, after a failure.
     fn reopen(&self) -> Result<(), StorageError>;
-    /// Brings everything into the main file and lets go of it. Every later call fails.
+    /// Brings everything into the main file and lets go of it. Every later call fails, until it is opened again.
     fn close(&self) -> Result<(), StorageError>;
 }
 

@@ -265,6 +265,7 @@ impl Storage for Memory {
     }
 
     fn reopen(&self) -> Result<(), StorageError> {
+        self.state().closed = false;
         self.reading().map(drop)
     }
 

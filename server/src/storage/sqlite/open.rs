@@ -16,6 +16,7 @@ const LOCK: &str = "ropewalk.lock";
 /// A new database is made under this name and takes its real one when it is whole.
 const NEW: &str = "ropewalk.db.new";
 /// Files larger than this, in bytes, are not read from end to end on opening; every row is still checked when read.
+/// What only the whole check finds is an index that lost a name: its document would look as if it never was.
 const CHECKED_WHOLE: u64 = 256 << 20;
 
 /// Why a data folder was not opened. The database was not changed.
@@ -224,7 +225,7 @@ pub fn check(connection: &Connection, file: &Path) -> Result<(), Problem> {
     }
     if fs::metadata(file)?.len() <= CHECKED_WHOLE {
         let verdict: String =
-            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+            connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         if verdict != "ok" {
             return Err(Problem::Damaged(verdict.replace('\n', " ")));
         }
