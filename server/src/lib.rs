@@ -1,5 +1,150 @@
 //! The Ropewalk server: documents that several people edit at once, kept safely.
+//!
+//! [`Server::bind`] opens the data folder and the port, [`Server::run`] serves until it is told to stop and has
+//! saved everything.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub mod config;
+pub mod document;
+pub mod error;
+pub mod http;
+pub mod hub;
 pub mod journal;
+mod listen;
+pub mod metrics;
 pub mod name;
+pub mod session;
 pub mod storage;
+
+use config::Config;
+use document::Command;
+use document::peer::PeerId;
+use error::{RunError, StartError};
+use hub::Hub;
+use journal::Journal;
+use metrics::Metrics;
+use storage::Storage;
+use storage::sqlite::Sqlite;
+
+/// Sockets get this long to say goodbye before documents are closed under them.
+const GOODBYE: Duration = Duration::from_secs(6);
+
+/// What every part of the server shares.
+pub struct App {
+    /// Every setting.
+    pub config: Config,
+    /// Where documents are kept; for reading. All writes go through the journal.
+    pub storage: Arc<dyn Storage>,
+    /// The one writer.
+    pub journal: Journal,
+    /// Documents in memory.
+    pub hub: Hub,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Tasks of documents and compactions: the server waits for them when it stops.
+    pub tasks: TaskTracker,
+    /// Tasks of connections.
+    pub sessions: TaskTracker,
+    /// Cancelled when the server begins to stop.
+    pub stopping: CancellationToken,
+    ready: AtomicBool,
+    peers: AtomicU64,
+}
+
+impl App {
+    /// Whether requests are welcome: not while stopping, and not while storage is known to be broken.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Relaxed) && self.journal.healthy()
+    }
+
+    /// A number for a new connection.
+    pub fn next_peer(&self) -> PeerId {
+        self.peers.fetch_add(1, Relaxed)
+    }
+}
+
+/// A server that has its port and its data folder.
+pub struct Server {
+    app: Arc<App>,
+    listener: TcpListener,
+    local_addr: SocketAddr,
+}
+
+impl Server {
+    /// Opens the data folder and the port. Nothing is changed in a folder that cannot be used.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let addr = config.listen;
+        let listen = |source| StartError::Listen { addr, source };
+        let listener = TcpListener::bind(addr).await.map_err(listen)?;
+        let local_addr = listener.local_addr().map_err(listen)?;
+        let storage: Arc<dyn Storage> = Arc::new(Sqlite::open(&config.data)?);
+        let journal =
+            Journal::start(storage.clone(), config.journal_limits()).map_err(StartError::System)?;
+        let app = Arc::new(App {
+            config,
+            storage,
+            journal,
+            hub: Hub::default(),
+            metrics: Metrics::default(),
+            tasks: TaskTracker::new(),
+            sessions: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            ready: AtomicBool::new(true),
+            peers: AtomicU64::new(1),
+        });
+        Ok(Self {
+            app,
+            listener,
+            local_addr,
+        })
+    }
+
+    /// The address it really listens on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Serves until `shutdown` resolves, then sends everybody home, saves and closes.
+    pub async fn run(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), RunError> {
+        let Self { app, listener, .. } = self;
+        let router = http::router(app.clone());
+        tokio::select! {
+            () = listen::serve(&app, listener, router) => {}
+            () = shutdown => {}
+        }
+        tracing::info!("stopping");
+        let patience = app.config.shutdown;
+        timeout(patience, stop(&app))
+            .await
+            .map_err(|_| RunError::Unsaved)?
+    }
+}
+
+async fn stop(app: &Arc<App>) -> Result<(), RunError> {
+    app.ready.store(false, Relaxed);
+    app.stopping.cancel();
+    app.sessions.close();
+    let _ = timeout(GOODBYE, app.sessions.wait()).await;
+    for handle in app.hub.all() {
+        handle.send(Command::Stop);
+    }
+    app.tasks.close();
+    app.tasks.wait().await;
+    let healthy = app.journal.healthy();
+    match app.journal.clone().shutdown().await {
+        Ok(()) if healthy => Ok(()),
+        _ => Err(RunError::Unsaved),
+    }
+}

@@ -86,10 +86,23 @@ mod tests {
 
     #[test]
     fn paths_of_any_script_are_names() {
-        for name in ["a", "notes/today.md", "日本/💚 ü:*>", "..a/.b", &"x/".repeat(7).replace("x/", "x/") .trim_end_matches('/').to_owned()] {
+        for name in [
+            "a",
+            "notes/today.md",
+            "日本/💚 ü:*>",
+            "..a/.b",
+            &"x/"
+                .repeat(7)
+                .replace("x/", "x/")
+                .trim_end_matches('/')
+                .to_owned(),
+        ] {
             assert!(DocumentName::new(name).is_ok(), "{name}");
         }
-        assert_eq!(DocumentName::from_url("a%2Fb%20c"), DocumentName::new("a/b c"));
+        assert_eq!(
+            DocumentName::from_url("a%2Fb%20c"),
+            DocumentName::new("a/b c")
+        );
     }
 
     #[test]
@@ -99,9 +112,18 @@ mod tests {
         assert_eq!(DocumentName::new("a/"), Err(BadName::EmptySegment));
         assert_eq!(DocumentName::new("a/../b"), Err(BadName::DotSegment));
         assert_eq!(DocumentName::new("a\0b"), Err(BadName::ControlCharacter));
-        assert_eq!(DocumentName::new("a\u{85}b"), Err(BadName::ControlCharacter));
-        assert_eq!(DocumentName::new("1/2/3/4/5/6/7/8/9"), Err(BadName::TooManySegments(9)));
-        assert_eq!(DocumentName::new(&"ä".repeat(257)), Err(BadName::TooLong(514)));
+        assert_eq!(
+            DocumentName::new("a\u{85}b"),
+            Err(BadName::ControlCharacter)
+        );
+        assert_eq!(
+            DocumentName::new("1/2/3/4/5/6/7/8/9"),
+            Err(BadName::TooManySegments(9))
+        );
+        assert_eq!(
+            DocumentName::new(&"ä".repeat(257)),
+            Err(BadName::TooLong(514))
+        );
         assert_eq!(DocumentName::from_url("%ff"), Err(BadName::NotUtf8));
     }
 }

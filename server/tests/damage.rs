@@ -320,6 +320,28 @@ fn no_bad_byte_is_read_as_a_document() {
     assert!(refused > 0 && noticed > 0);
 }
 
+/// A name stands in its row and in an index. Where one of them has gone bad the document must not look new.
+#[test]
+fn a_name_that_went_bad_is_not_a_new_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Sqlite::open(folder.path()).unwrap();
+    let document = "particular";
+    append(&storage, storage.allocate(), Some(document), 1, 1);
+    drop(storage);
+    let file = folder.path().join(FILE);
+    let whole = fs::read(&file).unwrap();
+    let places: Vec<usize> = (0..whole.len() - document.len())
+        .filter(|&at| whole[at..].starts_with(document.as_bytes()))
+        .collect();
+    assert_eq!(places.len(), 2);
+    for at in places {
+        let mut bytes = whole.clone();
+        bytes[at] = b'q';
+        fs::write(&file, &bytes).unwrap();
+        damaged(folder.path(), "");
+    }
+}
+
 /// Rows that a program or a person took away or changed in a database that SQLite finds whole.
 #[test]
 fn a_missing_or_changed_row_is_damage_of_that_document_only() {

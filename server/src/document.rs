@@ -1,0 +1,219 @@
+//! A document's task: the only one that touches its `ropewalk_crdt::Document`. It has a mailbox, and peers.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use bytes::Bytes;
+use ropewalk_crdt::VersionVector;
+use ropey::Rope;
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
+
+use crate::App;
+use crate::name::DocumentName;
+use crate::storage::DocumentId;
+
+pub mod peer;
+mod task;
+
+use peer::{Outbox, PeerId};
+
+/// Room in a mailbox, in units of [`ROOM_UNIT`] bytes; every command takes at least one.
+const ROOM: u32 = 4096;
+/// Bytes that one unit of room stands for.
+const ROOM_UNIT: usize = 4096;
+
+/// What a session or an API request asks of a document.
+#[derive(Debug)]
+pub enum Command {
+    /// A connection attaches.
+    Join {
+        /// Which.
+        peer: PeerId,
+        /// Its queue.
+        outbox: Outbox,
+        /// Answered once the document is loaded.
+        reply: oneshot::Sender<Result<(), Refused>>,
+    },
+    /// A connection is gone.
+    Leave(PeerId),
+    /// A connection that lagged has read everything.
+    CaughtUp(PeerId),
+    /// What a peer sent; it holds room in the mailbox until it is handled.
+    Frame {
+        /// From whom.
+        peer: PeerId,
+        /// What it says.
+        frame: Frame,
+        /// Given back when dropped.
+        room: OwnedSemaphorePermit,
+    },
+    /// The text of a root, once everything in it is durable.
+    Text {
+        /// Name of the root text.
+        root: String,
+        /// The answer.
+        reply: oneshot::Sender<Result<Text, Refused>>,
+    },
+    /// Begin the document with a text.
+    Create {
+        /// The initial text.
+        text: String,
+        /// Answered once it is durable.
+        reply: oneshot::Sender<Result<Created, Refused>>,
+    },
+    /// Delete the document.
+    Delete(oneshot::Sender<Result<(), Refused>>),
+    /// The server stops: save everything and end.
+    Stop,
+}
+
+/// A peer's message, cut out of its frame without copying.
+#[derive(Debug)]
+pub enum Frame {
+    /// "This is what I have; send me the rest."
+    Step1(VersionVector),
+    /// An update, live or as the answer to a step 1.
+    Update(Bytes),
+    /// Awareness states.
+    Awareness(Bytes),
+    /// "Send me all awareness states."
+    QueryAwareness,
+    /// "Send this back when all I sent before is durable."
+    Saved(Bytes),
+}
+
+/// The text of a document at a version.
+#[derive(Debug)]
+pub struct Text {
+    /// The text.
+    pub rope: Rope,
+    /// Names the version.
+    pub version: Version,
+}
+
+/// What creating a document led to.
+#[derive(Debug)]
+pub struct Created {
+    /// Names the version.
+    pub version: Version,
+    /// Length of the text in UTF-16 units.
+    pub length: u64,
+}
+
+/// A durable version: the document's identity, and its place in the journal. Unlike a state vector it moves with
+/// deletes, and it is the same after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Which document.
+    pub id: DocumentId,
+    /// How many updates it has seen.
+    pub sequence: u64,
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.id.0, self.sequence)
+    }
+}
+
+/// Why a document does not do what it was asked.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Refused {
+    /// It never had content.
+    #[error("there is no such document")]
+    NotFound,
+    /// It was deleted.
+    #[error("this document was deleted")]
+    Deleted,
+    /// It cannot be created twice.
+    #[error("this document exists already")]
+    Exists,
+    /// It has as many connections as it may have.
+    #[error("this document has as many connections as it may have")]
+    Full,
+    /// The text does not fit.
+    #[error("this text is too large")]
+    TooLarge,
+    /// Storage does not answer. The document may well exist.
+    #[error("storage does not answer")]
+    Storage,
+    /// The document was reloaded or the server stops; ask again.
+    #[error("try again")]
+    Again,
+}
+
+/// The way to a document's task.
+#[derive(Debug)]
+pub struct Handle {
+    mailbox: mpsc::UnboundedSender<Command>,
+    room: Arc<Semaphore>,
+    people: AtomicUsize,
+    waiting: AtomicUsize,
+}
+
+/// Waits for room in a mailbox.
+pub type Admission = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+
+impl Handle {
+    /// Sends a command. The mailbox is bounded by the room that frames hold and by the number of connections.
+    pub fn send(&self, command: Command) -> bool {
+        self.waiting.fetch_add(1, Relaxed);
+        self.mailbox.send(command).is_ok()
+    }
+
+    /// Sends a command that is answered.
+    pub async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, Refused>>) -> Command,
+    ) -> Result<T, Refused> {
+        let (reply, answer) = oneshot::channel();
+        if !self.send(command(reply)) {
+            return Err(Refused::Again);
+        }
+        answer.await.unwrap_or(Err(Refused::Again))
+    }
+
+    /// Room for a frame of so many bytes: at once, or something to wait for.
+    pub fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Admission> {
+        let units = u32::try_from(bytes / ROOM_UNIT)
+            .unwrap_or(ROOM)
+            .saturating_add(1)
+            .min(ROOM);
+        match self.room.clone().try_acquire_many_owned(units) {
+            Ok(room) => Ok(room),
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
+                let room = self.room.clone();
+                Err(Box::pin(async move {
+                    room.acquire_many_owned(units).await.ok()
+                }))
+            }
+        }
+    }
+
+    /// Connections now.
+    pub fn people(&self) -> usize {
+        self.people.load(Relaxed)
+    }
+
+    /// Whether no command waits.
+    pub fn is_quiet(&self) -> bool {
+        self.waiting.load(Relaxed) == 0
+    }
+}
+
+/// Starts the task of a document that is not in memory.
+pub fn spawn(app: Arc<App>, name: DocumentName) -> Arc<Handle> {
+    let (mailbox, commands) = mpsc::unbounded_channel();
+    let handle = Arc::new(Handle {
+        mailbox,
+        room: Arc::new(Semaphore::new(ROOM as usize)),
+        people: AtomicUsize::new(0),
+        waiting: AtomicUsize::new(0),
+    });
+    let span = tracing::info_span!("document", %name);
+    let task = task::run(app.clone(), name, handle.clone(), commands);
+    app.tasks.spawn(tracing::Instrument::instrument(task, span));
+    handle
+}

@@ -1,0 +1,203 @@
+//! One connection as its document sees it: a queue of frames towards it, and what to do when it lags.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+use bytes::Bytes;
+use ropewalk_crdt::VersionVector;
+use tokio::sync::{mpsc, watch};
+
+use crate::session::Close;
+
+/// Names a connection for as long as the process runs.
+pub type PeerId = u64;
+
+/// What the document and the session of a peer both see.
+#[derive(Debug)]
+pub struct Link {
+    queued_frames: AtomicUsize,
+    queued_bytes: AtomicUsize,
+    lagging: AtomicBool,
+    close: watch::Sender<Option<Close>>,
+    probe: watch::Sender<u64>,
+}
+
+/// The document's end of a peer's queue.
+#[derive(Debug)]
+pub struct Outbox {
+    link: Arc<Link>,
+    frames: mpsc::UnboundedSender<Bytes>,
+    max_frames: usize,
+    max_bytes: usize,
+}
+
+/// The session's end of it.
+#[derive(Debug)]
+pub struct Inbox {
+    link: Arc<Link>,
+    frames: mpsc::UnboundedReceiver<Bytes>,
+}
+
+/// What the document tells the session beside frames.
+#[derive(Debug)]
+pub struct Signals {
+    /// Set when the connection has to end.
+    pub close: watch::Receiver<Option<Close>>,
+    /// Moves when the document wants to know whether the peer still answers.
+    pub probe: watch::Receiver<u64>,
+}
+
+/// A queue that counts as full at `max_frames` or `max_bytes`. It is bounded by who fills it: the document stops
+/// pushing to a peer whose queue is full.
+pub fn queue(max_frames: usize, max_bytes: usize) -> (Outbox, Inbox, Signals) {
+    let (frames_in, frames_out) = mpsc::unbounded_channel();
+    let (close_in, close_out) = watch::channel(None);
+    let (probe_in, probe_out) = watch::channel(0);
+    let link = Arc::new(Link {
+        queued_frames: AtomicUsize::new(0),
+        queued_bytes: AtomicUsize::new(0),
+        lagging: AtomicBool::new(false),
+        close: close_in,
+        probe: probe_in,
+    });
+    let outbox = Outbox {
+        link: link.clone(),
+        frames: frames_in,
+        max_frames,
+        max_bytes,
+    };
+    let inbox = Inbox {
+        link,
+        frames: frames_out,
+    };
+    (
+        outbox,
+        inbox,
+        Signals {
+            close: close_out,
+            probe: probe_out,
+        },
+    )
+}
+
+impl Outbox {
+    fn push(&self, frame: Bytes) {
+        self.link.queued_frames.fetch_add(1, Relaxed);
+        self.link.queued_bytes.fetch_add(frame.len(), Relaxed);
+        // A closed queue means that the session has ended; its leave is on the way.
+        let _ = self.frames.send(frame);
+    }
+
+    fn is_full(&self) -> bool {
+        self.link.queued_frames.load(Relaxed) >= self.max_frames
+            || self.link.queued_bytes.load(Relaxed) >= self.max_bytes
+    }
+}
+
+impl Inbox {
+    /// The next frame; waits for it.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        let frame = self.frames.recv().await?;
+        Some(self.taken(frame))
+    }
+
+    /// The next frame, if one waits.
+    pub fn next_now(&mut self) -> Option<Bytes> {
+        let frame = self.frames.try_recv().ok()?;
+        Some(self.taken(frame))
+    }
+
+    fn taken(&self, frame: Bytes) -> Bytes {
+        self.link.queued_frames.fetch_sub(1, Relaxed);
+        self.link.queued_bytes.fetch_sub(frame.len(), Relaxed);
+        frame
+    }
+
+    /// Whether the peer lagged and has now read everything; says so once.
+    pub fn caught_up(&self) -> bool {
+        self.frames.is_empty() && self.link.lagging.swap(false, Relaxed)
+    }
+}
+
+/// A peer of a document.
+#[derive(Debug)]
+pub struct Peer {
+    outbox: Outbox,
+    /// While it lags: the version it has, and whether it asked for what it lacks.
+    lagging: Option<VersionVector>,
+    /// The newest marker that became durable while it lagged.
+    saved: Option<Bytes>,
+}
+
+impl Peer {
+    /// A peer that has everything up to now.
+    pub fn new(outbox: Outbox) -> Self {
+        Self {
+            outbox,
+            lagging: None,
+            saved: None,
+        }
+    }
+
+    /// Sends a frame that the peer gets again in another form if it lags.
+    pub fn send(&self, frame: &Bytes) {
+        if self.lagging.is_none() {
+            self.outbox.push(frame.clone());
+        }
+    }
+
+    /// Sends the answer to a marker; the newest one survives lagging.
+    pub fn send_saved(&mut self, frame: Bytes) {
+        if self.lagging.is_none() {
+            self.outbox.push(frame);
+        } else {
+            self.saved = Some(frame);
+        }
+    }
+
+    /// Whether frames are held back until the peer has read what waits for it.
+    pub fn is_lagging(&self) -> bool {
+        self.lagging.is_some()
+    }
+
+    /// To be called after frames were sent, with the version they lead to: from here on a peer whose queue is full
+    /// lags. Says whether it just began to.
+    pub fn settle(&mut self, version: &VersionVector) -> bool {
+        if self.lagging.is_none() && self.outbox.is_full() {
+            self.lag_from(version.clone());
+            return true;
+        }
+        false
+    }
+
+    /// Remembers what a lagging peer has.
+    pub fn lag_from(&mut self, version: VersionVector) {
+        if self.lagging.replace(version).is_none() {
+            self.outbox.link.lagging.store(true, Relaxed);
+            // The session may have emptied its queue just before; this wakes it once more.
+            self.outbox.push(Bytes::new());
+        }
+    }
+
+    /// The peer has read everything: the version it has, and the marker to answer. It gets frames again.
+    pub fn catch_up(&mut self) -> Option<(VersionVector, Option<Bytes>)> {
+        let version = self.lagging.take()?;
+        Some((version, self.saved.take()))
+    }
+
+    /// Ends the connection.
+    pub fn close(&self, close: Close) {
+        self.outbox.link.close.send_if_modified(|current| {
+            let first = current.is_none();
+            if first {
+                *current = Some(close);
+            }
+            first
+        });
+    }
+
+    /// Asks the session to find out whether the peer still answers.
+    pub fn probe(&self) {
+        self.outbox.link.probe.send_modify(|n| *n += 1);
+    }
+}

@@ -1,0 +1,360 @@
+//! The task itself: load, serve, retire.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::RngExt as _;
+use ropewalk_crdt::{ClientId, Document, Presence};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::peer::{Peer, PeerId};
+use super::{Command, Frame, Handle, Refused};
+use crate::App;
+use crate::journal::Durable;
+use crate::name::DocumentName;
+use crate::session::Close;
+use crate::storage::DocumentId;
+
+mod compaction;
+mod fanout;
+mod load;
+mod peers;
+mod present;
+mod requests;
+mod saving;
+
+use present::PRESENCE_INTERVAL;
+use saving::{Answer, Waiting};
+
+/// Commands handled between two looks at anything else.
+const BATCH: usize = 256;
+/// A document that nobody ever connected to stays in memory no longer than this.
+const UNVISITED: Duration = Duration::from_secs(1);
+/// A retiring document leaves a snapshot if its log has more updates than this.
+const RETIRE_UPDATES: u64 = 64;
+
+/// Whether the name stands for a stored document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Existence {
+    Absent,
+    Deleted,
+    Stored,
+}
+
+/// Why serving a document ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// Idle: saved, and out of the hub.
+    Retired,
+    /// The server stops; everything is saved.
+    Stopped,
+    /// The engine failed; load again what the journal holds.
+    Reload,
+    /// Storage failed; what is in memory is ahead of it for good.
+    StorageFailed,
+}
+
+struct Task {
+    app: Arc<App>,
+    name: DocumentName,
+    handle: Arc<Handle>,
+    document: Document,
+    existence: Existence,
+    id: DocumentId,
+    epoch: u64,
+    generation: u64,
+    /// Newest update applied.
+    sequence: u64,
+    /// Newest update on disk.
+    saved: u64,
+    durable: (watch::Sender<Durable>, watch::Receiver<Durable>),
+    peers: HashMap<PeerId, Peer>,
+    presence: Presence,
+    /// Client ids whose state has changed since the last awareness frame.
+    present: HashSet<ClientId>,
+    presence_due: Option<Instant>,
+    presence_sent: Instant,
+    probed: HashMap<PeerId, Instant>,
+    /// Who spoke for a client id of another connection.
+    claimed: HashMap<ClientId, PeerId>,
+    /// Applied, and neither broadcast nor journalled yet.
+    accepted: Vec<(Option<PeerId>, Bytes)>,
+    waiting: VecDeque<Waiting>,
+    /// Bytes and updates in the log behind the snapshot.
+    log_bytes: usize,
+    log_updates: u64,
+    snapshot_bytes: usize,
+    compacting: Option<oneshot::Receiver<Option<usize>>>,
+    visited: bool,
+    idle_since: Instant,
+}
+
+/// Runs a document from its first opener until it retires.
+pub async fn run(
+    app: Arc<App>,
+    name: DocumentName,
+    handle: Arc<Handle>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+) {
+    loop {
+        let end = match load::load(&app, &name).await {
+            Ok(loaded) => {
+                app.metrics.documents_opened.add_one();
+                let mut task = Task::new(app.clone(), name.clone(), handle.clone(), loaded);
+                let end = task.serve(&mut commands).await;
+                tracing::debug!(?end, "document ends");
+                end
+            }
+            Err(error) => {
+                tracing::error!(%error, "document cannot be loaded");
+                End::StorageFailed
+            }
+        };
+        handle.people.store(0, Relaxed);
+        match end {
+            End::Reload => app.metrics.documents_reloaded.add_one(),
+            End::Retired => {
+                app.metrics.documents_retired.add_one();
+                return;
+            }
+            End::Stopped | End::StorageFailed => {
+                app.hub.remove(&name, &handle);
+                commands.close();
+                let why = if end == End::Stopped {
+                    Refused::Again
+                } else {
+                    Refused::Storage
+                };
+                while let Some(command) = commands.recv().await {
+                    refuse(command, why);
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// Answers a command that nobody will handle.
+fn refuse(command: Command, why: Refused) {
+    match command {
+        Command::Join { reply, .. } => drop(reply.send(Err(why))),
+        Command::Text { reply, .. } => drop(reply.send(Err(why))),
+        Command::Create { reply, .. } => drop(reply.send(Err(why))),
+        Command::Delete(reply) => drop(reply.send(Err(why))),
+        Command::Leave(_) | Command::CaughtUp(_) | Command::Frame { .. } | Command::Stop => {}
+    }
+}
+
+impl Task {
+    fn new(app: Arc<App>, name: DocumentName, handle: Arc<Handle>, loaded: load::Loaded) -> Self {
+        let now = Instant::now();
+        Self {
+            app,
+            name,
+            handle,
+            document: loaded.document,
+            existence: loaded.existence,
+            id: loaded.id,
+            epoch: loaded.epoch,
+            generation: loaded.generation,
+            sequence: loaded.sequence,
+            saved: loaded.sequence,
+            durable: watch::channel(Durable::Through(loaded.sequence)),
+            peers: HashMap::new(),
+            presence: Presence::default(),
+            present: HashSet::new(),
+            presence_due: None,
+            presence_sent: now.checked_sub(PRESENCE_INTERVAL).unwrap_or(now),
+            probed: HashMap::new(),
+            claimed: HashMap::new(),
+            accepted: Vec::new(),
+            waiting: VecDeque::new(),
+            log_bytes: loaded.log_bytes,
+            log_updates: loaded.log_updates,
+            snapshot_bytes: loaded.snapshot_bytes,
+            compacting: None,
+            visited: false,
+            idle_since: now,
+        }
+    }
+
+    async fn serve(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>) -> End {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let presence_due = self.presence_due;
+            let idle_due = self.idle_due();
+            tokio::select! {
+                biased;
+                changed = self.durable.1.changed() => {
+                    if changed.is_err() || self.settle_durable().is_break() {
+                        return self.storage_failed();
+                    }
+                }
+                result = finished(&mut self.compacting) => self.compacted(result),
+                () = at(presence_due) => self.send_presence(),
+                n = commands.recv_many(&mut batch, BATCH) => {
+                    if n == 0 {
+                        return End::Stopped;
+                    }
+                    self.handle.waiting.fetch_sub(n, Relaxed);
+                    for command in batch.drain(..) {
+                        if let ControlFlow::Break(end) = self.handle(command).await {
+                            return end;
+                        }
+                    }
+                    if self.flush().await.is_break() {
+                        return self.storage_failed();
+                    }
+                    self.compact_if_due();
+                }
+                () = at(idle_due) => {
+                    if let ControlFlow::Break(end) = self.retire().await {
+                        return end;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn handle(&mut self, command: Command) -> ControlFlow<End> {
+        if !matches!(
+            command,
+            Command::Frame {
+                frame: Frame::Update(_) | Frame::Awareness(_),
+                ..
+            }
+        ) && self.flush().await.is_break()
+        {
+            refuse(command, Refused::Storage);
+            return ControlFlow::Break(self.storage_failed());
+        }
+        match command {
+            Command::Join {
+                peer,
+                outbox,
+                reply,
+            } => {
+                let answer = self.join(peer, Peer::new(outbox));
+                let joined = answer.is_ok();
+                if reply.send(answer).is_err() && joined {
+                    self.leave(peer);
+                }
+            }
+            Command::Leave(peer) => self.leave(peer),
+            Command::CaughtUp(peer) => return self.catch_up(peer).await,
+            Command::Frame { peer, frame, room } => {
+                let flow = self.frame(peer, frame).await;
+                drop(room);
+                return flow;
+            }
+            Command::Text { root, reply } => return self.text(&root, reply).await,
+            Command::Create { text, reply } => return self.create(text, reply).await,
+            Command::Delete(reply) => {
+                let answer = self.delete().await;
+                let failed = answer == Err(Refused::Storage);
+                let _ = reply.send(answer);
+                if failed {
+                    return ControlFlow::Break(self.storage_failed());
+                }
+            }
+            Command::Stop => {
+                self.close_all(Close::RESTART);
+                return ControlFlow::Break(match self.all_durable().await {
+                    ControlFlow::Continue(()) => End::Stopped,
+                    ControlFlow::Break(()) => self.storage_failed(),
+                });
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn close_all(&mut self, close: Close) {
+        for peer in self.peers.values() {
+            peer.close(close);
+        }
+        self.peers.clear();
+    }
+
+    /// The engine failed: save what was accepted, send everybody away and load again.
+    async fn reload(&mut self) -> End {
+        tracing::error!("the engine failed; the document is loaded again from storage");
+        let durable = self.all_durable().await;
+        self.close_all(Close::RESTART);
+        match durable {
+            ControlFlow::Continue(()) => End::Reload,
+            ControlFlow::Break(()) => self.storage_failed(),
+        }
+    }
+
+    fn storage_failed(&mut self) -> End {
+        self.close_all(Close::STORAGE);
+        for waiting in self.waiting.drain(..) {
+            match waiting.what {
+                Answer::Echo(..) | Answer::Saved(..) => {}
+                Answer::Text(reply, _) => drop(reply.send(Err(Refused::Storage))),
+                Answer::Created(reply, _) => drop(reply.send(Err(Refused::Storage))),
+            }
+        }
+        End::StorageFailed
+    }
+
+    fn idle_due(&self) -> Option<Instant> {
+        if !self.peers.is_empty() || self.compacting.is_some() {
+            return None;
+        }
+        let stay = if self.visited && self.existence == Existence::Stored {
+            self.app.config.idle_document
+        } else {
+            self.app.config.idle_document.min(UNVISITED)
+        };
+        Some(self.idle_since + stay)
+    }
+
+    async fn retire(&mut self) -> ControlFlow<End> {
+        if self.all_durable().await.is_break() {
+            return ControlFlow::Break(self.storage_failed());
+        }
+        if self.log_updates > RETIRE_UPDATES && self.compact() {
+            return ControlFlow::Continue(());
+        }
+        if self.app.hub.retire(&self.name, &self.handle) {
+            return ControlFlow::Break(End::Retired);
+        }
+        self.idle_since = Instant::now();
+        ControlFlow::Continue(())
+    }
+}
+
+/// Waits for a point in time; forever without one.
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for a compaction; forever without one.
+async fn finished(compacting: &mut Option<oneshot::Receiver<Option<usize>>>) -> Option<usize> {
+    match compacting {
+        Some(result) => result.await.ok().flatten(),
+        None => std::future::pending().await,
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// A client id for the server's own edits: random, as Yjs clients choose theirs.
+fn client_id() -> ClientId {
+    ClientId::from(rand::rng().random::<u32>())
+}

@@ -1,0 +1,67 @@
+//! A snapshot takes the place of the log.
+
+use tokio::sync::oneshot;
+
+use super::{Task, load};
+use crate::storage::Compaction;
+
+/// Logs smaller than this are not worth a snapshot while people edit, in bytes.
+const COMPACT_BYTES: usize = 256 * 1024;
+/// Logs with more updates than this are, in updates.
+const COMPACT_UPDATES: u64 = 8192;
+
+impl Task {
+    pub(super) fn compact_if_due(&mut self) {
+        let due = self.log_bytes > COMPACT_BYTES.max(self.snapshot_bytes)
+            || self.log_updates > COMPACT_UPDATES;
+        if due && self.compacting.is_none() {
+            self.compact();
+        }
+    }
+
+    /// Starts to replace the log by a snapshot. The snapshot is decoded and compared before storage sees it.
+    pub(super) fn compact(&mut self) -> bool {
+        self.log_bytes = 0;
+        self.log_updates = 0;
+        let Ok(snapshot) = self.document.save() else {
+            self.app.metrics.compactions_failed.add_one();
+            tracing::error!("the document cannot be encoded; its log is kept");
+            return false;
+        };
+        let bytes = snapshot.len();
+        let compaction = Compaction {
+            id: self.id,
+            generation: self.generation,
+            through: self.sequence,
+            snapshot,
+        };
+        let version = self.document.version().clone();
+        let (done, compacting) = oneshot::channel();
+        self.compacting = Some(compacting);
+        let (app, epoch) = (self.app.clone(), self.epoch);
+        self.app.tasks.spawn(async move {
+            let result = load::check(compaction, version).await;
+            let stored = match result {
+                Some(compaction) => app.journal.compact(epoch, compaction).await.ok(),
+                None => None,
+            };
+            let _ = done.send((stored == Some(true)).then_some(bytes));
+        });
+        true
+    }
+
+    pub(super) fn compacted(&mut self, stored: Option<usize>) {
+        self.compacting = None;
+        match stored {
+            Some(bytes) => {
+                self.app.metrics.compactions.add_one();
+                self.generation += 1;
+                self.snapshot_bytes = bytes;
+            }
+            None => {
+                self.app.metrics.compactions_failed.add_one();
+                tracing::error!("the snapshot was not stored; the log is kept");
+            }
+        }
+    }
+}

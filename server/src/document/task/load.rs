@@ -1,0 +1,94 @@
+//! From storage into memory, and the check of a snapshot before it goes the other way.
+
+use std::sync::Arc;
+
+use ropewalk_crdt::{Document, Limits, Version};
+use tokio::task::spawn_blocking;
+
+use super::{Existence, client_id};
+use crate::App;
+use crate::name::DocumentName;
+use crate::storage::{Compaction, DocumentId, Lookup, StorageError};
+
+/// A document as it was loaded.
+pub struct Loaded {
+    pub document: Document,
+    pub existence: Existence,
+    pub id: DocumentId,
+    pub epoch: u64,
+    pub generation: u64,
+    pub sequence: u64,
+    pub log_bytes: usize,
+    pub log_updates: u64,
+    pub snapshot_bytes: usize,
+}
+
+impl Loaded {
+    /// A document without content.
+    pub fn empty(app: &App, existence: Existence, epoch: u64) -> Self {
+        Self {
+            document: Document::with_limits(client_id(), app.config.document_limits()),
+            existence,
+            id: DocumentId(0),
+            epoch,
+            generation: 0,
+            sequence: 0,
+            log_bytes: 0,
+            log_updates: 0,
+            snapshot_bytes: 0,
+        }
+    }
+}
+
+/// Reads snapshot and log. An error is never an empty document.
+pub async fn load(app: &Arc<App>, name: &DocumentName) -> Result<Loaded, StorageError> {
+    let epoch = app.journal.epoch();
+    if !app.journal.healthy() {
+        return Err(StorageError::Failed(
+            "waiting for storage to come back".into(),
+        ));
+    }
+    let (app, name) = (app.clone(), name.clone());
+    let loading = spawn_blocking(move || load_blocking(&app, &name, epoch));
+    loading
+        .await
+        .map_err(|error| StorageError::Failed(error.to_string()))?
+}
+
+fn load_blocking(app: &App, name: &DocumentName, epoch: u64) -> Result<Loaded, StorageError> {
+    let stored = match app.storage.load(name)? {
+        Lookup::Absent => return Ok(Loaded::empty(app, Existence::Absent, epoch)),
+        Lookup::Deleted => return Ok(Loaded::empty(app, Existence::Deleted, epoch)),
+        Lookup::Found(stored) => stored,
+    };
+    let damaged = |error: ropewalk_crdt::Error| StorageError::Damaged(format!("{name}: {error}"));
+    let mut document = match &stored.snapshot {
+        Some(snapshot) => Document::open(client_id(), snapshot).map_err(damaged)?,
+        None => Document::with_limits(client_id(), Limits::NONE),
+    };
+    document.set_limits(Limits::NONE);
+    for update in &stored.updates {
+        document.apply(update).map_err(damaged)?;
+    }
+    document.set_limits(app.config.document_limits());
+    Ok(Loaded {
+        document,
+        existence: Existence::Stored,
+        id: stored.id,
+        epoch,
+        generation: stored.generation,
+        sequence: stored.sequence,
+        log_bytes: stored.updates.iter().map(Vec::len).sum(),
+        log_updates: stored.updates.len() as u64,
+        snapshot_bytes: stored.snapshot.map_or(0, |snapshot| snapshot.len()),
+    })
+}
+
+/// Decodes the snapshot in a scratch document: what cannot be loaded again must not replace anything.
+pub async fn check(compaction: Compaction, expected: Version) -> Option<Compaction> {
+    let checked = spawn_blocking(move || {
+        let scratch = Document::open(client_id(), &compaction.snapshot).ok()?;
+        (*scratch.version() == expected).then_some(compaction)
+    });
+    checked.await.ok().flatten()
+}

@@ -1,0 +1,82 @@
+//! Who is present: states that changed leave together, and nobody speaks for another connection.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use ropewalk_crdt::{self as crdt, ClientId, protocol};
+use tokio::time::Instant;
+
+use super::Task;
+use crate::document::peer::PeerId;
+use crate::session::Close;
+
+/// Awareness states that changed within this time leave in one frame.
+pub(super) const PRESENCE_INTERVAL: Duration = Duration::from_millis(50);
+/// How often an owner of a contested client id is asked whether it still answers, at most.
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Task {
+    pub(super) fn announce(&mut self, peer: PeerId, body: &[u8]) {
+        match self.presence.announce(peer, body) {
+            Ok(announced) => {
+                for client in announced.contested {
+                    self.contested(peer, client);
+                }
+                self.presence_changed(announced.changed);
+            }
+            Err(error) => {
+                tracing::info!(peer, code = error.code(), %error, "awareness refused");
+                let close = match error {
+                    crdt::Error::TooLarge { .. } => {
+                        self.app.metrics.refused_too_large.add_one();
+                        Close::TOO_LARGE
+                    }
+                    _ => {
+                        self.app.metrics.refused_malformed.add_one();
+                        Close::MALFORMED
+                    }
+                };
+                self.close(peer, close);
+            }
+        }
+    }
+
+    /// A peer spoke for a client id of another connection. That is ignored; but the other connection may be the
+    /// same tab's before its line broke, so it has to show that it still answers.
+    pub(super) fn contested(&mut self, claimant: PeerId, client: ClientId) {
+        self.app.metrics.presence_contested.add_one();
+        let Some(owner) = self.presence.owner(client) else {
+            return;
+        };
+        self.claimed.insert(client, claimant);
+        let now = Instant::now();
+        let asked = self.probed.get(&owner).copied();
+        if asked.is_none_or(|at| now - at >= PROBE_INTERVAL)
+            && let Some(peer) = self.peers.get(&owner)
+        {
+            peer.probe();
+            self.probed.insert(owner, now);
+        }
+    }
+
+    pub(super) fn presence_changed(&mut self, clients: Vec<ClientId>) {
+        if clients.is_empty() {
+            return;
+        }
+        self.present.extend(clients);
+        if self.presence_due.is_none() {
+            self.presence_due = Some(self.presence_sent + PRESENCE_INTERVAL);
+        }
+    }
+
+    pub(super) fn send_presence(&mut self) {
+        self.presence_due = None;
+        self.presence_sent = Instant::now();
+        let clients: Vec<ClientId> = self.present.drain().collect();
+        let frame: Bytes = protocol::awareness(&self.presence.frame(&clients)).into();
+        for peer in self.peers.values() {
+            peer.send(&frame);
+        }
+        self.settle_peers();
+    }
+}

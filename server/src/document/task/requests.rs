@@ -1,0 +1,110 @@
+//! What the API asks of a document.
+
+use std::ops::ControlFlow;
+
+use ropewalk_crdt::{self as crdt, Edit, Unit};
+use tokio::sync::oneshot;
+
+use super::saving::Answer;
+use super::{End, Existence, Task, load, now_ms};
+use crate::document::{Created, Refused, Text, Version};
+use crate::session::Close;
+
+impl Task {
+    pub(super) async fn text(
+        &mut self,
+        root: &str,
+        reply: oneshot::Sender<Result<Text, Refused>>,
+    ) -> ControlFlow<End> {
+        let refused = match self.existence {
+            Existence::Absent => Some(Refused::NotFound),
+            Existence::Deleted => Some(Refused::Deleted),
+            Existence::Stored => None,
+        };
+        if let Some(refused) = refused {
+            let _ = reply.send(Err(refused));
+            return ControlFlow::Continue(());
+        }
+        match self.document.text(root) {
+            Ok(rope) => {
+                let text = Text {
+                    rope,
+                    version: self.version(),
+                };
+                self.answer_when_durable(Answer::Text(reply, text));
+                ControlFlow::Continue(())
+            }
+            Err(_) => ControlFlow::Break(self.reload().await),
+        }
+    }
+
+    pub(super) async fn create(
+        &mut self,
+        text: String,
+        reply: oneshot::Sender<Result<Created, Refused>>,
+    ) -> ControlFlow<End> {
+        if self.existence == Existence::Stored {
+            let _ = reply.send(Err(Refused::Exists));
+            return ControlFlow::Continue(());
+        }
+        let edits = [Edit {
+            from: 0,
+            to: 0,
+            insert: text,
+        }];
+        let base = self.document.version().clone();
+        let update = match self.document.edit(&base, crdt::ROOT, Unit::Utf8, &edits) {
+            Ok(update) => update,
+            Err(crdt::Error::Engine) => return ControlFlow::Break(self.reload().await),
+            Err(_) => {
+                self.app.metrics.refused_too_large.add_one();
+                let _ = reply.send(Err(Refused::TooLarge));
+                return ControlFlow::Continue(());
+            }
+        };
+        // Without text this is an update that says nothing; it still begins the document's log.
+        self.accepted.push((None, update.into()));
+        if self.flush().await.is_break() {
+            let _ = reply.send(Err(Refused::Storage));
+            return ControlFlow::Break(self.storage_failed());
+        }
+        let created = Created {
+            version: self.version(),
+            length: self.document.len_utf16(crdt::ROOT),
+        };
+        self.answer_when_durable(Answer::Created(reply, created));
+        ControlFlow::Continue(())
+    }
+
+    pub(super) async fn delete(&mut self) -> Result<(), Refused> {
+        match self.existence {
+            Existence::Absent => return Err(Refused::NotFound),
+            Existence::Deleted => return Err(Refused::Deleted),
+            Existence::Stored => {}
+        }
+        if self.all_durable().await.is_break() {
+            return Err(Refused::Storage);
+        }
+        let deleted = self.app.journal.delete(self.epoch, self.id, now_ms()).await;
+        if deleted.is_err() {
+            return Err(Refused::Storage);
+        }
+        self.close_all(Close::DELETED);
+        let empty = load::Loaded::empty(&self.app, Existence::Deleted, self.epoch);
+        let fresh = Self::new(
+            self.app.clone(),
+            self.name.clone(),
+            self.handle.clone(),
+            empty,
+        );
+        *self = fresh;
+        Ok(())
+    }
+
+    pub(super) fn version(&self) -> Version {
+        Version {
+            id: self.id,
+            sequence: self.sequence,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! From memory to disk: what is journalled, and who waits for it.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use ropewalk_crdt::{self as crdt, protocol};
+use tokio::sync::oneshot;
+
+use super::{Existence, Task, fanout, now_ms};
+use crate::document::peer::PeerId;
+use crate::document::{Created, Refused, Text};
+use crate::journal::{Durable, Entry};
+use crate::name::DocumentName;
+
+/// Who gets something once the journal holds `sequence`.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) sequence: u64,
+    pub(super) what: Answer,
+}
+
+/// What somebody gets.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// The sender's own update, back to it.
+    Echo(PeerId, Bytes),
+    /// A marker, back to the peer that sent it.
+    Saved(PeerId, Bytes),
+    /// A text that was read.
+    Text(oneshot::Sender<Result<Text, Refused>>, Text),
+    /// A document that was created.
+    Created(oneshot::Sender<Result<Created, Refused>>, Created),
+}
+
+impl Task {
+    /// Sends or keeps an answer that must not leave before everything applied so far is on disk.
+    pub(super) fn answer_when_durable(&mut self, what: Answer) {
+        if self.sequence <= self.saved {
+            self.answer(what);
+        } else {
+            self.waiting.push_back(Waiting {
+                sequence: self.sequence,
+                what,
+            });
+        }
+    }
+
+    pub(super) fn answer(&mut self, what: Answer) {
+        match what {
+            Answer::Echo(peer, update) => {
+                self.send_to(peer, &protocol::update(&update).into());
+            }
+            Answer::Saved(id, frame) => {
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.send_saved(frame);
+                    let version = self.document.version();
+                    peer.settle(&version.vector);
+                }
+            }
+            Answer::Text(reply, text) => drop(reply.send(Ok(text))),
+            Answer::Created(reply, created) => drop(reply.send(Ok(created))),
+        }
+    }
+
+    /// Takes note of what the journal says, and answers who waited for it.
+    pub(super) fn settle_durable(&mut self) -> ControlFlow<()> {
+        let Durable::Through(through) = *self.durable.1.borrow_and_update() else {
+            return ControlFlow::Break(());
+        };
+        self.saved = through;
+        let ready = self
+            .waiting
+            .partition_point(|waiting| waiting.sequence <= through);
+        let answers: Vec<Answer> = self
+            .waiting
+            .drain(..ready)
+            .map(|waiting| waiting.what)
+            .collect();
+        for answer in fanout::merge_echoes(answers) {
+            self.answer(answer);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Waits until everything applied is on disk.
+    pub(super) async fn all_durable(&mut self) -> ControlFlow<()> {
+        self.flush().await?;
+        while self.saved < self.sequence {
+            if self.durable.1.changed().await.is_err() {
+                return ControlFlow::Break(());
+            }
+            self.settle_durable()?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Broadcasts and journals what was applied: the order of both is the order of application.
+    pub(super) async fn flush(&mut self) -> ControlFlow<()> {
+        if self.accepted.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let accepted = std::mem::take(&mut self.accepted);
+        fanout::broadcast(&self.peers, &accepted);
+        self.settle_peers();
+        let length = self.document.len_utf16(crdt::ROOT);
+        for (peer, update) in accepted {
+            let create = if self.existence == Existence::Stored {
+                None
+            } else {
+                self.id = self.app.storage.allocate();
+                self.existence = Existence::Stored;
+                Some(self.name.clone())
+            };
+            self.sequence += 1;
+            self.log_updates += 1;
+            self.log_bytes += update.len();
+            if let Some(peer) = peer {
+                let what = Answer::Echo(peer, update.clone());
+                self.waiting.push_back(Waiting {
+                    sequence: self.sequence,
+                    what,
+                });
+            }
+            self.journal(create, update, length).await?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    pub(super) async fn journal(
+        &mut self,
+        create: Option<DocumentName>,
+        update: Bytes,
+        length: u64,
+    ) -> ControlFlow<()> {
+        let entry = Entry {
+            epoch: self.epoch,
+            id: self.id,
+            create,
+            sequence: self.sequence,
+            update: Some(update),
+            length,
+            edited_at_ms: now_ms(),
+            durable: self.durable.0.clone(),
+        };
+        match self.app.journal.append(entry).await {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+}

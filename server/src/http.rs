@@ -1,0 +1,105 @@
+//! Everything that comes over HTTP: the page, the API, health, and the way to the sockets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use axum::{Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+mod api;
+mod assets;
+mod error;
+mod guard;
+mod health;
+
+use error::ApiError;
+
+use crate::App;
+use crate::name::DocumentName;
+use crate::session::{Progress, yjs};
+
+/// A request is answered within this time or with 503.
+const REQUEST: Duration = Duration::from_secs(30);
+/// Eagerly allocated for every socket, in bytes.
+const READ_BUFFER: usize = 4 * 1024;
+/// A socket's writes are gathered up to here, in bytes.
+const WRITE_BUFFER: usize = 32 * 1024;
+
+/// What a browser may do with our pages: no script and no style but ours, no frames, no connection elsewhere, and
+/// no HTML made from a string but by the sanitiser.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; font-src 'none'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types dompurify";
+
+/// All routes.
+pub fn router(app: Arc<App>) -> Router {
+    let fixed = |name: header::HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    };
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/api/documents", get(api::list))
+        .route(
+            "/api/documents/{*name}",
+            get(api::text).put(api::create).delete(api::delete),
+        )
+        .route("/yjs", any(yjs_socket))
+        .route("/yjs/", any(yjs_socket))
+        .route("/yjs/{*name}", any(yjs_socket))
+        .route("/", get(assets::page))
+        .route("/edit/{*name}", get(assets::page))
+        .fallback(assets::file)
+        .method_not_allowed_fallback(async || ApiError::METHOD_NOT_ALLOWED)
+        .layer(DefaultBodyLimit::max(app.config.max_text_bytes))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::check))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            REQUEST,
+        ))
+        .layer(CatchPanicLayer::custom(|_| {
+            ApiError::INTERNAL.into_response()
+        }))
+        .layer(fixed(
+            header::CONTENT_SECURITY_POLICY,
+            CONTENT_SECURITY_POLICY,
+        ))
+        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
+        .with_state(app)
+}
+
+async fn yjs_socket(
+    State(app): State<Arc<App>>,
+    Extension(progress): Extension<Arc<Progress>>,
+    uri: Uri,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, ApiError> {
+    if app.stopping.is_cancelled() {
+        return Err(ApiError::SHUTTING_DOWN);
+    }
+    if !app.is_ready() {
+        return Err(ApiError::STORAGE);
+    }
+    if app.metrics.connections.get() >= app.config.max_connections as u64 {
+        app.metrics.refused_full.add_one();
+        return Err(ApiError::OVERLOADED);
+    }
+    let path = uri.path().strip_prefix("/yjs/").unwrap_or_default();
+    let name = DocumentName::from_url(path);
+    let sessions = app.sessions.clone();
+    Ok(upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(app.config.max_sync_bytes)
+        .max_frame_size(app.config.max_sync_bytes)
+        .on_upgrade(move |socket| sessions.track_future(yjs::run(app, socket, name, progress))))
+}

@@ -1,0 +1,272 @@
+//! The API over documents: list, create, read, delete.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Query, State, rejection::QueryRejection};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use ropewalk_crdt::ROOT;
+use ropey::Rope;
+use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+
+use super::error::ApiError;
+use crate::App;
+use crate::document::Command;
+use crate::name::DocumentName;
+use crate::storage::{DocumentId, Position};
+
+/// Documents on a page of the list unless the request says otherwise.
+const PAGE: usize = 50;
+/// Documents on a page at most.
+const MAX_PAGE: usize = 200;
+/// Longest search text, in bytes.
+const MAX_QUERY: usize = 512;
+/// Longest name of a root text, in bytes.
+const MAX_ROOT: usize = 256;
+
+/// Which part of the list.
+#[derive(Debug, Deserialize)]
+pub struct ListQuery {
+    limit: Option<usize>,
+    cursor: Option<String>,
+    #[serde(default)]
+    q: String,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    length: u64,
+    created_at: i64,
+    edited_at: i64,
+    people: usize,
+}
+
+#[derive(Serialize)]
+struct List {
+    documents: Vec<Listed>,
+    next: Option<String>,
+}
+
+/// `GET /api/documents`
+pub async fn list(
+    State(app): State<Arc<App>>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Ok(Query(query)) = query else {
+        return Err(ApiError::bad_query(
+            "limit is a number, cursor and q are texts",
+        ));
+    };
+    let limit = query.limit.unwrap_or(PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(ApiError::bad_query("limit is a number from 1 to 200"));
+    }
+    if query.q.len() > MAX_QUERY {
+        return Err(ApiError::bad_query("q has at most 512 bytes"));
+    }
+    let after = query.cursor.as_deref().map(position).transpose()?;
+    let storage = app.storage.clone();
+    let reading = spawn_blocking(move || storage.list(&query.q, after, limit + 1));
+    let mut entries = reading.await.map_err(|_| ApiError::INTERNAL)??;
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    let next = entries
+        .last()
+        .filter(|_| more)
+        .map(|last| cursor(last.position));
+    let documents = entries
+        .into_iter()
+        .map(|entry| Listed {
+            people: app.hub.people(&entry.name),
+            name: entry.name.to_string(),
+            length: entry.length,
+            created_at: entry.created_at_ms,
+            edited_at: entry.edited_at_ms,
+        })
+        .collect();
+    Ok((no_store(), Json(List { documents, next })).into_response())
+}
+
+fn cursor(position: Position) -> String {
+    format!("{}-{}", position.edited_at_ms, position.id.0)
+}
+
+fn position(cursor: &str) -> Result<Position, ApiError> {
+    let parse = || {
+        let (edited, id) = cursor.split_once('-')?;
+        Some(Position {
+            edited_at_ms: edited.parse().ok()?,
+            id: DocumentId(id.parse().ok()?),
+        })
+    };
+    parse().ok_or(ApiError::bad_query("this cursor did not come from here"))
+}
+
+fn no_store() -> [(header::HeaderName, &'static str); 1] {
+    [(header::CACHE_CONTROL, "no-store")]
+}
+
+/// The name in a URL, behind `/api/documents/`.
+fn named(uri: &Uri) -> &str {
+    uri.path()
+        .strip_prefix("/api/documents/")
+        .unwrap_or_default()
+}
+
+/// `PUT /api/documents/{name}`: the body is the initial text.
+pub async fn create(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let name = DocumentName::from_url(named(&uri))?;
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            app.metrics.refused_too_large.add_one();
+            ApiError::TOO_LARGE
+        }
+        _ => ApiError::bad_body(),
+    })?;
+    let text = String::from_utf8(body.into()).map_err(|_| ApiError::NOT_UTF8)?;
+    let handle = app.hub.open(&app, &name);
+    let created = handle.ask(|reply| Command::Create { text, reply }).await?;
+    let version = created.version.to_string();
+    let body =
+        serde_json::json!({ "name": name.as_str(), "version": version, "length": created.length });
+    Ok((StatusCode::CREATED, no_store(), Json(body)).into_response())
+}
+
+/// `DELETE /api/documents/{name}`
+pub async fn delete(State(app): State<Arc<App>>, uri: Uri) -> Result<StatusCode, ApiError> {
+    let name = DocumentName::from_url(named(&uri))?;
+    let handle = app.hub.open(&app, &name);
+    handle.ask(Command::Delete).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which part of a text.
+#[derive(Debug, Deserialize)]
+pub struct TextQuery {
+    lines: Option<String>,
+    root: Option<String>,
+}
+
+/// `GET /api/documents/{name}/text`
+pub async fn text(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    query: Result<Query<TextQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let name = named(&uri)
+        .strip_suffix("/text")
+        .ok_or(ApiError::NOT_FOUND)?;
+    let name = DocumentName::from_url(name)?;
+    let Ok(Query(query)) = query else {
+        return Err(ApiError::bad_query("lines and root are texts"));
+    };
+    let lines = query.lines.as_deref().map(line_range).transpose()?;
+    let root = query.root.unwrap_or_else(|| ROOT.to_owned());
+    if root.len() > MAX_ROOT {
+        return Err(ApiError::bad_query("root has at most 256 bytes"));
+    }
+    let handle = app.hub.open(&app, &name);
+    let text = handle.ask(|reply| Command::Text { root, reply }).await?;
+    let tag = format!("\"{}\"", text.version);
+    let head = [
+        (header::ETAG, tag.clone()),
+        (header::CACHE_CONTROL, "no-cache".into()),
+    ];
+    let known = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|tags| tags.to_str().ok());
+    let mut tags = known.flat_map(|tags| tags.split(',')).map(str::trim);
+    if tags.any(|known| known == "*" || known.trim_start_matches("W/") == tag) {
+        return Ok((StatusCode::NOT_MODIFIED, head).into_response());
+    }
+    let body = match lines {
+        Some((first, last)) => cut(&text.rope, first, last),
+        None => text.rope.to_string(),
+    };
+    Ok((
+        head,
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+        body,
+    )
+        .into_response())
+}
+
+/// `a-b`, `a-` or `a`: lines from 1, both included.
+fn line_range(lines: &str) -> Result<(usize, usize), ApiError> {
+    let parse = || {
+        let (first, last) = lines.split_once('-').unwrap_or((lines, lines));
+        let first: usize = first.parse().ok()?;
+        let last = if last.is_empty() {
+            usize::MAX
+        } else {
+            last.parse().ok()?
+        };
+        (first >= 1 && first <= last).then_some((first, last))
+    };
+    parse().ok_or(ApiError::bad_query(
+        "lines is a range such as 1-20, from 1, both included",
+    ))
+}
+
+fn cut(rope: &Rope, first: usize, last: usize) -> String {
+    let count = rope.len_lines();
+    if first > count {
+        return String::new();
+    }
+    let from = rope.line_to_char(first - 1);
+    let to = rope.line_to_char(last.min(count));
+    rope.slice(from..to).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn lines_are_cut_with_their_ends() {
+        let rope = Rope::from_str("one\ntwo\nthree");
+        let cut = |lines| {
+            let (first, last) = line_range(lines).unwrap();
+            cut(&rope, first, last)
+        };
+        assert_eq!(cut("1-1"), "one\n");
+        assert_eq!(cut("2-3"), "two\nthree");
+        assert_eq!(cut("2"), "two\n");
+        assert_eq!(cut("3-"), "three");
+        assert_eq!(cut("2-99"), "two\nthree");
+        assert_eq!(cut("4-5"), "");
+        for bad in [
+            "",
+            "0-1",
+            "2-1",
+            "a-b",
+            "-3",
+            "1-2-3",
+            "99999999999999999999",
+        ] {
+            assert!(line_range(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_names_a_place() {
+        let place = Position {
+            edited_at_ms: 1_700_000_000_000,
+            id: DocumentId(7),
+        };
+        assert_eq!(position(&cursor(place)).unwrap(), place);
+        assert!(position("x").is_err());
+    }
+}

@@ -1,0 +1,82 @@
+//! The page: files of `web/dist`, embedded and compressed when the server is built.
+
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+
+use super::error::ApiError;
+
+/// A file of the page.
+struct Asset {
+    /// Where it is found, from the root.
+    path: &'static str,
+    /// Its media type.
+    media_type: &'static str,
+    /// Changes with its content.
+    tag: &'static str,
+    /// As it is.
+    plain: &'static [u8],
+    /// Compressed, where that makes it smaller.
+    gzip: Option<&'static [u8]>,
+    /// Compressed better, for browsers that ask over a safe line.
+    brotli: Option<&'static [u8]>,
+}
+
+include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// The one page there is: it looks at its own URL.
+pub async fn page(headers: HeaderMap) -> Response {
+    answer("/index.html", &headers)
+}
+
+/// A file by its path.
+pub async fn file(uri: Uri, headers: HeaderMap) -> Response {
+    answer(uri.path(), &headers)
+}
+
+fn answer(path: &str, headers: &HeaderMap) -> Response {
+    let Ok(found) = ASSETS.binary_search_by(|asset| asset.path.cmp(path)) else {
+        return ApiError::NOT_FOUND.into_response();
+    };
+    let asset = &ASSETS[found];
+    // Hashed names never change their content.
+    let caching = if path.starts_with("/assets/") {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let head = [
+        (header::CONTENT_TYPE, asset.media_type),
+        (header::CACHE_CONTROL, caching),
+        (header::ETAG, asset.tag),
+        (header::VARY, "accept-encoding"),
+    ];
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    if text(header::IF_NONE_MATCH) == asset.tag {
+        return (StatusCode::NOT_MODIFIED, head).into_response();
+    }
+    let accepted = text(header::ACCEPT_ENCODING);
+    let accepts = |coding: &str| {
+        accepted.split(',').any(|entry| {
+            let mut parts = entry.split(';').map(str::trim);
+            parts.next() == Some(coding) && parts.next() != Some("q=0")
+        })
+    };
+    let (coding, body) = match (asset.brotli, asset.gzip) {
+        (Some(body), _) if accepts("br") => (Some("br"), body),
+        (_, Some(body)) if accepts("gzip") => (Some("gzip"), body),
+        _ => (None, asset.plain),
+    };
+    let mut response = (head, body).into_response();
+    if let Some(coding) = coding {
+        let value = header::HeaderValue::from_static(coding);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_ENCODING, value);
+    }
+    response
+}

@@ -1,0 +1,121 @@
+//! From what went wrong to a status and a stable code, in one place.
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::document::Refused;
+use crate::name::BadName;
+use crate::storage::StorageError;
+
+/// An error of the API: a status, a stable code for programs and a sentence for people.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: Cow<'static, str>,
+}
+
+macro_rules! errors {
+    ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, $message:literal;)*) => {
+        impl ApiError {
+            $($(#[$doc])* pub const $name: Self = Self {
+                status: StatusCode::$status,
+                code: $code,
+                message: Cow::Borrowed($message),
+            };)*
+        }
+    };
+}
+
+errors! {
+    /// Nothing is at this URL, or there never was such a document.
+    NOT_FOUND = NOT_FOUND, "not_found", "there is nothing here";
+    /// The document was deleted.
+    DELETED = GONE, "deleted", "this document was deleted";
+    /// It cannot be created twice.
+    EXISTS = CONFLICT, "exists", "this document exists already";
+    /// The route has no such method.
+    METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED, "method_not_allowed", "this URL does not take this method";
+    /// The text is larger than a document may be.
+    TOO_LARGE = PAYLOAD_TOO_LARGE, "too_large", "this text is larger than a document may be";
+    /// The body is not UTF-8.
+    NOT_UTF8 = BAD_REQUEST, "not_utf8", "the text has to be UTF-8";
+    /// The Origin is neither ours nor configured.
+    ORIGIN = FORBIDDEN, "origin_not_allowed", "requests from this origin are not allowed; see allow_origin";
+    /// The Host is neither loopback nor configured.
+    HOST = FORBIDDEN, "host_not_allowed", "this server does not answer to this host name; see allow_host";
+    /// Storage does not answer; says nothing about whether a document exists.
+    STORAGE = SERVICE_UNAVAILABLE, "storage", "storage does not answer; nothing was changed";
+    /// As many connections as there may be, or the document is being loaded anew.
+    OVERLOADED = SERVICE_UNAVAILABLE, "overloaded", "try again in a moment";
+    /// The server stops.
+    SHUTTING_DOWN = SERVICE_UNAVAILABLE, "shutting_down", "the server is stopping";
+    /// A bug.
+    INTERNAL = INTERNAL_SERVER_ERROR, "internal", "something went wrong in the server";
+}
+
+impl ApiError {
+    /// A query parameter that cannot be read, and what it should be.
+    pub fn bad_query(message: &'static str) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: "bad_query",
+            message: message.into(),
+        }
+    }
+
+    /// The request body did not arrive.
+    pub fn bad_body() -> Self {
+        let message = "the body did not arrive whole".into();
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: "bad_body",
+            message,
+        }
+    }
+}
+
+impl From<BadName> for ApiError {
+    fn from(error: BadName) -> Self {
+        let message = error.to_string().into();
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: "bad_name",
+            message,
+        }
+    }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotFound => Self::NOT_FOUND,
+            Refused::Deleted => Self::DELETED,
+            Refused::Exists => Self::EXISTS,
+            Refused::TooLarge => Self::TOO_LARGE,
+            Refused::Storage => Self::STORAGE,
+            Refused::Full | Refused::Again => Self::OVERLOADED,
+        }
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        tracing::error!(%error, "storage failed");
+        Self::STORAGE
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (
+            self.status,
+            Json(json!({ "code": self.code, "message": self.message })),
+        )
+            .into_response()
+    }
+}

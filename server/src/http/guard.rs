@@ -1,0 +1,178 @@
+//! Who may ask at all, by the headers that browsers set and pages cannot: `Host` and `Origin`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::error::ApiError;
+use crate::App;
+use crate::config::Config;
+
+/// Refuses a foreign `Host` on a loopback server (DNS rebinding) and a foreign `Origin` everywhere (cross-site
+/// sockets and requests). A client that is not a browser sends no `Origin` and passes.
+pub async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let refused = if !host_allowed(&app.config, headers) {
+        Some(ApiError::HOST)
+    } else if !origin_allowed(&app.config, headers) {
+        Some(ApiError::ORIGIN)
+    } else {
+        None
+    };
+    match refused {
+        None => next.run(request).await,
+        Some(error) => {
+            app.metrics.refused_origin.add_one();
+            error.into_response()
+        }
+    }
+}
+
+fn host(headers: &HeaderMap) -> Option<Authority> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next()?.to_str().ok()?.parse().ok()?;
+    hosts.next().is_none().then_some(host)
+}
+
+fn host_allowed(config: &Config, headers: &HeaderMap) -> bool {
+    let Some(host) = host(headers) else {
+        return false;
+    };
+    let name = host.host();
+    if config
+        .allow_host
+        .iter()
+        .any(|allowed| allowed.eq_ignore_ascii_case(name))
+    {
+        return true;
+    }
+    if !config.listen.ip().is_loopback() {
+        return config.allow_host.is_empty();
+    }
+    is_loopback(name)
+}
+
+fn is_loopback(name: &str) -> bool {
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let lower = name.to_ascii_lowercase();
+    lower == "localhost"
+        || lower.ends_with(".localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn origin_allowed(config: &Config, headers: &HeaderMap) -> bool {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let Some(origin) = origins.next() else {
+        return true;
+    };
+    let Ok(origin) = origin.to_str() else {
+        return false;
+    };
+    if origins.next().is_some() {
+        return false;
+    }
+    if config
+        .allow_origin
+        .iter()
+        .any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    {
+        return true;
+    }
+    let Ok(origin) = origin.parse::<Uri>() else {
+        return false;
+    };
+    let default_port = match origin.scheme_str() {
+        Some("http") => 80,
+        Some("https") => 443,
+        _ => return false,
+    };
+    let (Some(origin), Some(host)) = (origin.authority(), host(headers)) else {
+        return false;
+    };
+    let port = |authority: &Authority| authority.port_u16().unwrap_or(default_port);
+    origin.host().eq_ignore_ascii_case(host.host()) && port(origin) == port(&host)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn headers(pairs: &[(header::HeaderName, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn a_loopback_server_answers_to_loopback_names_only() {
+        let config = Config::default();
+        for name in [
+            "localhost",
+            "localhost:4880",
+            "127.0.0.1:1",
+            "[::1]:4880",
+            "a.localhost",
+            "127.8.8.8",
+        ] {
+            assert!(
+                host_allowed(&config, &headers(&[(header::HOST, name)])),
+                "{name}"
+            );
+        }
+        for name in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "10.0.0.1",
+            "",
+        ] {
+            assert!(
+                !host_allowed(&config, &headers(&[(header::HOST, name)])),
+                "{name}"
+            );
+        }
+        assert!(!host_allowed(&config, &headers(&[])));
+        let twice = headers(&[(header::HOST, "localhost"), (header::HOST, "localhost")]);
+        assert!(!host_allowed(&config, &twice) || twice.get_all(header::HOST).iter().count() == 1);
+    }
+
+    #[test]
+    fn an_origin_is_the_host_or_configured() {
+        let config = Config {
+            allow_origin: vec!["https://app.example".into()],
+            ..Config::default()
+        };
+        let allowed = |origin: &str| {
+            origin_allowed(
+                &config,
+                &headers(&[(header::HOST, "localhost:4880"), (header::ORIGIN, origin)]),
+            )
+        };
+        assert!(allowed("http://localhost:4880"));
+        assert!(allowed("https://localhost:4880"));
+        assert!(allowed("https://app.example"));
+        for origin in [
+            "null",
+            "http://evil.example",
+            "http://localhost:4881",
+            "http://localhost",
+            "http://localhost:4880.evil.example",
+            "http://localhost.evil.example:4880",
+            "https://app.example.evil.example",
+            "file://localhost:4880",
+        ] {
+            assert!(!allowed(origin), "{origin}");
+        }
+        assert!(origin_allowed(
+            &config,
+            &headers(&[(header::HOST, "localhost:4880")])
+        ));
+    }
+}

@@ -1,0 +1,70 @@
+//! Health, readiness and metrics.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::App;
+
+/// A probe that takes longer has failed.
+const PROBE: Duration = Duration::from_secs(5);
+/// The answer of a probe is good for this long: asking often must not cost a commit each.
+const FRESH: Duration = Duration::from_secs(1);
+
+static LAST: Mutex<Option<(Instant, bool)>> = Mutex::const_new(None);
+
+/// The process runs.
+pub async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// The server takes edits: it is not stopping, and storage has just committed something.
+pub async fn ready(State(app): State<Arc<App>>) -> Response {
+    let reason = if app.stopping.is_cancelled() {
+        Some("stopping")
+    } else if !app.is_ready() || !writes(&app).await {
+        Some("storage does not take writes")
+    } else {
+        None
+    };
+    let status = reason.map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
+    (
+        status,
+        Json(json!({ "ready": reason.is_none(), "reason": reason })),
+    )
+        .into_response()
+}
+
+async fn writes(app: &App) -> bool {
+    let mut last = LAST.lock().await;
+    if let Some((at, answer)) = *last
+        && at.elapsed() < FRESH
+    {
+        return answer;
+    }
+    let answer = matches!(timeout(PROBE, app.journal.probe()).await, Ok(Ok(())));
+    *last = Some((Instant::now(), answer));
+    answer
+}
+
+/// Counters in the Prometheus text format.
+pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let text = app
+        .metrics
+        .render(app.journal.stats(), app.hub.len(), app.journal.healthy());
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        text,
+    )
+        .into_response()
+}

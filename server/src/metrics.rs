@@ -1,0 +1,257 @@
+//! Counters and gauges, shown at `/metrics` in the Prometheus text format. Never labelled by document:
+//! names are private and their number is not bounded.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::journal::Stats;
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds one.
+    pub fn add_one(&self) {
+        self.add(1);
+    }
+
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    /// What it stands at.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A number that goes up and down.
+#[derive(Debug, Default)]
+pub struct Gauge(Arc<AtomicU64>);
+
+impl Gauge {
+    /// Counts one more until the guard is dropped.
+    pub fn hold(&self) -> Held {
+        self.0.fetch_add(1, Relaxed);
+        Held(self.0.clone())
+    }
+
+    /// What it stands at.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Takes back on drop what [`Gauge::hold`] added.
+#[derive(Debug)]
+pub struct Held(Arc<AtomicU64>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Everything the server counts itself; the journal and the hub count their own.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Open WebSocket connections.
+    pub connections: Gauge,
+    /// Binary frames received.
+    pub frames_in: Counter,
+    /// Bytes in them.
+    pub bytes_in: Counter,
+    /// Binary frames sent.
+    pub frames_out: Counter,
+    /// Bytes in them.
+    pub bytes_out: Counter,
+    /// Updates that said something new and were applied.
+    pub updates_applied: Counter,
+    /// Updates that said nothing new.
+    pub updates_known: Counter,
+    /// Updates of which a part waits for what it depends on.
+    pub updates_held: Counter,
+    /// Frames or updates refused as malformed or unsupported.
+    pub refused_malformed: Counter,
+    /// Frames, updates or documents refused as too large.
+    pub refused_too_large: Counter,
+    /// WebSocket and HTTP requests refused by their Origin or Host header.
+    pub refused_origin: Counter,
+    /// Connections refused because a document or the server has enough.
+    pub refused_full: Counter,
+    /// Times a peer lagged and was brought up to date from its version instead of by every frame.
+    pub resyncs: Counter,
+    /// Peers let go because they did not read or did not answer.
+    pub peers_stalled: Counter,
+    /// Awareness states ignored because another connection owns the client id.
+    pub presence_contested: Counter,
+    /// Documents loaded from storage or begun.
+    pub documents_opened: Counter,
+    /// Documents retired when idle.
+    pub documents_retired: Counter,
+    /// Documents reloaded because the engine failed.
+    pub documents_reloaded: Counter,
+    /// Snapshots that replaced a log.
+    pub compactions: Counter,
+    /// Snapshots that failed their check and were not stored.
+    pub compactions_failed: Counter,
+}
+
+impl Metrics {
+    /// The Prometheus text format.
+    pub fn render(&self, journal: &Stats, documents_open: usize, healthy: bool) -> String {
+        let mut out = String::with_capacity(4096);
+        let mut line = |kind: &str, name: &str, help: &str, value: f64| {
+            let _ = write!(
+                out,
+                "# HELP ropewalk_{name} {help}\n# TYPE ropewalk_{name} {kind}\nropewalk_{name} {value}\n"
+            );
+        };
+        let mut gauge =
+            |name: &str, help: &str, value: u64| line("gauge", name, help, value as f64);
+        gauge(
+            "connections",
+            "Open WebSocket connections.",
+            self.connections.get(),
+        );
+        gauge(
+            "documents_open",
+            "Documents in memory.",
+            documents_open as u64,
+        );
+        gauge(
+            "storage_healthy",
+            "1 while storage answers.",
+            u64::from(healthy),
+        );
+        gauge(
+            "unsaved_updates",
+            "Updates that are applied and not yet on disk.",
+            journal.queued_updates(),
+        );
+        gauge("unsaved_bytes", "Bytes in them.", journal.queued_bytes());
+        for (name, help, counter) in [
+            (
+                "frames_received_total",
+                "Binary frames received.",
+                &self.frames_in,
+            ),
+            (
+                "received_bytes_total",
+                "Bytes in binary frames received.",
+                &self.bytes_in,
+            ),
+            ("frames_sent_total", "Binary frames sent.", &self.frames_out),
+            (
+                "sent_bytes_total",
+                "Bytes in binary frames sent.",
+                &self.bytes_out,
+            ),
+            (
+                "updates_applied_total",
+                "Updates that said something new.",
+                &self.updates_applied,
+            ),
+            (
+                "updates_known_total",
+                "Updates that said nothing new.",
+                &self.updates_known,
+            ),
+            (
+                "updates_held_total",
+                "Updates of which a part waits for what it depends on.",
+                &self.updates_held,
+            ),
+            (
+                "refused_malformed_total",
+                "Frames or updates refused as malformed or unsupported.",
+                &self.refused_malformed,
+            ),
+            (
+                "refused_too_large_total",
+                "Frames, updates or documents refused as too large.",
+                &self.refused_too_large,
+            ),
+            (
+                "refused_origin_total",
+                "Requests refused by their Origin or Host header.",
+                &self.refused_origin,
+            ),
+            (
+                "refused_full_total",
+                "Connections refused for want of room.",
+                &self.refused_full,
+            ),
+            (
+                "resyncs_total",
+                "Times a lagging peer was brought up to date from its version.",
+                &self.resyncs,
+            ),
+            (
+                "peers_stalled_total",
+                "Peers let go because they did not read or answer.",
+                &self.peers_stalled,
+            ),
+            (
+                "presence_contested_total",
+                "Awareness states ignored because another connection owns the client id.",
+                &self.presence_contested,
+            ),
+            (
+                "documents_opened_total",
+                "Documents loaded or begun.",
+                &self.documents_opened,
+            ),
+            (
+                "documents_retired_total",
+                "Documents retired when idle.",
+                &self.documents_retired,
+            ),
+            (
+                "documents_reloaded_total",
+                "Documents reloaded because the engine failed.",
+                &self.documents_reloaded,
+            ),
+            (
+                "compactions_total",
+                "Snapshots that replaced a log.",
+                &self.compactions,
+            ),
+            (
+                "compactions_failed_total",
+                "Snapshots that failed their check and were not stored.",
+                &self.compactions_failed,
+            ),
+        ] {
+            line("counter", name, help, counter.get() as f64);
+        }
+        line(
+            "counter",
+            "store_commits_total",
+            "Commits to storage.",
+            journal.commits() as f64,
+        );
+        line(
+            "counter",
+            "store_committed_updates_total",
+            "Updates in them.",
+            journal.committed_updates() as f64,
+        );
+        line(
+            "counter",
+            "store_commit_seconds_total",
+            "Seconds spent in commits.",
+            journal.commit_micros() as f64 / 1e6,
+        );
+        line(
+            "counter",
+            "store_failures_total",
+            "Commits that failed.",
+            journal.failures() as f64,
+        );
+        out
+    }
+}

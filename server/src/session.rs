@@ -1,0 +1,118 @@
+//! One connection. Each wire that clients speak has its own file; all of them work on the same document handle.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::document::Refused;
+
+pub mod yjs;
+
+/// A WebSocket close code and its reason. 4400 to 4499 tell a y-websocket client not to come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// The close code.
+    pub code: u16,
+    /// Plain words for a person who reads a log.
+    pub reason: &'static str,
+}
+
+impl Close {
+    /// The peer sent what is not a frame, or not an update.
+    pub const MALFORMED: Self = Self {
+        code: 4400,
+        reason: "malformed frame",
+    };
+    /// The part of the URL that names the document is not a name.
+    pub const BAD_NAME: Self = Self {
+        code: 4400,
+        reason: "bad document name",
+    };
+    /// The update has content that this server does not hold.
+    pub const UNSUPPORTED: Self = Self {
+        code: 4400,
+        reason: "content of this kind is not supported",
+    };
+    /// The document was deleted.
+    pub const DELETED: Self = Self {
+        code: 4404,
+        reason: "document deleted",
+    };
+    /// A frame, an update or the document is larger than it may be.
+    pub const TOO_LARGE: Self = Self {
+        code: 4413,
+        reason: "too large",
+    };
+    /// The peer broke the WebSocket protocol itself.
+    pub const PROTOCOL: Self = Self {
+        code: 1002,
+        reason: "websocket protocol error",
+    };
+    /// Storage does not answer; nothing was lost, come back.
+    pub const STORAGE: Self = Self {
+        code: 1011,
+        reason: "storage failed",
+    };
+    /// The document is loaded anew, or the server restarts; come back.
+    pub const RESTART: Self = Self {
+        code: 1012,
+        reason: "restarting",
+    };
+    /// The document has as many connections as it may have.
+    pub const FULL: Self = Self {
+        code: 1013,
+        reason: "too many connections",
+    };
+    /// The peer did not read or did not answer.
+    pub const STALLED: Self = Self {
+        code: 1013,
+        reason: "not reading",
+    };
+    /// More waits for what never came than the document holds; come back and sync.
+    pub const HELD_FULL: Self = Self {
+        code: 1013,
+        reason: "too much waits for missing updates",
+    };
+}
+
+impl From<Refused> for Close {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Deleted | Refused::NotFound => Self::DELETED,
+            Refused::Full => Self::FULL,
+            Refused::TooLarge => Self::TOO_LARGE,
+            Refused::Storage => Self::STORAGE,
+            Refused::Exists | Refused::Again => Self::RESTART,
+        }
+    }
+}
+
+/// When a connection's socket last took bytes: a peer on a slow line makes progress, a stalled one does not.
+#[derive(Debug)]
+pub struct Progress {
+    start: Instant,
+    last_ms: AtomicU64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            start: Instant::now(),
+            last_ms: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Progress {
+    /// Bytes were taken just now.
+    pub fn made(&self) {
+        let ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_ms.store(ms, Relaxed);
+    }
+
+    /// How long ago that was.
+    pub fn since(&self) -> Duration {
+        self.start
+            .elapsed()
+            .saturating_sub(Duration::from_millis(self.last_ms.load(Relaxed)))
+    }
+}
