@@ -649,6 +649,73 @@ async fn a_panic_in_storage_is_a_failure() {
     );
 }
 
+/// Needs a file system of about 8 MiB to fill: `mount -t tmpfs -o size=8m none /mnt/small`, then
+/// `SMALL_DISK=/mnt/small cargo test -p ropewalk --test journal -- --ignored full_disk`.
+#[tokio::test]
+#[ignore = "needs a small file system"]
+async fn a_full_disk_loses_nothing_that_was_acknowledged() {
+    let disk = std::env::var_os("SMALL_DISK").expect("SMALL_DISK names a folder on a small disk");
+    let folder = tempfile::tempdir_in(disk).unwrap();
+    let (storage, journal) = sqlite(folder.path());
+    let ballast = folder.path().join("ballast");
+    let fill = || {
+        let mut file = std::fs::File::create(&ballast).unwrap();
+        while std::io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
+    };
+    let mut writer = Writer::new(&journal, &*storage, "a");
+    let big = |entry: Entry| Entry {
+        update: Some(vec![7; 10_000].into()),
+        ..entry
+    };
+    for _ in 0..20 {
+        journal.append(big(writer.entry())).await.unwrap();
+    }
+    assert_eq!(writer.decided().await, Durable::Through(20));
+
+    // A snapshot that does not fit costs nobody anything.
+    fill();
+    let snapshot = vec![9; 1_000_000];
+    let compaction = Compaction {
+        id: writer.id,
+        generation: 0,
+        through: 20,
+        snapshot,
+    };
+    assert_eq!(
+        journal.compact(1, compaction).await,
+        Err(JournalError::Full)
+    );
+    assert!(journal.healthy());
+    std::fs::remove_file(&ballast).unwrap();
+    journal.append(big(writer.entry())).await.unwrap();
+    assert_eq!(writer.decided().await, Durable::Through(21));
+
+    fill();
+    let mut saved = 21;
+    loop {
+        if journal.append(big(writer.entry())).await.is_err() {
+            break;
+        }
+        match writer.decided().await {
+            Durable::Through(through) => saved = through,
+            Durable::Failed => break,
+        }
+    }
+    std::fs::remove_file(&ballast).unwrap();
+    until("there is room again", || journal.healthy()).await;
+    assert!(journal.epoch() > 1);
+    let stored = writer.stored(&*storage).unwrap();
+    assert!(
+        stored.sequence == saved || stored.sequence == saved + 1,
+        "{}",
+        stored.sequence
+    );
+    assert!(stored.updates.iter().all(|update| *update == [7; 10_000]));
+    let mut after = Writer::new(&journal, &*storage, "after");
+    after.write().await.unwrap();
+    assert_eq!(after.decided().await, Durable::Through(1));
+}
+
 /// Durable updates a second with 1 to 1,000 writers, each with a document of its own and one update on its way at a
 /// time: `cargo test --release -p ropewalk --test journal -- --ignored --nocapture group_commit`.
 #[tokio::test(flavor = "multi_thread")]
