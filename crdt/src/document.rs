@@ -5,7 +5,7 @@ mod edit;
 pub use edit::{Edit, Unit};
 
 use crate::engine::Engine;
-use crate::gate::{self, Plan};
+use crate::gate::{self, Plan, Trust};
 use crate::held::Held;
 use crate::ledger::Ledger;
 use crate::update::{Composer, Kind, Update, limit};
@@ -93,8 +93,7 @@ impl Document {
         if reader.byte()? != FORMAT {
             return reader.malformed("a saved document of a known format");
         }
-        let (state, held) = (reader.buf()?, reader.buf()?);
-        reader.finish()?;
+        let state = reader.buf()?;
         let mut document = Self::with_limits(client, Limits::NONE);
         document.apply(state)?;
         if !document.held.is_empty() {
@@ -103,7 +102,9 @@ impl Document {
                 at: 0,
             });
         }
-        document.apply(held)?;
+        while reader.remaining() > 0 {
+            document.admit(reader.buf()?, Trust::Lenient)?;
+        }
         document.weight = Weight {
             measured: state.len() as u64,
             since: 0,
@@ -112,18 +113,27 @@ impl Document {
         Ok(document)
     }
 
+    /// Puts other limits in force for what comes later. What is kept already is never too large to be read again.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Takes in an update of a peer. On an error other than [`Error::Engine`] nothing has changed.
     ///
     /// The cost grows with the update and with the number of concurrent insertions at the same
     /// place, not with the document.
     pub fn apply(&mut self, update: &[u8]) -> Result<Applied, Error> {
+        self.admit(update, Trust::Strict)
+    }
+
+    fn admit(&mut self, update: &[u8], trust: Trust) -> Result<Applied, Error> {
         self.engine.alive()?;
         let update = Update::decode(update, &self.limits)?;
         if let Some((_, what)) = REFUSED.iter().find(|(kind, _)| update.holds(*kind)) {
             return Err(Error::Unsupported { what });
         }
         self.ledger.begin();
-        let applied = self.take_in(&update, &[]);
+        let applied = self.take_in(&update, trust, &[]);
         if applied.is_err() {
             self.ledger.rollback();
         }
@@ -131,9 +141,14 @@ impl Document {
     }
 
     /// Takes in a checked update, and what waits for it or for units of the clients `moved`.
-    fn take_in(&mut self, update: &Update<'_>, moved: &[ClientId]) -> Result<Applied, Error> {
+    fn take_in(
+        &mut self,
+        update: &Update<'_>,
+        trust: Trust,
+        moved: &[ClientId],
+    ) -> Result<Applied, Error> {
         let (held, deleted) = (&self.held, &self.deleted);
-        let mut plan = gate::plan(update, moved, &mut self.ledger, held, deleted)?;
+        let mut plan = gate::plan(update, trust, moved, &mut self.ledger, held, deleted)?;
         let mut advanced: Vec<(ClientId, u32)> = self.ledger.advanced().collect();
         advanced.extend(
             moved
@@ -220,7 +235,11 @@ impl Document {
             .iter()
             .map(|(client, clock)| (client, clock.min(self.version.vector.get(client))))
             .collect();
-        let diff = self.engine.diff(&known)?;
+        // Whoever joins an unchanged document gets what is encoded already.
+        let diff = match since.is_empty() {
+            true => self.encode()?,
+            false => self.engine.diff(&known)?,
+        };
         if self.held.is_empty() {
             return Ok(diff);
         }
@@ -248,13 +267,12 @@ impl Document {
     /// The document as bytes for [`Document::open`]: the state and what waits. O(n).
     pub fn save(&mut self) -> Result<Vec<u8>, Error> {
         let state = self.state()?;
-        let mut composer = Composer::default();
-        self.held.compose(&mut composer);
-        let held = composer.write(true).ok_or(Error::Engine)?;
-        let mut out = Vec::with_capacity(state.len() + held.len() + 12);
+        let mut out = Vec::with_capacity(state.len() + 16);
         out.push(FORMAT);
         write_buf(&mut out, &state);
-        write_buf(&mut out, &held);
+        for held in self.held.updates() {
+            write_buf(&mut out, &held);
+        }
         Ok(out)
     }
 

@@ -8,7 +8,7 @@ use crate::ledger::{GONE, Ledger, Place};
 use crate::update::{Content, Id, Kind, Parent, Section, Struct, Update};
 use crate::wire::write_var;
 use crate::{ClientId, DeleteSet, Error};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Clients in one batch for the engine: it recurses over them and scans them per dependency.
 const BATCH_CLIENTS: usize = 32;
@@ -39,6 +39,18 @@ pub(crate) struct Ready {
     bytes: Vec<u8>,
 }
 
+/// How a struct goes to the engine.
+#[derive(Clone, Copy)]
+enum Form {
+    /// As it came.
+    Whole,
+    /// Without its content, as deleted. Several values under one key are always deleted ones that
+    /// have been merged; alive, an engine would show one and delete another at the next loading.
+    Hollow,
+    /// As forgotten.
+    Gone,
+}
+
 struct Span {
     client: ClientId,
     clock: u32,
@@ -57,13 +69,15 @@ impl Ready {
         self.bytes.len()
     }
 
-    fn push(&mut self, block: &Struct<'_>, offset: u32, gone: bool) {
+    fn push(&mut self, block: &Struct<'_>, offset: u32, form: Form) {
         let start = self.bytes.len();
-        if gone {
-            self.bytes.push(Kind::Gc as u8);
-            write_var(&mut self.bytes, u64::from(block.len - offset));
-        } else {
-            block.write_from(offset, &mut self.bytes);
+        match form {
+            Form::Whole => block.write_from(offset, &mut self.bytes),
+            Form::Hollow => block.write_hollow(offset, &mut self.bytes),
+            Form::Gone => {
+                self.bytes.push(Kind::Gc as u8);
+                write_var(&mut self.bytes, u64::from(block.len - offset));
+            }
         }
         let end = self.bytes.len();
         match self.spans.last_mut() {
@@ -149,9 +163,47 @@ impl Source<'_> {
 #[derive(Clone, Copy)]
 struct Stop {
     clock: u32,
+    /// Clock of the first unit that was not taken in.
+    stands: u32,
     count: usize,
     bytes: usize,
     missing: Id,
+}
+
+/// Sources that lack something, by what they lack and by where they stand.
+#[derive(Default)]
+struct Waiting {
+    missing: BTreeSet<(Id, usize)>,
+    heads: BTreeSet<(Id, usize)>,
+    stops: HashMap<usize, (Id, Id)>,
+}
+
+impl Waiting {
+    fn insert(&mut self, at: usize, client: ClientId, stop: Stop) {
+        let clock = stop.stands;
+        let head = Id { client, clock };
+        self.missing.insert((stop.missing, at));
+        self.heads.insert((head, at));
+        self.stops.insert(at, (stop.missing, head));
+    }
+
+    /// Takes out the sources that lack a unit of `client` below `end`, or stand at one: another
+    /// source has said the same.
+    fn take(&mut self, client: ClientId, end: u32) -> Vec<usize> {
+        let below = (Id { client, clock: 0 }, 0)..(Id { client, clock: end }, 0);
+        let missing = self.missing.range(below.clone());
+        let taken: BTreeSet<usize> = missing
+            .chain(self.heads.range(below))
+            .map(|&(_, at)| at)
+            .collect();
+        for at in &taken {
+            if let Some((missing, head)) = self.stops.remove(at) {
+                self.missing.remove(&(missing, *at));
+                self.heads.remove(&(head, *at));
+            }
+        }
+        taken.into_iter().collect()
+    }
 }
 
 struct Gate<'g> {
@@ -161,10 +213,20 @@ struct Gate<'g> {
     woken: HashSet<(ClientId, u32)>,
 }
 
+/// How much an update is believed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// One struct that cannot be true refuses all of it.
+    Strict,
+    /// What cannot be true is left out, as it is of what was held.
+    Lenient,
+}
+
 /// Plans an update, and what is held and waits for units of the clients `moved`. The ledger has advanced by what is ready: the caller takes that back when the
 /// plan is not carried out. On an error it is to be taken back as well.
 pub(crate) fn plan(
     update: &Update<'_>,
+    trust: Trust,
     moved: &[ClientId],
     ledger: &mut Ledger,
     held: &Held,
@@ -176,13 +238,18 @@ pub(crate) fn plan(
         plan: Plan::default(),
         woken: HashSet::new(),
     };
-    gate.structs(update, moved)?;
+    gate.structs(update, trust, moved)?;
     gate.deletes(update, deleted);
     Ok(gate.plan)
 }
 
 impl<'g> Gate<'g> {
-    fn structs(&mut self, update: &Update<'_>, moved: &[ClientId]) -> Result<(), Error> {
+    fn structs(
+        &mut self,
+        update: &Update<'_>,
+        trust: Trust,
+        moved: &[ClientId],
+    ) -> Result<(), Error> {
         let mut sources: Vec<Source<'_>> = Vec::new();
         let mut todo: Vec<usize> = Vec::new();
         // Lowest client first onto the stack, as engines like the highest first.
@@ -192,7 +259,7 @@ impl<'g> Gate<'g> {
             todo.push(sources.len());
             sources.push(Source::Update(*section));
         }
-        let mut waiting: BTreeSet<(Id, usize)> = BTreeSet::new();
+        let mut waiting = Waiting::default();
         for &client in moved {
             self.wake(client, &mut waiting, &mut todo, &mut sources);
         }
@@ -202,15 +269,15 @@ impl<'g> Gate<'g> {
                 Ok(None) => {}
                 Ok(Some(stop)) => {
                     sources[at].shorten(stop);
-                    waiting.insert((stop.missing, at));
+                    waiting.insert(at, client, stop);
                 }
                 // What was held turns out to be wrong: it goes, the update at hand is not to blame.
-                Err(_) if matches!(sources[at], Source::Piece(_)) => {}
+                Err(_) if trust == Trust::Lenient || matches!(sources[at], Source::Piece(_)) => {}
                 Err(error) => return Err(error),
             }
             self.wake(client, &mut waiting, &mut todo, &mut sources);
         }
-        for (missing, at) in waiting {
+        for (missing, at) in waiting.missing {
             match &sources[at] {
                 Source::Update(section) => {
                     self.plan.waits = true;
@@ -228,18 +295,12 @@ impl<'g> Gate<'g> {
     fn wake(
         &mut self,
         client: ClientId,
-        waiting: &mut BTreeSet<(Id, usize)>,
+        waiting: &mut Waiting,
         todo: &mut Vec<usize>,
         sources: &mut Vec<Source<'_>>,
     ) {
         let end = self.ledger.end(client);
-        while let Some(&(missing, at)) = waiting.range((Id { client, clock: 0 }, 0)..).next() {
-            if missing.client != client || missing.clock >= end {
-                break;
-            }
-            waiting.remove(&(missing, at));
-            todo.push(at);
-        }
+        todo.extend(waiting.take(client, end));
         for piece in self.held.ready(client, end) {
             if self.woken.insert((piece.client, piece.clock)) {
                 self.plan.woken.push(piece.clone());
@@ -254,9 +315,11 @@ impl<'g> Gate<'g> {
         let mut structs = section.structs();
         loop {
             let (clock, count, rest) = structs.rest();
+            let known = self.ledger.end(section.client);
             let stop = |missing| {
                 Ok(Some(Stop {
                     clock,
+                    stands: clock.max(known),
                     count,
                     bytes: rest.len(),
                     missing,
@@ -265,7 +328,6 @@ impl<'g> Gate<'g> {
             let Some(block) = structs.next() else {
                 return Ok(None);
             };
-            let known = self.ledger.end(block.client);
             if block.end() <= known || block.content.kind() == Kind::Skip || block.len == 0 {
                 continue;
             }
@@ -279,9 +341,6 @@ impl<'g> Gate<'g> {
                 _ => None,
             };
             for id in [block.origin, block.right, parent].into_iter().flatten() {
-                if id.client == block.client && id.clock >= block.clock {
-                    return Err(refused("a neighbour or parent inserted before"));
-                }
                 if !self.ledger.knows(id) {
                     return stop(id);
                 }
@@ -300,7 +359,12 @@ impl<'g> Gate<'g> {
         };
         let is_type = kind == Kind::Type;
         self.ledger.push(id, block.len - offset, place, is_type)?;
-        self.plan.ready.push(block, offset, place == GONE);
+        let form = match place {
+            GONE => Form::Gone,
+            _ if block.len > 1 && self.ledger.is_keyed(place) => Form::Hollow,
+            _ => Form::Whole,
+        };
+        self.plan.ready.push(block, offset, form);
         Ok(())
     }
 
@@ -324,7 +388,10 @@ impl<'g> Gate<'g> {
                     // As in Yjs: next to something forgotten, it is forgotten too.
                     (GONE, _) | (_, GONE) => Ok(GONE),
                     (left, right) if left == right => Ok(left),
-                    _ => Err(refused("neighbours at the same place")),
+                    _ => Err(Error::Malformed {
+                        what: "neighbours at the same place",
+                        at: 0,
+                    }),
                 }
             }
         }
@@ -345,8 +412,4 @@ impl<'g> Gate<'g> {
             plan.waits |= end > known;
         }
     }
-}
-
-fn refused(what: &'static str) -> Error {
-    Error::Malformed { what, at: 0 }
 }

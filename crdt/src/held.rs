@@ -5,6 +5,7 @@
 //! where it stopped, so all work is linear in what was said.
 
 use crate::update::{Composer, Id, Section};
+use crate::wire::write_var;
 use crate::{ClientId, DeleteSet, Error, Limits};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -89,13 +90,16 @@ impl Held {
         self.pieces.is_empty() && self.deletes.is_empty()
     }
 
-    /// Pieces that wait for a unit of `client` below `end`.
+    /// Pieces that have to be looked at again when the units of `client` are known up to `end`:
+    /// those that wait for one of them, and those that said the same themselves.
     pub(crate) fn ready(&self, client: ClientId, end: u32) -> Vec<Piece> {
         let from = (Id { client, clock: 0 }, (0, 0));
         let to = (Id { client, clock: end }, (0, 0));
-        let ready = self.waiting.range(from..to);
-        ready
-            .filter_map(|(_, key)| self.pieces.get(key).cloned())
+        let waiting = self.waiting.range(from..to).map(|(_, key)| *key);
+        let own = self.pieces.range((client, 0)..(client, end));
+        waiting
+            .chain(own.map(|(key, _)| *key))
+            .filter_map(|key| self.pieces.get(&key).cloned())
             .collect()
     }
 
@@ -157,5 +161,31 @@ impl Held {
             composer.add_section(&piece.section());
         }
         composer.deletes.join(&self.deletes);
+    }
+
+    /// All that is held, as one update for each piece: two pieces may disagree about the same
+    /// units, and which of them is right is seen only when what they lack has come.
+    pub(crate) fn updates(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let pieces = self.pieces.values().map(|piece| {
+            let section = piece.section();
+            let mut out = Vec::with_capacity(section.raw.len() + 16);
+            for number in [
+                1,
+                section.count as u64,
+                section.client,
+                u64::from(section.clock),
+            ] {
+                write_var(&mut out, number);
+            }
+            out.extend_from_slice(section.raw);
+            out.push(0);
+            out
+        });
+        let deletes = (!self.deletes.is_empty()).then(|| {
+            let mut out = vec![0];
+            self.deletes.write(&mut out);
+            out
+        });
+        pieces.chain(deletes)
     }
 }

@@ -46,8 +46,8 @@ struct Run {
 pub(crate) struct Ledger {
     clients: HashMap<ClientId, Units>,
     places: HashMap<Site, Place>,
-    /// By place - 1: how many types are around it.
-    nesting: Vec<u16>,
+    /// By place - 1: how many types are around it, and whether it belongs to a key.
+    sites: Vec<(u16, bool)>,
     types: HashMap<Id, u16>,
     total: u64,
     undo: Undo,
@@ -88,6 +88,11 @@ impl Ledger {
         self.run(id).map_or(GONE, |run| run.place)
     }
 
+    /// Whether what hangs there are the values of a key.
+    pub(crate) fn is_keyed(&self, place: Place) -> bool {
+        place != GONE && self.sites[place as usize - 1].1
+    }
+
     /// Where something hangs whose parent is known. As in Yjs, it is forgotten when the parent
     /// holds no type.
     pub(crate) fn place_in(
@@ -102,13 +107,14 @@ impl Ledger {
                 None => return Ok(GONE),
             },
         };
-        let key = key.map(Into::into);
+        let key: Option<Box<str>> = key.map(Into::into);
+        let keyed = key.is_some();
         let site = Site { parent, key };
         if let Some(&place) = self.places.get(&site) {
             return Ok(place);
         }
-        self.nesting.push(nesting);
-        let place = self.nesting.len() as Place;
+        self.sites.push((nesting, keyed));
+        let place = self.sites.len() as Place;
         self.undo.places.push(site.clone());
         self.places.insert(site, place);
         Ok(place)
@@ -123,7 +129,7 @@ impl Ledger {
         is_type: bool,
     ) -> Result<(), Error> {
         if is_type && place != GONE {
-            let nesting = self.nesting[place as usize - 1] + 1;
+            let nesting = self.sites[place as usize - 1].0 + 1;
             if nesting > MAX_NESTING {
                 return Err(Error::TooLarge {
                     what: "levels of nested types",
@@ -176,7 +182,7 @@ impl Ledger {
         }
         for site in undo.places {
             self.places.remove(&site);
-            self.nesting.pop();
+            self.sites.pop();
         }
         for id in undo.types {
             self.types.remove(&id);

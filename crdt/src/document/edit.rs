@@ -2,9 +2,10 @@
 
 use super::Document;
 use crate::engine::Splice;
+use crate::gate::{self, Trust};
 use crate::held::Held;
 use crate::update::{Update, limit};
-use crate::{ClientId, DeleteSet, Error, Limits, Version, gate};
+use crate::{ClientId, DeleteSet, Error, Limits, Version};
 use ropey::Rope;
 
 /// What offsets count.
@@ -81,6 +82,7 @@ impl Document {
         self.ledger.begin();
         let plan = gate::plan(
             &update,
+            Trust::Strict,
             &[],
             &mut self.ledger,
             &Held::default(),
@@ -93,7 +95,8 @@ impl Document {
         self.moved(deleted);
         let advanced: Vec<ClientId> = self.ledger.advanced().map(|(client, _)| client).collect();
         self.ledger.begin();
-        self.take_in(&Update::empty(), &advanced).map(drop)
+        self.take_in(&Update::empty(), Trust::Strict, &advanced)
+            .map(drop)
     }
 }
 

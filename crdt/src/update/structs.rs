@@ -126,14 +126,7 @@ impl Struct<'_> {
             write_var(out, u64::from(self.len - offset));
             return;
         }
-        let right = if self.right.is_some() { HAS_RIGHT } else { 0 };
-        out.push(kind as u8 | HAS_ORIGIN | right);
-        write_var(out, self.client);
-        write_var(out, u64::from(self.clock + offset - 1));
-        if let Some(right) = self.right {
-            write_var(out, right.client);
-            write_var(out, u64::from(right.clock));
-        }
+        self.write_head(kind, offset, out);
         match self.content {
             Content::String(text) => write_buf(out, suffix(text, offset).as_bytes()),
             Content::Other(Kind::Deleted) => write_var(out, u64::from(self.len - offset)),
@@ -150,6 +143,32 @@ impl Struct<'_> {
                 debug_assert!(skipped.is_ok(), "checked when it was decoded");
                 out.extend_from_slice(&self.body[reader.at()..]);
             }
+        }
+    }
+}
+
+impl Struct<'_> {
+    /// Appends the struct without its first `offset` units, as deleted.
+    pub(crate) fn write_hollow(&self, offset: u32, out: &mut Vec<u8>) {
+        if offset == 0 {
+            let head = &self.raw[..self.raw.len() - self.body.len()];
+            out.push(head[0] & !KIND | Kind::Deleted as u8);
+            out.extend_from_slice(&head[1..]);
+        } else {
+            self.write_head(Kind::Deleted, offset, out);
+        }
+        write_var(out, u64::from(self.len - offset));
+    }
+
+    /// The head of an item that follows the units before `offset`.
+    fn write_head(&self, kind: Kind, offset: u32, out: &mut Vec<u8>) {
+        let right = if self.right.is_some() { HAS_RIGHT } else { 0 };
+        out.push(kind as u8 | HAS_ORIGIN | right);
+        write_var(out, self.client);
+        write_var(out, u64::from(self.clock + offset - 1));
+        if let Some(right) = self.right {
+            write_var(out, right.client);
+            write_var(out, u64::from(right.clock));
         }
     }
 }
@@ -257,6 +276,12 @@ pub(super) fn read_struct<'a>(
     if info & 0x10 != 0 {
         return reader.malformed("a known kind of struct");
     }
+    let read_id = |reader: &mut Reader<'_>| match read_id(reader)? {
+        id if id.client == client && id.clock >= clock => {
+            reader.malformed("a neighbour or parent inserted before")
+        }
+        id => Ok(id),
+    };
     let origin = (info & HAS_ORIGIN != 0)
         .then(|| read_id(reader))
         .transpose()?;

@@ -1,0 +1,243 @@
+//! Edits by position, against `String`.
+
+use crate::history;
+use crate::rng::Rng;
+use ropewalk_crdt::{Document, Edit, Error, ROOT, Unit};
+
+const UNITS: [Unit; 3] = [Unit::Utf8, Unit::Utf16, Unit::Char];
+const PIECES: [&str; 7] = ["a", "é", "女", "😀", "\r\n", "👩‍👩‍👧", "plain words "];
+
+fn size(char: char, unit: Unit) -> usize {
+    match unit {
+        Unit::Utf8 => char.len_utf8(),
+        Unit::Utf16 => char.len_utf16(),
+        Unit::Char => 1,
+    }
+}
+
+/// The byte at which an offset lies, if it lies between two characters.
+fn byte(text: &str, unit: Unit, offset: u64) -> Option<usize> {
+    let mut at = 0;
+    for (byte, char) in text.char_indices() {
+        if at == offset as usize {
+            return Some(byte);
+        }
+        at += size(char, unit);
+    }
+    (at == offset as usize).then_some(text.len())
+}
+
+/// What a `String` makes of the edits; None when an offset is no boundary.
+fn model(text: &str, unit: Unit, edits: &[Edit]) -> Option<String> {
+    let mut out = String::new();
+    let mut last = 0;
+    for edit in edits {
+        let from = byte(text, unit, edit.from)?;
+        out.push_str(&text[last..from]);
+        out.push_str(&edit.insert);
+        last = byte(text, unit, edit.to)?;
+    }
+    out.push_str(&text[last..]);
+    Some(out)
+}
+
+fn random_edits(rng: &mut Rng, length: usize) -> Vec<Edit> {
+    let mut offsets: Vec<u64> = (0..2 * (1 + rng.below(3)))
+        .map(|_| rng.below(length + 1) as u64)
+        .collect();
+    offsets.sort_unstable();
+    let edits = offsets.chunks(2).map(|pair| Edit {
+        from: pair[0],
+        to: pair[1].min(pair[0] + 6),
+        insert: (0..rng.below(3)).map(|_| rng.pick(&PIECES)).collect(),
+    });
+    edits.collect()
+}
+
+#[test]
+fn edits_are_those_of_a_string() {
+    let mut refused = 0;
+    for seed in 1..400 {
+        let mut rng = Rng::new(seed);
+        let mut document = Document::new(1);
+        let mut peer = Document::new(2);
+        let mut text = String::new();
+        for _ in 0..12 {
+            let unit = rng.pick(&UNITS);
+            let length = text.chars().map(|char| size(char, unit)).sum();
+            let edits = random_edits(&mut rng, length);
+            let base = document.version().clone();
+            let update = document.edit(&base, ROOT, unit, &edits);
+            match model(&text, unit, &edits) {
+                Some(edited) => {
+                    text = edited;
+                    peer.apply(&update.unwrap()).unwrap();
+                }
+                None => {
+                    refused += 1;
+                    let not = matches!(update, Err(Error::NotBoundary { .. }));
+                    assert!(not, "seed {seed}: {update:?}");
+                    assert_eq!(*document.version(), base, "seed {seed}");
+                }
+            }
+            assert_eq!(
+                document.text(ROOT).unwrap().to_string(),
+                text,
+                "seed {seed}"
+            );
+            assert_eq!(peer.text(ROOT).unwrap().to_string(), text, "seed {seed}");
+            assert_eq!(peer.version(), document.version(), "seed {seed}");
+            let units = text.encode_utf16().count() as u64;
+            assert_eq!(document.len_utf16(ROOT), units, "seed {seed}");
+        }
+        let mut opened = Document::open(3, &document.save().unwrap()).unwrap();
+        assert_eq!(opened.text(ROOT).unwrap().to_string(), text, "seed {seed}");
+        assert_eq!(opened.version(), document.version(), "seed {seed}");
+    }
+    assert!(
+        refused > 100,
+        "offsets inside characters came up: {refused}"
+    );
+}
+
+fn edit(from: u64, to: u64, insert: &str) -> Edit {
+    let insert = insert.to_owned();
+    Edit { from, to, insert }
+}
+
+fn document(text: &str) -> Document {
+    let mut document = Document::new(1);
+    let base = document.version().clone();
+    document
+        .edit(&base, ROOT, Unit::Char, &[edit(0, 0, text)])
+        .unwrap();
+    document
+}
+
+#[test]
+fn an_edit_needs_the_current_version() {
+    let mut document = document("abc");
+    let base = document.version().clone();
+    document
+        .edit(&base, ROOT, Unit::Char, &[edit(0, 1, "")])
+        .unwrap();
+    // A delete alone makes another version.
+    assert_eq!(base.vector, document.version().vector);
+    let late = document.edit(&base, ROOT, Unit::Char, &[edit(0, 1, "")]);
+    assert_eq!(late, Err(Error::Stale));
+    assert_eq!(document.text(ROOT).unwrap().to_string(), "bc");
+}
+
+#[test]
+fn offsets_behind_the_end_are_refused() {
+    let mut document = document("é😀");
+    let base = document.version().clone();
+    for (unit, length) in [(Unit::Utf8, 6), (Unit::Utf16, 3), (Unit::Char, 2)] {
+        document
+            .edit(&base, ROOT, unit, &[edit(length, length, "")])
+            .unwrap();
+        for end in [length + 1, u64::MAX] {
+            let refused = document.edit(&base, ROOT, unit, &[edit(0, end, "")]);
+            assert_eq!(
+                refused,
+                Err(Error::OutOfRange {
+                    offset: end,
+                    length
+                })
+            );
+        }
+    }
+    assert_eq!(*document.version(), base);
+}
+
+#[test]
+fn edits_that_overlap_or_run_backwards_are_refused() {
+    let mut document = document("abcdef");
+    let base = document.version().clone();
+    for (edits, index) in [
+        (vec![edit(2, 1, "")], 0),
+        (vec![edit(0, 3, ""), edit(2, 4, "")], 1),
+        (vec![edit(4, 4, "x"), edit(0, 0, "y")], 1),
+    ] {
+        let refused = document.edit(&base, ROOT, Unit::Char, &edits);
+        assert_eq!(refused, Err(Error::Unsorted { index }));
+    }
+    let edits = [edit(1, 1, "x"), edit(1, 1, "y"), edit(1, 2, "z")];
+    document.edit(&base, ROOT, Unit::Char, &edits).unwrap();
+    assert_eq!(document.text(ROOT).unwrap().to_string(), "axyzcdef");
+}
+
+#[test]
+fn what_is_not_text_counts_one() {
+    use yrs::{Any, Doc, Text, Transact};
+    let peer = Doc::with_client_id(9);
+    let root = peer.get_or_insert_text(ROOT);
+    let mut txn = peer.transact_mut();
+    root.push(&mut txn, "ab");
+    root.insert_embed(
+        &mut txn,
+        1,
+        Any::from_json("{\"image\":\"a.png\"}").unwrap(),
+    );
+    let mut document = Document::new(1);
+    document.apply(&txn.encode_update_v1()).unwrap();
+    assert_eq!(document.text(ROOT).unwrap().to_string(), "a\u{fffc}b");
+    assert_eq!(document.len_utf16(ROOT), 3);
+    let base = document.version().clone();
+    document
+        .edit(&base, ROOT, Unit::Char, &[edit(2, 2, "x")])
+        .unwrap();
+    assert_eq!(document.text(ROOT).unwrap().to_string(), "a\u{fffc}xb");
+}
+
+#[test]
+fn a_root_that_is_no_text_reads_as_empty() {
+    let mut rng = Rng::new(3);
+    let rich = history::history(&mut rng, 2, 60, true);
+    let mut document = Document::new(1);
+    for update in &rich.updates {
+        document.apply(update).unwrap();
+    }
+    for root in ["map", "nowhere", ""] {
+        assert_eq!(document.text(root).unwrap().len_bytes(), 0, "{root}");
+        assert_eq!(document.len_utf16(root), 0, "{root}");
+    }
+    let base = document.version().clone();
+    let values = document.edit(&base, "array", Unit::Char, &[edit(0, 0, "x")]);
+    assert!(
+        matches!(values, Err(Error::Unsupported { .. })),
+        "{values:?}"
+    );
+    document.text("array").unwrap();
+    document.text("xml").unwrap();
+}
+
+#[test]
+fn a_text_grows_no_further_than_its_limit() {
+    let limits = ropewalk_crdt::Limits {
+        text: 10,
+        ..Default::default()
+    };
+    let mut document = Document::with_limits(1, limits);
+    let base = document.version().clone();
+    document
+        .edit(&base, ROOT, Unit::Char, &[edit(0, 0, "0123456789")])
+        .unwrap();
+    let base = document.version().clone();
+    let more = document.edit(&base, ROOT, Unit::Char, &[edit(0, 0, "x")]);
+    assert!(matches!(
+        more,
+        Err(Error::TooLarge {
+            size: 11,
+            limit: 10,
+            ..
+        })
+    ));
+    document
+        .edit(&base, ROOT, Unit::Char, &[edit(0, 1, "x")])
+        .unwrap();
+    let base = document.version().clone();
+    document
+        .edit(&base, ROOT, Unit::Char, &[edit(0, 10, "")])
+        .unwrap();
+}

@@ -1,0 +1,412 @@
+//! Bytes and shapes that have broken engines. Each in a process of its own, each with the text of
+//! an honest peer that has to survive it.
+
+use crate::child;
+use crate::hostile::{string, var};
+use ropewalk_crdt::update::Update;
+use ropewalk_crdt::{Document, Error, Limits, ROOT, protocol};
+use std::time::{Duration, Instant};
+use yrs::{Doc, Text, Transact};
+
+const SECONDS: u64 = 120;
+
+/// What client 9 has typed: "hello world", then "abc" at 5, without 3 units at 2.
+fn honest() -> Document {
+    let peer = Doc::with_client_id(9);
+    let root = peer.get_or_insert_text(ROOT);
+    let mut txn = peer.transact_mut();
+    root.insert(&mut txn, 0, "hello world");
+    root.insert(&mut txn, 5, "abc");
+    root.remove_range(&mut txn, 2, 3);
+    let mut document = Document::new(1);
+    document.apply(&txn.encode_update_v1()).unwrap();
+    document
+}
+
+const TEXT: &str = "heabc world";
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let pairs = (0..hex.len()).step_by(2);
+    pairs
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+        .collect()
+}
+
+fn assert_intact(document: &mut Document) {
+    assert_eq!(document.text(ROOT).unwrap().to_string(), TEXT);
+    let mut opened = Document::open(1, &document.save().unwrap()).unwrap();
+    assert_eq!(opened.text(ROOT).unwrap().to_string(), TEXT);
+    assert_eq!(opened.version(), document.version());
+}
+
+/// Applies to an honest document what has to be refused, and leaves it as it was.
+fn refuse(update: &[u8]) -> Error {
+    let mut document = honest();
+    let version = document.version().clone();
+    let error = document.apply(update).unwrap_err();
+    assert_ne!(error, Error::Engine);
+    assert_eq!(*document.version(), version);
+    assert_intact(&mut document);
+    error
+}
+
+fn malformed(error: Error) {
+    assert!(matches!(error, Error::Malformed { .. }), "{error:?}");
+}
+
+fn timed(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+#[test]
+fn h1_forgotten_units_take_nothing_that_is_known() {
+    child::run(
+        "hazards::h1_forgotten_units_take_nothing_that_is_known",
+        SECONDS,
+        || {
+            let mut document = honest();
+            // Under another's name: what that one has typed stays. Who may use a name is the caller's.
+            let mut theirs = bytes("0101050000c0843d00");
+            theirs[2] = 9;
+            document.apply(&theirs).unwrap();
+            assert_eq!(document.text(ROOT).unwrap().to_string(), TEXT);
+            // Beyond the budget of an update.
+            let mut long = vec![1, 1, 5, 0, 0];
+            var(&mut long, 17 << 20);
+            long.push(0);
+            let error = refuse(&long);
+            assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+            for kind in [1, 10] {
+                let mut long = vec![1, 1, 5, 0, kind];
+                if kind == 1 {
+                    long.push(1);
+                    string(&mut long, ROOT);
+                }
+                var(&mut long, 17 << 20);
+                long.push(0);
+                assert!(matches!(refuse(&long), Error::TooLarge { .. }), "{kind}");
+            }
+        },
+    );
+}
+
+#[test]
+fn h2_formatting_is_refused() {
+    child::run("hazards::h2_formatting_is_refused", SECONDS, || {
+        let known =
+            "0201020346090c0162047472756503020144090d01780001060104746578740162047472756500";
+        refuse(&bytes(known));
+        // The same formats, without the client that comes twice in it.
+        for update in [
+            "0101020046090c0162047472756500",
+            "010202000601047465787401620474727565440902017800",
+        ] {
+            let error = refuse(&bytes(update));
+            assert!(matches!(error, Error::Unsupported { .. }), "{error:?}");
+        }
+    });
+}
+
+#[test]
+fn h3_clocks_and_neighbours_that_cannot_be() {
+    child::run(
+        "hazards::h3_clocks_and_neighbours_that_cannot_be",
+        SECONDS,
+        || {
+            let item = |clock: u64, flags: u8, ids: &[u64]| {
+                let mut out = vec![1, 1, 5];
+                var(&mut out, clock);
+                out.push(4 | flags);
+                ids.iter().for_each(|&id| var(&mut out, id));
+                string(&mut out, "x");
+                out.push(0);
+                out
+            };
+            // Neighbours that are the unit itself, or later units of the same client.
+            malformed(refuse(&item(0, 0x80, &[5, 0])));
+            malformed(refuse(&item(3, 0xc0, &[9, 1, 5, 4])));
+            // Clocks that do not fit.
+            malformed(refuse(&item(0x7fff_ffff, 0x80, &[9, 0])));
+            malformed(refuse(&item(0xffff_ffff, 0x80, &[9, 0])));
+            malformed(refuse(&item(0, 0x80, &[9, 0xffff_ffff])));
+            malformed(refuse(&item(1 << 40, 0x80, &[9, 0])));
+            // A client id of more than 53 bits.
+            malformed(refuse(&bytes("0101ffffffffffffff1f0084090000017800")));
+            // What may come later waits, and is not asked about again.
+            let mut document = honest();
+            for update in [
+                item(5, 0x80, &[9, 0]),
+                item(0, 0x80, &[9, 500]),
+                item(0, 0xc0, &[9, 1, 77, 0]),
+                bytes("00010901900310"),
+            ] {
+                let applied = document.apply(&update).unwrap();
+                assert!(applied.held, "{update:?}");
+            }
+            assert_intact(&mut document);
+            // Deletes that wrap around.
+            malformed(refuse(&bytes("00010901ffffffff0fffffffff0f")));
+        },
+    );
+}
+
+#[test]
+fn h4_values_nested_deeply() {
+    child::run("hazards::h4_values_nested_deeply", SECONDS, || {
+        let nested = |depth: usize| {
+            let mut out = vec![1, 1, 5, 0, 8, 1];
+            string(&mut out, "list");
+            out.push(1);
+            for _ in 1..depth {
+                out.extend_from_slice(&[117, 1]);
+            }
+            out.extend_from_slice(&[126, 0]);
+            out
+        };
+        malformed(refuse(&nested(20_000)));
+        malformed(refuse(&nested(65)));
+        honest().apply(&nested(64)).unwrap();
+    });
+}
+
+#[test]
+fn h4_types_nested_deeply() {
+    child::run("hazards::h4_types_nested_deeply", SECONDS, || {
+        let mut out = vec![1];
+        var(&mut out, 20_000);
+        out.extend_from_slice(&[5, 0, 7, 1]);
+        string(&mut out, "list");
+        out.push(0);
+        for clock in 0..19_999 {
+            out.extend_from_slice(&[7, 0, 5]);
+            var(&mut out, clock);
+            out.push(0);
+        }
+        out.push(0);
+        let error = refuse(&out);
+        assert!(
+            matches!(error, Error::TooLarge { limit: 64, .. }),
+            "{error:?}"
+        );
+    });
+}
+
+#[test]
+fn h5_counts_beyond_the_bytes() {
+    child::run("hazards::h5_counts_beyond_the_bytes", SECONDS, || {
+        malformed(refuse(&bytes("ffffff3f")));
+        malformed(refuse(&bytes("01ffffff3f0500")));
+        malformed(refuse(&bytes("00ffffff3f")));
+        malformed(refuse(&bytes("000105ffffff3f")));
+        malformed(refuse(&bytes("010105000801046c697374ffffff3f")));
+        malformed(refuse(&bytes("010105000801046c6973740175ffffff3f")));
+        malformed(refuse(&bytes("010105000401046c697374ffffff3f")));
+    });
+}
+
+#[test]
+fn h6_format_v2_is_refused() {
+    child::run("hazards::h6_format_v2_is_refused", SECONDS, || {
+        malformed(refuse(&bytes("0002000206ffffffff1f")));
+        let peer = Doc::with_client_id(9);
+        let root = peer.get_or_insert_text(ROOT);
+        let mut txn = peer.transact_mut();
+        root.insert(&mut txn, 0, "in the other format");
+        malformed(refuse(&txn.encode_update_v2()));
+        malformed(refuse(yrs::Update::EMPTY_V2));
+    });
+}
+
+/// `count` updates of as many clients, each without its first unit.
+fn gapped(count: u64) -> Vec<Vec<u8>> {
+    let updates = (0..count).map(|client| {
+        let mut out = vec![1, 1];
+        var(&mut out, 1000 + client);
+        out.extend_from_slice(&[1, 0x84]);
+        var(&mut out, 1000 + client);
+        out.extend_from_slice(&[0, 1, b'x', 0]);
+        out
+    });
+    updates.collect()
+}
+
+#[test]
+fn h7_gapped_updates_are_capped_and_cost_what_they_weigh() {
+    let name = "hazards::h7_gapped_updates_are_capped_and_cost_what_they_weigh";
+    child::run(name, SECONDS, || {
+        let mut document = honest();
+        let full = gapped(4_000)
+            .iter()
+            .filter(|update| matches!(document.apply(update), Err(Error::HeldFull { .. })))
+            .count();
+        assert_eq!(full, 3_000);
+        assert_intact(&mut document);
+        // Without the cap: ten times as many take ten times as long, not a hundred.
+        let run = |count: u64| {
+            let mut document = Document::with_limits(1, Limits::NONE);
+            timed(|| {
+                for update in gapped(count) {
+                    document.apply(&update).unwrap();
+                }
+            })
+        };
+        run(1_000);
+        let (few, many) = (run(4_000), run(40_000));
+        assert!(many < few * 40, "{few:?} for 4,000, {many:?} for 40,000");
+    });
+}
+
+#[test]
+fn h7_what_waits_is_taken_in_in_linear_time() {
+    child::run(
+        "hazards::h7_what_waits_is_taken_in_in_linear_time",
+        SECONDS,
+        || {
+            // One update waits; every unit of it lacks another unit of client 5, which come one by one.
+            let run = |count: u64| {
+                let mut waiting = vec![1];
+                var(&mut waiting, count);
+                waiting.extend_from_slice(&[6, 0]);
+                for clock in 0..count {
+                    waiting.extend_from_slice(&[0x84, 5]);
+                    var(&mut waiting, clock);
+                    waiting.extend_from_slice(&[1, b'x']);
+                }
+                waiting.push(0);
+                let mut document = Document::new(1);
+                document.apply(&waiting).unwrap();
+                let time = timed(|| {
+                    for clock in 0..count {
+                        let mut out = vec![1, 1, 5];
+                        var(&mut out, clock);
+                        match clock {
+                            0 => out.extend_from_slice(&[4, 1, 4, b't', b'e', b'x', b't']),
+                            _ => {
+                                out.extend_from_slice(&[0x84, 5]);
+                                var(&mut out, clock - 1);
+                            }
+                        }
+                        out.extend_from_slice(&[1, b'a', 0]);
+                        document.apply(&out).unwrap();
+                    }
+                });
+                assert_eq!(document.version().vector.get(6), count);
+                time
+            };
+            run(500);
+            let (few, many) = (run(2_000), run(20_000));
+            assert!(many < few * 40, "{few:?} for 2,000, {many:?} for 20,000");
+        },
+    );
+}
+
+#[test]
+fn h8_what_is_accepted_can_be_encoded_and_opened() {
+    child::run(
+        "hazards::h8_what_is_accepted_can_be_encoded_and_opened",
+        SECONDS,
+        || {
+            // Children of what is no type, of what is forgotten, beside what is forgotten: as in Yjs,
+            // they are forgotten themselves.
+            let mut document = honest();
+            for update in [
+                "01010500040009000178",
+                "010105010002",
+                "0101050384050101780000",
+                "010106000400050101780000",
+                "01010700c409000501017800",
+            ] {
+                let mut update = bytes(update);
+                if update.last() != Some(&0) {
+                    update.push(0);
+                }
+                let _ = document.apply(&update);
+                document.encode().unwrap();
+                assert_intact(&mut document);
+            }
+            assert!(document.version().vector.get(5) > 0);
+        },
+    );
+}
+
+#[test]
+fn h9_truncated_frames_and_updates_are_refused() {
+    child::run(
+        "hazards::h9_truncated_frames_and_updates_are_refused",
+        SECONDS,
+        || {
+            let state = honest().encode().unwrap();
+            let frame = protocol::step2(&state);
+            for end in 0..frame.len() {
+                assert!(protocol::decode(&frame[..end]).is_err(), "cut at {end}");
+            }
+            for end in 0..state.len() {
+                malformed(refuse(&state[..end]));
+            }
+            let more: Vec<u8> = state.iter().copied().chain([0]).collect();
+            malformed(refuse(&more));
+        },
+    );
+}
+
+#[test]
+fn h10_strings_that_are_not_utf8() {
+    child::run("hazards::h10_strings_that_are_not_utf8", SECONDS, || {
+        malformed(refuse(&bytes("0101ca0100c4010a010b0620746865e56500")));
+        let names = bytes("010105000401027fff0178");
+        malformed(refuse(&[&names[..], &[0]].concat()));
+    });
+}
+
+#[test]
+fn what_is_not_supported_is_refused_whole() {
+    child::run(
+        "hazards::what_is_not_supported_is_refused_whole",
+        SECONDS,
+        || {
+            let with = |content: &[u8]| {
+                let mut out = vec![1, 1, 5, 0, content[0], 1];
+                string(&mut out, "list");
+                out.extend_from_slice(&content[1..]);
+                out.push(0);
+                out
+            };
+            for content in [
+                &[2, 1, 1, b'1'][..],
+                &[9, 1, b'g', 118, 0],
+                &[7, 5, 1, b'h'],
+                &[7, 7, 0, 5, 0],
+                &[6, 1, b'b', 4, b't', b'r', b'u', b'e'],
+            ] {
+                let error = refuse(&with(content));
+                assert!(
+                    matches!(error, Error::Unsupported { .. }),
+                    "{content:?}: {error:?}"
+                );
+            }
+            for content in [&[7, 8][..], &[7, 15], &[11], &[16], &[0x14, 1, b'x']] {
+                malformed(refuse(&with(content)));
+            }
+            // The same client twice; a number that is not in its shortest form.
+            malformed(refuse(&bytes("02010500000101050000010000")));
+            malformed(refuse(&bytes("8100010500000100")));
+        },
+    );
+}
+
+#[test]
+fn memory_is_bounded_by_the_input() {
+    child::run("hazards::memory_is_bounded_by_the_input", SECONDS, || {
+        // Two million structs of two bytes: more than an update may hold.
+        let mut out = vec![1];
+        var(&mut out, 2_000_000);
+        out.extend_from_slice(&[5, 0]);
+        out.extend((0..2_000_000).flat_map(|_| [0, 1]));
+        out.push(0);
+        let error = refuse(&out);
+        assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+        assert!(Update::decode(&out, &Limits::NONE).is_ok());
+    });
+}

@@ -1,0 +1,217 @@
+//! What waits for updates that have not come.
+
+use crate::history::history;
+use crate::hostile::{string, var};
+use crate::rng::Rng;
+use ropewalk_crdt::{Applied, Document, Error, Limits, ROOT};
+
+const NEW: Applied = Applied {
+    changed: true,
+    held: false,
+};
+const WAITS: Applied = Applied {
+    changed: true,
+    held: true,
+};
+const KNOWN: Applied = Applied {
+    changed: false,
+    held: false,
+};
+
+/// One character of `client` at `clock`, behind the one before.
+fn typed(client: u64, clock: u64, char: &str) -> Vec<u8> {
+    let mut out = vec![1, 1];
+    var(&mut out, client);
+    var(&mut out, clock);
+    if clock == 0 {
+        out.extend_from_slice(&[4, 1]);
+        string(&mut out, ROOT);
+    } else {
+        out.push(0x84);
+        var(&mut out, client);
+        var(&mut out, clock - 1);
+    }
+    string(&mut out, char);
+    out.push(0);
+    out
+}
+
+fn deleted(client: u64, clock: u64, len: u64) -> Vec<u8> {
+    let mut out = vec![0, 1];
+    for number in [client, 1, clock, len] {
+        var(&mut out, number);
+    }
+    out
+}
+
+fn text(document: &mut Document) -> String {
+    document.text(ROOT).unwrap().to_string()
+}
+
+#[test]
+fn structs_wait_for_the_ones_before() {
+    let mut document = Document::new(1);
+    assert_eq!(document.apply(&typed(7, 1, "b")), Ok(WAITS));
+    let again = document.apply(&typed(7, 1, "b")).unwrap();
+    assert!(!again.changed && again.held, "held already");
+    assert_eq!(text(&mut document), "");
+    assert!(document.version().vector.is_empty());
+    assert_eq!(document.apply(&typed(7, 0, "a")), Ok(NEW));
+    assert_eq!(text(&mut document), "ab");
+    assert_eq!(document.apply(&typed(7, 1, "b")), Ok(KNOWN));
+}
+
+#[test]
+fn deletes_wait_for_what_they_delete() {
+    let mut document = Document::new(1);
+    assert_eq!(document.apply(&deleted(7, 1, 1)), Ok(WAITS));
+    assert_eq!(document.version().deleted, 0);
+    let again = document.apply(&deleted(7, 1, 1)).unwrap();
+    assert!(!again.changed && again.held, "held already");
+    let mut document = Document::open(1, &document.save().unwrap()).unwrap();
+    document.apply(&typed(7, 0, "a")).unwrap();
+    document.apply(&typed(7, 1, "b")).unwrap();
+    assert_eq!(text(&mut document), "a");
+    assert_eq!(document.version().deleted, 1);
+    assert_eq!(document.apply(&deleted(7, 1, 1)), Ok(KNOWN));
+}
+
+#[test]
+fn the_ready_part_of_an_update_does_not_wait() {
+    let mut document = Document::new(1);
+    // Client 8 is ready; client 7 is not.
+    let mut both = vec![2];
+    both.extend_from_slice(&typed(8, 0, "x")[1..]);
+    both.pop();
+    both.extend_from_slice(&typed(7, 1, "b")[1..]);
+    assert_eq!(document.apply(&both), Ok(WAITS));
+    assert_eq!(text(&mut document), "x");
+    document.apply(&typed(7, 0, "a")).unwrap();
+    assert_eq!(document.version().vector.get(7), 2);
+}
+
+#[test]
+fn what_waits_is_known_to_a_late_joiner() {
+    let mut document = Document::new(1);
+    document.apply(&typed(7, 1, "b")).unwrap();
+    document.apply(&deleted(9, 0, 1)).unwrap();
+    let mut late = Document::new(2);
+    let diff = document.diff(&late.version().vector).unwrap();
+    assert_eq!(late.apply(&diff), Ok(WAITS));
+    for document in [&mut document, &mut late] {
+        document.apply(&typed(7, 0, "a")).unwrap();
+        document.apply(&typed(9, 0, "c")).unwrap();
+        assert_eq!(text(document), "ab");
+    }
+}
+
+#[test]
+fn own_edits_wake_what_waits_for_them() {
+    use ropewalk_crdt::{Edit, Unit};
+    let mut document = Document::new(1);
+    // Somebody types behind a character that this document is yet to insert, and deletes it.
+    let mut behind = vec![1, 1, 7, 0, 0x84, 1, 0];
+    string(&mut behind, "b");
+    behind.push(0);
+    assert_eq!(document.apply(&behind), Ok(WAITS));
+    assert_eq!(document.apply(&deleted(1, 1, 1)), Ok(WAITS));
+    let base = document.version().clone();
+    let insert = "ac".to_owned();
+    let edits = [Edit {
+        from: 0,
+        to: 0,
+        insert,
+    }];
+    document.edit(&base, ROOT, Unit::Char, &edits).unwrap();
+    assert_eq!(text(&mut document), "ab");
+    assert_eq!(document.version().vector.get(7), 1);
+    assert_eq!(document.version().deleted, 1);
+}
+
+#[test]
+fn no_more_may_wait_than_the_limit() {
+    let limits = Limits {
+        held_pieces: 3,
+        held_bytes: 60,
+        ..Limits::default()
+    };
+    let mut document = Document::with_limits(1, limits);
+    for client in 10..13 {
+        assert_eq!(document.apply(&typed(client, 1, "b")), Ok(WAITS));
+    }
+    let full = Err(Error::HeldFull {
+        pieces: 4,
+        bytes: 20,
+    });
+    assert_eq!(document.apply(&typed(13, 1, "b")), full);
+    let long = Document::with_limits(
+        1,
+        Limits {
+            held_bytes: 60,
+            ..Limits::default()
+        },
+    )
+    .apply(&typed(13, 1, &"x".repeat(60)));
+    assert!(matches!(long, Err(Error::HeldFull { .. })), "{long:?}");
+    // What is ready is still taken in, and makes room.
+    assert_eq!(document.apply(&typed(10, 0, "a")), Ok(NEW));
+    assert_eq!(document.apply(&typed(13, 1, "b")), Ok(WAITS));
+}
+
+#[test]
+fn a_refused_update_leaves_no_trace() {
+    let mut document = Document::new(1);
+    document.apply(&typed(7, 0, "a")).unwrap();
+    document.apply(&typed(7, 2, "c")).unwrap();
+    let saved = document.save().unwrap();
+    // Ready text of client 8, then an item between neighbours that hang at different places.
+    let mut out = vec![2, 1, 8, 0, 4, 1];
+    string(&mut out, "other");
+    string(&mut out, "x");
+    out.extend_from_slice(&[1, 6, 0, 0xc4, 8, 0, 7, 0]);
+    string(&mut out, "y");
+    out.push(0);
+    let refused = document.apply(&out);
+    assert!(
+        matches!(refused, Err(Error::Malformed { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(document.save().unwrap(), saved);
+    assert_eq!(document.apply(&typed(7, 1, "b")), Ok(NEW));
+    assert_eq!(text(&mut document), "abc");
+}
+
+#[test]
+fn the_delete_set_of_a_reconnecting_client_is_nothing_new() {
+    use yrs::{ReadTxn, Text, Transact};
+    let peer = yrs::Doc::with_client_id(9);
+    let root = peer.get_or_insert_text(ROOT);
+    let mut document = Document::new(1);
+    {
+        let mut txn = peer.transact_mut();
+        root.push(&mut txn, "hello world");
+        root.remove_range(&mut txn, 2, 3);
+        root.remove_range(&mut txn, 5, 2);
+        document.apply(&txn.encode_update_v1()).unwrap();
+    }
+    let all = peer.transact().encode_diff_v1(&yrs::StateVector::default());
+    assert_eq!(document.apply(&all), Ok(KNOWN));
+    root.remove_range(&mut peer.transact_mut(), 0, 1);
+    let all = peer.transact().encode_diff_v1(&yrs::StateVector::default());
+    assert_eq!(document.apply(&all), Ok(NEW), "one more delete");
+    assert_eq!(document.version().deleted, 6);
+}
+
+#[test]
+fn nothing_waits_when_all_has_come_in_reverse() {
+    let mut rng = Rng::new(11);
+    let honest = history(&mut rng, 4, 200, true);
+    let mut document = Document::new(1);
+    for update in honest.updates.iter().rev() {
+        document.apply(update).unwrap();
+    }
+    assert_eq!(text(&mut document), honest.text);
+    let mut fresh = Document::new(1);
+    fresh.apply(&document.encode().unwrap()).unwrap();
+    assert_eq!(fresh.version(), document.version());
+}

@@ -1,0 +1,15 @@
+//! The documents, against yrs as the honest peer, against models, and against hostile bytes.
+#![allow(clippy::unwrap_used)]
+
+mod child;
+mod clocks;
+mod convergence;
+mod edits;
+mod frames;
+mod hazards;
+mod history;
+mod holding;
+mod hostile;
+mod mutations;
+mod presence;
+mod rng;

@@ -1,0 +1,147 @@
+//! Awareness states: the rules of y-protocols, and nobody speaks for another.
+
+use crate::hostile::{string, var};
+use ropewalk_crdt::{Announced, Error, MAX_IDS, MAX_STATE, Presence};
+
+fn body(states: &[(u64, u64, &str)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    var(&mut out, states.len() as u64);
+    for &(id, clock, json) in states {
+        var(&mut out, id);
+        var(&mut out, clock);
+        string(&mut out, json);
+    }
+    out
+}
+
+fn say(presence: &mut Presence, owner: u64, states: &[(u64, u64, &str)]) -> Announced {
+    presence.announce(owner, &body(states)).unwrap()
+}
+
+fn changed(ids: &[u64]) -> Announced {
+    Announced {
+        changed: ids.to_vec(),
+        contested: vec![],
+    }
+}
+
+#[test]
+fn the_newer_clock_wins() {
+    let mut presence = Presence::new();
+    assert_eq!(say(&mut presence, 1, &[(7, 0, "{}")]), changed(&[7]));
+    assert_eq!(say(&mut presence, 1, &[(7, 2, "{\"a\":1}")]), changed(&[7]));
+    assert_eq!(say(&mut presence, 1, &[(7, 1, "{}")]), changed(&[]));
+    assert_eq!(say(&mut presence, 1, &[(7, 2, "{}")]), changed(&[]));
+    assert_eq!(presence.all(), body(&[(7, 2, "{\"a\":1}")]));
+    assert_eq!(presence.frame(&[7, 8]), presence.all());
+}
+
+#[test]
+fn an_equal_clock_only_removes() {
+    let mut presence = Presence::new();
+    say(&mut presence, 1, &[(7, 2, "{}")]);
+    assert_eq!(say(&mut presence, 1, &[(7, 1, "null")]), changed(&[]));
+    assert_eq!(say(&mut presence, 1, &[(7, 2, "null")]), changed(&[7]));
+    assert_eq!(say(&mut presence, 1, &[(7, 2, "null")]), changed(&[]));
+    assert_eq!(presence.all(), body(&[]));
+    assert_eq!(presence.people(), 0);
+    assert_eq!(presence.frame(&[7]), body(&[(7, 2, "null")]));
+    assert_eq!(say(&mut presence, 1, &[(7, 3, "{}")]), changed(&[7]));
+}
+
+#[test]
+fn an_id_belongs_to_who_was_first() {
+    let mut presence = Presence::new();
+    say(&mut presence, 1, &[(7, 1, "{}")]);
+    let heard = say(&mut presence, 2, &[(7, 9, "null"), (8, 1, "{}")]);
+    assert_eq!(heard.changed, [8]);
+    assert_eq!(heard.contested, [7]);
+    assert_eq!(presence.all(), body(&[(7, 1, "{}"), (8, 1, "{}")]));
+    assert_eq!(presence.people(), 2);
+}
+
+#[test]
+fn leaving_removes_what_one_has_announced() {
+    let mut presence = Presence::new();
+    say(
+        &mut presence,
+        1,
+        &[(7, 4, "{}"), (9, 1, "{}"), (5, 1, "{}")],
+    );
+    say(&mut presence, 1, &[(5, 2, "null")]);
+    say(&mut presence, 2, &[(8, 1, "{}")]);
+    assert_eq!(presence.leave(1), [7, 9]);
+    assert_eq!(
+        presence.frame(&[7, 9]),
+        body(&[(7, 4, "null"), (9, 1, "null")])
+    );
+    assert_eq!(presence.all(), body(&[(8, 1, "{}")]));
+    assert_eq!(presence.leave(1), Vec::<u64>::new());
+}
+
+#[test]
+fn an_echo_of_who_has_left_brings_nobody_back() {
+    let mut presence = Presence::new();
+    say(&mut presence, 1, &[(7, 4, "{}")]);
+    presence.leave(1);
+    assert_eq!(say(&mut presence, 2, &[(7, 4, "{}")]), changed(&[]));
+    assert_eq!(presence.people(), 0);
+    // The person comes back on another connection, and has moved.
+    assert_eq!(say(&mut presence, 3, &[(7, 5, "{}")]), changed(&[7]));
+    assert_eq!(presence.people(), 1);
+}
+
+#[test]
+fn a_state_never_heard_of_cannot_be_removed() {
+    let mut presence = Presence::new();
+    assert_eq!(say(&mut presence, 1, &[(7, 4, "null")]), changed(&[]));
+    assert_eq!(presence.frame(&[7]), body(&[]));
+}
+
+#[test]
+fn states_and_ids_are_capped() {
+    let mut presence = Presence::new();
+    let fits = format!("\"{}\"", "x".repeat(MAX_STATE - 2));
+    say(&mut presence, 1, &[(7, 1, &fits)]);
+    let long = format!("\"{}\"", "x".repeat(MAX_STATE - 1));
+    let refused = presence.announce(1, &body(&[(8, 1, "{}"), (7, 2, &long)]));
+    assert!(
+        matches!(refused, Err(Error::TooLarge { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(
+        presence.all(),
+        body(&[(7, 1, &fits)]),
+        "nothing has changed"
+    );
+    let ids: Vec<(u64, u64, &str)> = (0..MAX_IDS as u64 + 1)
+        .map(|id| (100 + id, 1, "{}"))
+        .collect();
+    let refused = presence.announce(2, &body(&ids));
+    assert!(
+        matches!(refused, Err(Error::TooLarge { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(presence.people(), 1, "nothing has changed");
+    say(&mut presence, 2, &ids[..MAX_IDS - 1]);
+}
+
+#[test]
+fn what_is_no_json_or_no_body_is_refused() {
+    let mut presence = Presence::new();
+    let deep = "[".repeat(65) + &"]".repeat(65);
+    for json in ["", "{", "nul", "{} {}", "'a'", &deep] {
+        let refused = presence.announce(1, &body(&[(7, 1, json)]));
+        assert!(matches!(refused, Err(Error::Malformed { .. })), "{json}");
+    }
+    let flat = "[".repeat(64) + &"]".repeat(64);
+    say(&mut presence, 1, &[(7, 1, &flat), (7, 2, "\"[[{\\\"\"")]);
+    let good = body(&[(8, 1, "{}"), (9, 1, "null")]);
+    for end in 0..good.len() {
+        assert!(presence.announce(1, &good[..end]).is_err(), "cut at {end}");
+    }
+    let more: Vec<u8> = good.iter().copied().chain([0]).collect();
+    assert!(presence.announce(1, &more).is_err());
+    assert!(presence.announce(1, &[0xff, 0xff, 0xff, 0x3f]).is_err());
+    assert_eq!(presence.people(), 1);
+}
