@@ -160,6 +160,7 @@ impl Storage for Sqlite {
         let mut readers = self.readers.write().unwrap_or_else(PoisonError::into_inner);
         *writer = None;
         *readers = None;
+        open::check(&self.folder.file)?;
         let (connection, newest) = connect(&self.folder.file)?;
         *writer = Some(connection);
         *readers = Some(Readers::new(self.folder.file.clone()));
@@ -187,7 +188,6 @@ fn connect(file: &Path) -> Result<(Connection, i64), StorageError> {
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "journal_size_limit", KEPT_JOURNAL_BYTES)?;
     use_write_ahead(&connection)?;
-    open::check(&connection, file)?;
     schema::migrate(&mut connection)?;
     // After a sync that failed, the system may hold journal pages as clean that are not on disk. Moving all of it
     // into the main file writes everything once more and starts a new journal.

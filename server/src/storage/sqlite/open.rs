@@ -193,7 +193,7 @@ fn inspect(file: &Path) -> Result<(), Problem> {
         .into_iter()
         .filter(|p| !p.exists())
         .collect();
-    let checked = check_closed(file);
+    let checked = check(file);
     if checked.is_err() {
         for left in absent {
             let _ = fs::remove_file(left);
@@ -202,15 +202,12 @@ fn inspect(file: &Path) -> Result<(), Problem> {
     checked
 }
 
-fn check_closed(file: &Path) -> Result<(), Problem> {
+/// Checks a database that nothing here has open, without changing it: the format, every page unless the file is huge,
+/// and the tables.
+pub fn check(file: &Path) -> Result<(), Problem> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
     super::protect(&connection)?;
-    check(&connection, file)
-}
-
-/// Checks what an open connection sees: the format, every page unless the file is huge, and the tables.
-pub fn check(connection: &Connection, file: &Path) -> Result<(), Problem> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     if number("application_id")? != i64::from(APPLICATION_ID) {
         return Err(Problem::Damaged(

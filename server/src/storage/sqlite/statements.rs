@@ -138,7 +138,6 @@ pub fn load(transaction: &Transaction<'_>, name: &DocumentName) -> Result<Lookup
 }
 
 /// Generation, through and data of a document's snapshot.
-#[allow(clippy::type_complexity)]
 fn snapshot(
     transaction: &Transaction<'_>,
     id: i64,
