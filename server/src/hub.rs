@@ -7,6 +7,9 @@ use crate::App;
 use crate::document::{self, Handle};
 use crate::name::DocumentName;
 
+/// Handles that are nobody's way to the document: this map's, and two of its task (its loop's, its state's).
+const OWN: usize = 3;
+
 /// Documents that are in memory, or being loaded.
 ///
 /// The lock is never held across an `.await`: the handle is inserted first and its task loads, so two first
@@ -44,8 +47,7 @@ impl Hub {
         if !ours {
             return true;
         }
-        // One count is the map's, one the task's.
-        if Arc::strong_count(handle) > 2 || !handle.is_quiet() {
+        if Arc::strong_count(handle) > OWN || !handle.is_quiet() {
             return false;
         }
         documents.remove(name);

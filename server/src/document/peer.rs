@@ -47,6 +47,13 @@ pub struct Signals {
     pub probe: watch::Receiver<u64>,
 }
 
+impl Signals {
+    /// How to close a connection that its document has let go of.
+    pub fn end(&self) -> Close {
+        self.close.borrow().unwrap_or(Close::RESTART)
+    }
+}
+
 /// A queue that counts as full at `max_frames` or `max_bytes`. It is bounded by who fills it: the document stops
 /// pushing to a peer whose queue is full.
 pub fn queue(max_frames: usize, max_bytes: usize) -> (Outbox, Inbox, Signals) {

@@ -114,7 +114,7 @@ impl Session {
             let flow = tokio::select! {
                 frame = self.inbox.next() => match frame {
                     Some(frame) => self.write(socket, frame).await,
-                    None => ControlFlow::Break(Some(Close::RESTART)),
+                    None => ControlFlow::Break(Some(signals.end())),
                 },
                 room = admitted(&mut self.admission) => {
                     if let (Some((frame, _)), Some(room)) = (self.admission.take(), room) {
@@ -127,9 +127,7 @@ impl Session {
                     Some(Err(error)) => ControlFlow::Break(self.broken(error)),
                     None => ControlFlow::Break(None),
                 },
-                _ = signals.close.changed() => {
-                    ControlFlow::Break(Some(signals.close.borrow().unwrap_or(Close::RESTART)))
-                }
+                _ = signals.close.changed() => ControlFlow::Break(Some(signals.end())),
                 _ = signals.probe.changed() => {
                     self.probe = Some(Instant::now() + PROBE);
                     self.ping(socket).await
