@@ -24,7 +24,6 @@ class Caret implements LayerMarker {
 
   draw(): HTMLElement {
     const element = document.createElement('div')
-    element.appendChild(document.createElement('span'))
     this.#fill(element)
     return element
   }
@@ -40,7 +39,8 @@ class Caret implements LayerMarker {
     element.style.left = `${this.left}px`
     element.style.top = `${this.top}px`
     element.style.height = `${this.height}px`
-    element.firstElementChild!.textContent = this.name
+    element.dataset.name = this.name
+    element.dataset.testid = 'caret'
   }
 }
 
@@ -118,7 +118,7 @@ export function carets(presence: Presence): Extension {
           const [box] = RectangleMarker.forRange(view, '', EditorSelection.cursor(head))
           if (!box) return []
           const named = view.plugin(movements)?.named(client) ?? false
-          const edge = box.left > view.contentDOM.clientWidth - 140 ? ' end' : box.top < 24 ? ' low' : ''
+          const edge = box.left > view.scrollDOM.clientWidth + view.scrollDOM.scrollLeft - 140 ? ' end' : box.top < 24 ? ' low' : ''
           return [new Caret(client, color, name, box.left, box.top, box.height, named, edge)]
         }),
     }),

@@ -4,7 +4,7 @@ import {
   setSearchQuery, highlightSelectionMatches,
 } from '@codemirror/search'
 import type { EditorState, Extension } from '@codemirror/state'
-import { EditorView, runScopeHandlers, type Panel, type ViewUpdate } from '@codemirror/view'
+import { EditorView, keymap, runScopeHandlers, type Panel, type ViewUpdate } from '@codemirror/view'
 import { render } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Close, Down, Replace, Up } from '../ui/icons'
@@ -162,6 +162,11 @@ export function finding(): Extension {
       },
       scrollToMatch: (range) => EditorView.scrollIntoView(range, { y: 'center' }),
     }),
+    keymap.of([
+      { key: 'Escape', run: closeSearchPanel, scope: 'editor search-panel' },
+      { key: 'Mod-g', run: findNext, shift: findPrevious, scope: 'search-panel', preventDefault: true },
+      { key: 'F3', run: findNext, shift: findPrevious, scope: 'search-panel', preventDefault: true },
+    ]),
     highlightSelectionMatches({ minSelectionLength: 3, wholeWords: true }),
   ]
 }

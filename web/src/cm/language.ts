@@ -11,10 +11,7 @@ const js = (config: { jsx?: boolean; typescript?: boolean }) => () =>
   import('@codemirror/lang-javascript').then((m) => m.javascript(config))
 
 const LANGUAGES: LanguageDescription[] = [
-  describe('Markdown', 'md markdown mkd', async () => {
-    const { markdown, markdownLanguage } = await import('@codemirror/lang-markdown')
-    return markdown({ base: markdownLanguage, codeLanguages: LANGUAGES, addKeymap: true })
-  }),
+  describe('Markdown', 'md markdown mkd', () => import('./markdown-language').then((m) => m.markdown(LANGUAGES))),
   describe('JavaScript', 'js mjs cjs', js({}), ['javascript', 'node']),
   describe('JSX', 'jsx', js({ jsx: true })),
   describe('TypeScript', 'ts mts cts', js({ typescript: true }), ['typescript']),

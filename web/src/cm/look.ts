@@ -21,13 +21,16 @@ const base = EditorView.theme({
   '.cm-searchMatch': { backgroundColor: 'var(--match)', borderRadius: '2px' },
   '.cm-searchMatch-selected': { backgroundColor: 'var(--match-now)' },
   '.cm-panels': { backgroundColor: 'transparent', color: 'inherit' },
-  '.cm-panels-top': { border: 'none' },
+  '.cm-panels-top': { position: 'absolute', inset: 'var(--s2) var(--s4) auto auto', zIndex: 10, width: 'min(30rem, calc(100% - var(--s5)))', border: 'none' },
 })
 
 const prose = EditorView.theme({
   '.cm-scroller': { fontFamily: 'var(--sans)', fontSize: 'var(--text-prose)', lineHeight: '1.7' },
-  '.cm-content': { maxWidth: 'var(--measure)', margin: '0 auto', padding: 'var(--s7) var(--s5) 40vh' },
-  '.cm-line': { padding: '0' },
+  '.cm-content': { maxWidth: 'var(--measure)', margin: '0 auto', padding: 'var(--s7) 0 40vh' },
+  // On the lines and not around them: selections are drawn as wide as a line.
+  '.cm-line': { padding: '0 var(--s5)' },
+  '.rw-fixed': { fontFamily: 'var(--mono)', fontSize: 'var(--text-code)' },
+  '.rw-fixed span': { fontSize: 'inherit' },
 })
 
 const code = EditorView.theme({
@@ -59,5 +62,6 @@ const colours = HighlightStyle.define([
 
 /** `prose` has a measure and the system's reading face, `code` a gutter and a fixed pitch. */
 export function look(kind: 'prose' | 'code'): Extension {
-  return [base, kind === 'prose' ? prose : code, syntaxHighlighting(colours)]
+  // What comes first wins.
+  return [kind === 'prose' ? prose : code, base, syntaxHighlighting(colours)]
 }

@@ -15,6 +15,7 @@ import { counting, type Counts } from './counts'
 import { follow } from './follow'
 import type { Kind } from './language'
 import { look } from './look'
+import { fixedLines } from './markdown-lines'
 import { undoing } from './undo'
 
 export interface TextEditor {
@@ -36,6 +37,9 @@ export interface TextOptions {
 
 /** Control and direction characters are shown, except the CR that files from Windows carry. */
 const SPECIAL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]/g
+
+/** Longer texts stay plain: a single huge paragraph would be parsed anew at every keystroke. */
+const COLOURED = 500_000
 
 export function createText(parent: HTMLElement, { session, presence, kind, wrap, counts, keys }: TextOptions): TextEditor {
   const wrapping = new Compartment()
@@ -64,6 +68,7 @@ export function createText(parent: HTMLElement, { session, presence, kind, wrap,
         follow(presence),
         counting(counts),
         kind.style === 'code' ? code : [],
+        kind.markdown ? fixedLines() : [],
         wrapping.of(wrap ? EditorView.lineWrapping : []),
         reading.of([]),
         language.of([]),
@@ -75,13 +80,14 @@ export function createText(parent: HTMLElement, { session, presence, kind, wrap,
           autocorrect: kind.style === 'prose' ? 'on' : 'off',
           autocapitalize: kind.style === 'prose' ? 'sentences' : 'off',
           'data-gramm': 'false',
+          tabindex: '0',
         }),
         keymap.of([...defaultKeymap, indentWithTab]),
       ],
     }),
   })
 
-  kind.load?.().then(
+  if (session.text.length <= COLOURED) kind.load?.().then(
     (support) => view.dispatch({ effects: language.reconfigure(support) }),
     () => {}, // Without its colours the text is still whole.
   )

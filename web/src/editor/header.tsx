@@ -1,6 +1,6 @@
-import { splitName } from '../name'
 import { Download, Jump, Keyboard, Link, Mark, More, Preview, Redo, Search, Undo, Wrap } from '../ui/icons'
 import { Item, Popover } from '../ui/popover'
+import { Path } from '../ui/path'
 import { ThemeChoice } from '../ui/theme-choice'
 import { textOf } from '../cm/binding'
 import { keyName, type Acts } from './keys'
@@ -22,16 +22,12 @@ interface HeaderProps {
 }
 
 export function Header({ name, session, presence, markdown, previewing, wrap, usable, acts }: HeaderProps) {
-  const { folders, last } = splitName(name)
   return (
     <header class="bar">
       <a class="bar-home" href="/" aria-label="All documents" title="All documents"><Mark size={22} /></a>
-      <h1 class="bar-name" title={name}>
-        {folders.map((folder, i) => <span key={i} class="bar-folder"><bdi>{folder}</bdi><i>/</i></span>)}
-        <bdi class="bar-last">{last}</bdi>
-      </h1>
+      <h1 class="bar-name" title={name}><Path name={name} /></h1>
       <People presence={presence} />
-      <div class="bar-tools" role="toolbar" aria-label="Document">
+      <div class="bar-tools">
         {markdown && (
           <button type="button" class="icon-button" aria-label="Preview" title={`Preview (${keyName('Alt-p')})`} aria-pressed={previewing} onClick={acts.preview}><Preview /></button>
         )}
@@ -55,7 +51,7 @@ export function Header({ name, session, presence, markdown, previewing, wrap, us
                 <Item icon={<Download />} disabled={!session.ready.now} onChoose={then(() => download(name, textOf(session.text)))}>Download</Item>
                 <Item icon={<Keyboard />} keys="F1" onChoose={then(acts.help)}>Keyboard shortcuts</Item>
                 <hr class="menu-line" />
-                <div class="menu-part" role="none"><ThemeChoice /></div>
+                <div class="menu-part" role="none"><ThemeChoice menu /></div>
               </>
             )
           }}

@@ -4,6 +4,19 @@ import { Marked, type Token, type Tokens } from 'marked'
 
 const marked = new Marked({ gfm: true, breaks: false })
 
+/**
+ * The sanitiser removes all of this; taken out before, parsing it does not even trip the security policy.
+ * Elements that may not stand in the preview are shown as they were written.
+ */
+marked.use({
+  renderer: {
+    html: ({ text }) =>
+      text
+        .replace(/<(\/?(?:style|script|iframe|object|embed|link|meta|base)\b)/gi, '&lt;$1')
+        .replace(/<[^>]*>/g, (tag) => tag.replace(/([\s"'/])((?:on\w+|style)\s*=)/gi, '$1data-$2')),
+  },
+})
+
 export interface Block {
   source: string
   /** First line of the block in the text, from 0. */
@@ -38,11 +51,20 @@ DOMPurify.addHook('afterSanitizeAttributes', (node) => {
   if (node.tagName === 'IMG') keepPrivate(node)
 })
 
-/** An image from elsewhere would tell its host who reads the document: it becomes a link. */
+const FAR = 'data-far'
+
+/** An image from elsewhere would tell its host who reads the document: it must not even begin to load. */
 function keepPrivate(image: Element): void {
   const source = image.getAttribute('src') ?? ''
   const own = /^data:image\//i.test(source) || (URL.canParse(source, location.href) && new URL(source, location.href).origin === location.origin)
   if (own) return
+  image.removeAttribute('src')
+  image.setAttribute(FAR, source)
+}
+
+/** In its place stands a link. */
+function linkTo(image: Element): void {
+  const source = image.getAttribute(FAR) ?? ''
   const link = document.createElement('a')
   link.textContent = image.getAttribute('alt') || source
   if (/^https?:/i.test(source)) {
@@ -57,6 +79,7 @@ function keepPrivate(image: Element): void {
 function draw(token: Token): HTMLElement {
   const node = document.createElement('div')
   node.append(DOMPurify.sanitize(marked.parser([token]), ALLOWED))
+  for (const image of node.querySelectorAll(`img[${FAR}]`)) linkTo(image)
   return node
 }
 

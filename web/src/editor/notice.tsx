@@ -24,7 +24,7 @@ export function Notice({ session }: { session: Session }) {
   const refusal = state.refusal
   if (!refusal) return null
   const waiting = unsent(state)
-  const kept = keepsCopy ? 'They are kept in this browser.' : 'They are only in this window: download them before you close it.'
+  const kept = keepsCopy ? 'What you typed is kept in this browser.' : 'What you typed is only in this window: download it before you close it.'
   const lost = waiting > 0 ? `${count(waiting, 'edit')} of yours did not reach the server. ${kept}` : 'Everything you typed before had reached the server.'
 
   const again = async () => {

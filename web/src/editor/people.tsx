@@ -30,8 +30,8 @@ export function People({ presence }: { presence: Presence }) {
         <li class={rest > 0 ? 'peer' : 'peer only-narrow'}>
           <Popover role="menu" label="Everyone else in this document" buttonClass="avatar-button" button={
             <>
-              {rest > 0 && <span class="avatar rest hide-narrow">+{rest}</span>}
-              <span class="avatar rest only-narrow">+{peers.length - 1}</span>
+              {rest > 0 && <span class="avatar rest hide-narrow" data-letters={`+${rest}`} />}
+              <span class="avatar rest only-narrow" data-letters={`+${peers.length - 1}`} />
             </>
           }>
             {(close) => peers.map((peer) => (

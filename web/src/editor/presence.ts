@@ -14,12 +14,15 @@ export interface Peer extends Person {
 
 /** At most one own cursor in this time: the server takes ten states a second. */
 const CURSOR_MS = 110
+/** A name is told when its typing pauses. */
+const INTRODUCE_MS = 250
 /** Comings and goings are told together. */
 const TELL_MS = 1_200
 
 export class Presence {
   readonly peers = new Value<Peer[]>([])
   readonly following = new Value<number | null>(null)
+  #introduceTimer = 0
   #cursorTimer = 0
   #cursorAt = 0
   #told = new Map<number, string>()
@@ -27,7 +30,10 @@ export class Presence {
 
   constructor(readonly awareness: Awareness, private readonly text: Text) {
     this.#introduce()
-    me.watch(() => this.#introduce())
+    me.watch(() => {
+      window.clearTimeout(this.#introduceTimer)
+      this.#introduceTimer = window.setTimeout(() => this.#introduce(), INTRODUCE_MS)
+    })
     awareness.on('change', () => this.#look())
   }
 
@@ -74,7 +80,10 @@ export class Presence {
       const user = (state.user ?? {}) as { name?: unknown; color?: unknown }
       peers.push({ client, name: cleanName(user.name), color: nearestColor(user.color, client) })
     }
-    peers.sort((a, b) => a.client - b.client)
+    // In the order they came, so that nobody's place jumps.
+    const before = this.peers.now.map((p) => p.client)
+    const place = (peer: Peer) => (before.includes(peer.client) ? before.indexOf(peer.client) : before.length)
+    peers.sort((a, b) => place(a) - place(b))
     if (JSON.stringify(peers) === JSON.stringify(this.peers.now)) return
     this.peers.set(peers)
     if (this.following.now !== null && !peers.some((p) => p.client === this.following.now)) this.follow(null)

@@ -1,13 +1,14 @@
 import './home.css'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { allUnsent } from '../editor/offline'
-import { nameProblem } from '../name'
+import { editPath, nameProblem } from '../name'
 import { Mark, More, Plus, Rope, Search, Close } from '../ui/icons'
 import { Popover } from '../ui/popover'
 import { Profile } from '../ui/profile'
 import { ThemeChoice } from '../ui/theme-choice'
 import { Toast } from '../ui/toast'
 import { useValue } from '../value'
+import { count } from '../when'
 import { Create } from './create'
 import { Documents, type Listing } from './documents'
 import { Row } from './row'
@@ -56,7 +57,7 @@ export function Home() {
       <main class="home-main">
         <div class="home-head">
           <h1>Documents</h1>
-          <button type="button" class="button primary" title="New document (n)" onClick={() => setWish('')}><Plus />New document</button>
+          <button type="button" class="button primary" title="New document (n)" aria-label="New document" onClick={() => setWish('')}><Plus /><span>New<span class="hide-narrow"> document</span></span></button>
         </div>
         <div class="search" role="search">
           <Search />
@@ -81,6 +82,8 @@ export function Home() {
 function List({ listing, documents, onCreate }: { listing: Listing; documents: Documents; onCreate: (wish: string) => void }) {
   const { documents: entries, error, q, next, more } = listing
   const unsent = useMemo(allUnsent, [entries])
+  // Their documents are further down the list, or gone from it: what was typed must stay findable.
+  const strays = [...unsent].filter(([name, n]) => n > 0 && !entries?.some((entry) => entry.name === name))
   if (error && !entries) return <Trouble listing={listing} onRetry={() => void documents.load()} />
   if (!entries) return <Skeleton />
   return (
@@ -91,6 +94,11 @@ function List({ listing, documents, onCreate }: { listing: Listing; documents: D
           <button type="button" class="button plain" onClick={() => void documents.load()}>Try again</button>
         </div>
       )}
+      {!q && strays.map(([name, n]) => (
+        <a key={name} class="home-notice" href={editPath(name)}>
+          <span><b><bdi>{name}</bdi></b> has {count(n, 'unsent edit')} in this browser.</span><span class="home-open">Open</span>
+        </a>
+      ))}
       {entries.length > 0 ? (
         <>
           <ul class="rows" aria-label="Documents">

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import type { DocumentEntry } from '../api'
 import { editPath, splitName } from '../name'
 import { Trash } from '../ui/icons'
+import { Path } from '../ui/path'
 import { say } from '../ui/toast'
 import { ago, count, exact } from '../when'
 
@@ -15,7 +16,6 @@ interface RowProps {
 export function Row({ entry, unsent, onDelete }: RowProps) {
   const [asking, setAsking] = useState(false)
   const trash = useRef<HTMLButtonElement>(null)
-  const { folders, last } = splitName(entry.name)
   const stop = () => {
     setAsking(false)
     requestAnimationFrame(() => trash.current?.focus())
@@ -24,10 +24,7 @@ export function Row({ entry, unsent, onDelete }: RowProps) {
   return (
     <li class="row" data-testid="document">
       <a class="row-link" href={editPath(entry.name)} title={entry.name}>
-        <span class="row-name">
-          {folders.map((folder, i) => <span key={i} class="row-folder"><bdi>{folder}</bdi><i>/</i></span>)}
-          <bdi class="row-last">{last}</bdi>
-        </span>
+        <span class="row-name"><Path name={entry.name} /></span>
         {unsent > 0 && <span class="row-unsent" title="Kept in this browser; they are sent when you open the document">{count(unsent, 'unsent edit')}</span>}
         <span class="row-people">{entry.people > 0 && <><i aria-hidden="true" />{entry.people}<span class="visually-hidden"> here now</span></>}</span>
         <span class="row-length">{count(entry.length, 'character')}</span>
@@ -56,14 +53,14 @@ function Ask({ entry, onStop, onDelete }: { entry: DocumentEntry; onStop: () => 
     }
   }
   return (
-    <li class="row asking" role="group" aria-label={`Delete ${entry.name}?`} onKeyDown={(event) => event.key === 'Escape' && onStop()}>
-      <p>
+    <li class="row asking" onKeyDown={(event) => event.key === 'Escape' && onStop()}>
+      <p id="asking">
         Delete <b><bdi>{entry.name}</bdi></b> for everyone?
         {entry.people > 0 && <span> {entry.people === 1 ? 'One person is' : `${entry.people} people are`} in it.</span>}
       </p>
       <div class="row-acts">
-        <button ref={keep} type="button" class="button plain" onClick={onStop}>Keep</button>
-        <button type="button" class="button danger" disabled={busy} onClick={() => void remove()}>Delete</button>
+        <button ref={keep} type="button" class="button plain" aria-describedby="asking" onClick={onStop}>Keep</button>
+        <button type="button" class="button danger" aria-describedby="asking" disabled={busy} onClick={() => void remove()}>Delete</button>
       </div>
     </li>
   )

@@ -33,28 +33,29 @@ export const Moon = icon(<path d="M13.25 9.75A5.75 5.75 0 0 1 6.25 2.75a5.75 5.7
 export const Warning = icon(<path d="M8 2.25 14.25 13H1.75zM8 6.5v3M8 11.25h.01" />)
 export const Replace = icon(<path d="M2.5 4.5h8.25a2 2 0 0 1 2 2v.75M11 5.75l1.75 1.75 1.75-1.75M13.5 11.5H5.25a2 2 0 0 1-2-2v-.75M5 10.25 3.25 8.5 1.5 10.25" />)
 
-/** Two strands laid into one rope. */
+/** Three strands side by side, with the lay of a rope. */
 export function Mark({ size = 24 }: { size?: number }) {
   return (
-    <svg class="mark" width={size} height={size} viewBox="0 0 32 32" fill="none" stroke-width="4.2" stroke-linecap="round" aria-hidden="true">
-      <path class="mark-b" d="M21.5 3.5C21.5 9.5 10.5 9.5 10.5 16" />
-      <path class="mark-b" d="M17.6 23.7C19.9 25 21.5 26.4 21.5 28.5" />
-      <path class="mark-a" d="M10.5 3.5C10.5 5.6 12.1 7 14.4 8.3" />
-      <path class="mark-a" d="M17.6 11.2C19.9 12.5 21.5 13.9 21.5 16C21.5 22.5 10.5 22.5 10.5 28.5" />
-      <path class="mark-b" d="M10.5 16C10.5 18.1 12.1 19.5 14.4 20.8" />
+    <svg class="mark" width={size} height={size} viewBox="0 0 32 32" fill="none" stroke-width="5.4" stroke-linecap="round" aria-hidden="true">
+      <path class="mark-b" d="M4.2 25.4c6.4 0 3.6-18.8 10-18.8" />
+      <path class="mark-a" d="M11 25.4c6.4 0 3.6-18.8 10-18.8" />
+      <path class="mark-b" d="M17.8 25.4c6.4 0 3.6-18.8 10-18.8" />
     </svg>
   )
 }
 
 /** A length of rope, for pages that have nothing else to show: strands come in loose and leave as one. */
 export function Rope() {
-  const lay = [0, 1, 2, 3, 4, 5]
   return (
-    <svg class="rope" width="184" height="48" viewBox="0 0 184 48" fill="none" stroke-width="2" stroke-linecap="round" aria-hidden="true">
-      <path class="mark-b" d="M2 8C26 8 40 14 60 24" />
-      <path class="mark-a" d="M2 24H58" />
-      <path class="mark-b" d="M2 40C26 40 40 34 60 24" />
-      {lay.map((n) => <path key={n} class={n % 2 ? 'mark-a' : 'mark-b'} d={`M${60 + n * 20} 29c6 0 10-10 18-10`} stroke-width="6" />)}
+    <svg class="rope" width="200" height="48" viewBox="0 0 200 48" fill="none" stroke-linecap="round" aria-hidden="true">
+      <g stroke-width="2">
+        <path class="mark-b" d="M2 6C30 6 44 17 66 21" />
+        <path class="mark-a" d="M2 24H66" />
+        <path class="mark-b" d="M2 42C30 42 44 31 66 27" />
+      </g>
+      <g stroke-width="6.4">
+        {Array.from({ length: 15 }, (_, n) => <path key={n} class={n % 3 === 1 ? 'mark-a' : 'mark-b'} d={`M${66 + n * 8} 30.500c7 0 4-13 11-13`} />)}
+      </g>
     </svg>
   )
 }

@@ -1,6 +1,6 @@
 import { theme, type Theme } from '../theme'
 import { useValue } from '../value'
-import { Choice } from './choice'
+import { Choice, MenuChoice } from './choice'
 import { Moon, Sun, System } from './icons'
 
 const OPTIONS: { value: Theme; label: string; icon: preact.JSX.Element }[] = [
@@ -9,6 +9,7 @@ const OPTIONS: { value: Theme; label: string; icon: preact.JSX.Element }[] = [
   { value: 'dark', label: 'Dark', icon: <Moon /> },
 ]
 
-export function ThemeChoice() {
-  return <Choice label="Theme" options={OPTIONS} value={useValue(theme)} onChange={(chosen) => theme.set(chosen)} />
+export function ThemeChoice({ menu = false }: { menu?: boolean }) {
+  const Kind = menu ? MenuChoice<Theme> : Choice<Theme>
+  return <Kind label="Theme" options={OPTIONS} value={useValue(theme)} onChange={(chosen) => theme.set(chosen)} />
 }
