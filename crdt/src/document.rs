@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::gate::{self, Plan, Trust};
 use crate::held::Held;
 use crate::ledger::Ledger;
-use crate::update::{Composer, Kind, Update, limit};
+use crate::update::{Kind, Update, limit, merge};
 use crate::wire::{Reader, write_buf};
 use crate::{ClientId, DeleteSet, Error, Limits, Version, VersionVector};
 use ropey::Rope;
@@ -27,12 +27,16 @@ const REFUSED: [(Kind, &str); 4] = [
 ];
 
 /// What came of an update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
-    /// It said something new: it has to be kept and passed on.
+    /// It said something new: it has to be kept.
     pub changed: bool,
     /// Part of it waits for updates that have not come.
     pub held: bool,
+    /// What was integrated, as an update: this is what has to be passed on, and not what came. What waits may be
+    /// contradicted before its turn, and what hangs at something forgotten is forgotten; peers that were told
+    /// what came could end with another text.
+    pub integrated: Option<Vec<u8>>,
 }
 
 /// A document.
@@ -148,7 +152,15 @@ impl Document {
         moved: &[ClientId],
     ) -> Result<Applied, Error> {
         let (held, deleted) = (&self.held, &self.deleted);
-        let mut plan = gate::plan(update, trust, moved, &mut self.ledger, held, deleted)?;
+        let mut plan = gate::plan(
+            update,
+            trust,
+            moved,
+            &mut self.ledger,
+            held,
+            deleted,
+            &self.limits,
+        )?;
         let mut advanced: Vec<(ClientId, u32)> = self.ledger.advanced().collect();
         advanced.extend(
             moved
@@ -172,11 +184,21 @@ impl Document {
             limit("units in the document", live, self.limits.text)?;
             self.weigh(plan.ready.size() as u64)?;
         }
+        let mut integrated = None;
         if !plan.ready.is_empty() || !plan.deletes.is_empty() {
-            let deleted = self.engine.apply(&plan.ready.updates(), &plan.deletes)?;
+            let mut updates = plan.ready.updates();
+            if !plan.deletes.is_empty() {
+                let mut last = vec![0];
+                plan.deletes.write(&mut last);
+                updates.push(last);
+            }
+            let deleted = self.engine.apply(&updates)?;
             self.moved(&deleted);
+            let slices: Vec<&[u8]> = updates.iter().map(Vec::as_slice).collect();
+            integrated = Some(merge(&slices).ok_or(Error::Engine)?);
         }
         let applied = Applied {
+            integrated,
             changed: !plan.ready.is_empty()
                 || !plan.deletes.is_empty()
                 || !plan.hold.is_empty()
@@ -229,24 +251,17 @@ impl Document {
         }
     }
 
-    /// What a peer that knows `since` lacks, as an update: also what waits here. O(n).
+    /// What a peer that knows `since` lacks, as an update, without what waits. O(n).
     pub fn diff(&mut self, since: &VersionVector) -> Result<Vec<u8>, Error> {
+        if since.is_empty() {
+            // Whoever joins an unchanged document gets what is encoded already.
+            return self.encode();
+        }
         let known = since
             .iter()
             .map(|(client, clock)| (client, clock.min(self.version.vector.get(client))))
             .collect();
-        // Whoever joins an unchanged document gets what is encoded already.
-        let diff = match since.is_empty() {
-            true => self.encode()?,
-            false => self.engine.diff(&known)?,
-        };
-        if self.held.is_empty() {
-            return Ok(diff);
-        }
-        let mut composer = Composer::default();
-        composer.add(&Update::decode(&diff, &Limits::NONE)?);
-        self.held.compose(&mut composer);
-        composer.write(true).ok_or(Error::Engine)
+        self.engine.diff(&known)
     }
 
     /// The whole state as an update, without what waits. O(n) when the document has changed.

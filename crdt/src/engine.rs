@@ -80,17 +80,11 @@ impl Engine {
         })
     }
 
-    /// Applies checked updates in order, then deletes. Returns all that is deleted by it.
-    pub(crate) fn apply(
-        &mut self,
-        updates: &[Vec<u8>],
-        deletes: &DeleteSet,
-    ) -> Result<DeleteSet, Error> {
-        let mut last = vec![0];
-        deletes.write(&mut last);
-        let all = updates.iter().chain((!deletes.is_empty()).then_some(&last));
+    /// Applies checked updates in order. Returns all that is deleted by it.
+    pub(crate) fn apply(&mut self, updates: &[Vec<u8>]) -> Result<DeleteSet, Error> {
         // Before anything is touched: what yrs cannot read costs nothing.
-        let decoded = all
+        let decoded = updates
+            .iter()
             .map(|update| Update::decode_v1(update))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| Error::Malformed {

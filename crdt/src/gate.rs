@@ -5,9 +5,9 @@
 
 use crate::held::{Held, Piece};
 use crate::ledger::{GONE, Ledger, Place};
-use crate::update::{Content, Id, Kind, Parent, Section, Struct, Update};
+use crate::update::{Content, Id, Kind, Parent, Section, Struct, Update, limit};
 use crate::wire::write_var;
-use crate::{ClientId, DeleteSet, Error};
+use crate::{ClientId, DeleteSet, Error, Limits};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Clients in one batch for the engine: it recurses over them and scans them per dependency.
@@ -209,6 +209,9 @@ impl Waiting {
 struct Gate<'g> {
     ledger: &'g mut Ledger,
     held: &'g Held,
+    limits: &'g Limits,
+    /// Steps of the update at hand, and of what was held.
+    conflicts: [u64; 2],
     plan: Plan,
     woken: HashSet<(ClientId, u32)>,
 }
@@ -231,10 +234,13 @@ pub(crate) fn plan(
     ledger: &mut Ledger,
     held: &Held,
     deleted: &DeleteSet,
+    limits: &Limits,
 ) -> Result<Plan, Error> {
     let mut gate = Gate {
         ledger,
         held,
+        limits,
+        conflicts: [0; 2],
         plan: Plan::default(),
         woken: HashSet::new(),
     };
@@ -265,14 +271,15 @@ impl<'g> Gate<'g> {
         }
         while let Some(at) = todo.pop() {
             let client = sources[at].section().client;
-            match self.walk(sources[at].section()) {
+            let is_piece = matches!(sources[at], Source::Piece(_));
+            match self.walk(sources[at].section(), is_piece) {
                 Ok(None) => {}
                 Ok(Some(stop)) => {
                     sources[at].shorten(stop);
                     waiting.insert(at, client, stop);
                 }
                 // What was held turns out to be wrong: it goes, the update at hand is not to blame.
-                Err(_) if trust == Trust::Lenient || matches!(sources[at], Source::Piece(_)) => {}
+                Err(_) if trust == Trust::Lenient || is_piece => {}
                 Err(error) => return Err(error),
             }
             self.wake(client, &mut waiting, &mut todo, &mut sources);
@@ -311,7 +318,7 @@ impl<'g> Gate<'g> {
     }
 
     /// Takes in structs until one lacks something. None when all are taken in.
-    fn walk(&mut self, section: Section<'_>) -> Result<Option<Stop>, Error> {
+    fn walk(&mut self, section: Section<'_>, is_piece: bool) -> Result<Option<Stop>, Error> {
         let mut structs = section.structs();
         loop {
             let (clock, count, rest) = structs.rest();
@@ -345,12 +352,12 @@ impl<'g> Gate<'g> {
                     return stop(id);
                 }
             }
-            self.take_in(&block, known - block.clock)?;
+            self.take_in(&block, known - block.clock, is_piece)?;
         }
     }
 
     /// Takes in the units of a ready struct from `offset` on.
-    fn take_in(&mut self, block: &Struct<'_>, offset: u32) -> Result<(), Error> {
+    fn take_in(&mut self, block: &Struct<'_>, offset: u32, is_piece: bool) -> Result<(), Error> {
         let place = self.place(block, offset)?;
         let kind = block.content.kind();
         let id = Id {
@@ -358,6 +365,16 @@ impl<'g> Gate<'g> {
             clock: block.clock + offset,
         };
         let is_type = kind == Kind::Type;
+        if place != GONE && !follows_own(block, offset) {
+            let steps = self.ledger.crowd((place, block.origin), id, block.right);
+            let conflicts = &mut self.conflicts[usize::from(is_piece)];
+            *conflicts += steps;
+            limit(
+                "steps past concurrent insertions",
+                *conflicts,
+                self.limits.conflicts,
+            )?;
+        }
         self.ledger.push(id, block.len - offset, place, is_type)?;
         let form = match place {
             GONE => Form::Gone,
@@ -412,4 +429,10 @@ impl<'g> Gate<'g> {
             plan.waits |= end > known;
         }
     }
+}
+
+/// Whether the units from `offset` on only go on with what their client has inserted before.
+fn follows_own(block: &Struct<'_>, offset: u32) -> bool {
+    let own = |id: Id| id.client == block.client && id.clock + 1 == block.clock;
+    offset > 0 || block.origin.is_some_and(own)
 }

@@ -4,7 +4,7 @@
 //! first unit that it lacks. It is looked at again only when that unit comes, and it goes on from
 //! where it stopped, so all work is linear in what was said.
 
-use crate::update::{Composer, Id, Section};
+use crate::update::{Id, Section};
 use crate::wire::write_var;
 use crate::{ClientId, DeleteSet, Error, Limits};
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,14 +153,6 @@ impl Held {
             return Err(Error::HeldFull { pieces, bytes });
         }
         Ok(())
-    }
-
-    /// Adds all that is held to an update.
-    pub(crate) fn compose<'a>(&'a self, composer: &mut Composer<'a>) {
-        for piece in self.pieces.values() {
-            composer.add_section(&piece.section());
-        }
-        composer.deletes.join(&self.deletes);
     }
 
     /// All that is held, as one update for each piece: two pieces may disagree about the same

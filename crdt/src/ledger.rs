@@ -49,6 +49,7 @@ pub(crate) struct Ledger {
     /// By place - 1: how many types are around it, and whether it belongs to a key.
     sites: Vec<(u16, bool)>,
     types: HashMap<Id, u16>,
+    crowds: HashMap<Spot, Crowd>,
     total: u64,
     undo: Undo,
 }
@@ -60,6 +61,18 @@ struct Undo {
     touched: HashSet<ClientId>,
     places: Vec<Site>,
     types: Vec<Id>,
+    crowds: Vec<(Spot, Option<Crowd>)>,
+}
+
+/// Behind which unit something was inserted; None at the start of its place.
+type Spot = (Place, Option<Id>);
+
+/// What has been inserted at one spot.
+#[derive(Debug, Clone, Copy)]
+struct Crowd {
+    /// The last of them, which is the right neighbour of the next when nothing is concurrent.
+    last: Id,
+    count: u32,
 }
 
 impl Ledger {
@@ -157,6 +170,23 @@ impl Ledger {
         Ok(())
     }
 
+    /// Takes note of an insertion at a spot. Returns how many others there it may have to be
+    /// compared with: none, when it was made in sight of the last.
+    pub(crate) fn crowd(&mut self, spot: Spot, id: Id, right: Option<Id>) -> u64 {
+        let before = self.crowds.get(&spot).copied();
+        let count = before.map_or(0, |crowd| crowd.count);
+        let crowd = Crowd {
+            last: id,
+            count: count.saturating_add(1),
+        };
+        self.crowds.insert(spot, crowd);
+        self.undo.crowds.push((spot, before));
+        match before {
+            Some(crowd) if right == Some(crowd.last) => 0,
+            _ => u64::from(count),
+        }
+    }
+
     /// Clients with new units since [`Ledger::begin`], and the end of their units.
     pub(crate) fn advanced(&self) -> impl Iterator<Item = (ClientId, u32)> + '_ {
         let clients = self.undo.clients.iter();
@@ -179,6 +209,12 @@ impl Ledger {
                     self.clients.remove(&client);
                 }
             }
+        }
+        for (spot, before) in undo.crowds.into_iter().rev() {
+            match before {
+                Some(crowd) => self.crowds.insert(spot, crowd),
+                None => self.crowds.remove(&spot),
+            };
         }
         for site in undo.places {
             self.places.remove(&site);

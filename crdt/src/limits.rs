@@ -14,6 +14,10 @@ pub struct Limits {
     pub structs: u64,
     /// Units in one update, deleted, forgotten and skipped ones included. 16 Mi.
     pub update_units: u64,
+    /// Steps that an engine may take past other insertions behind the same unit, while it looks for
+    /// the places of the structs in one update: their number grows with the square of a crowd.
+    /// 8 Mi.
+    pub conflicts: u64,
     /// Bytes that wait for missing updates. 1 MiB.
     pub held_bytes: u64,
     /// Pieces that wait for missing updates: of each update one per client. 1,000.
@@ -27,6 +31,7 @@ impl Limits {
         state_bytes: u64::MAX,
         structs: u64::MAX,
         update_units: u64::MAX,
+        conflicts: u64::MAX,
         held_bytes: u64::MAX,
         held_pieces: u64::MAX,
     };
@@ -39,6 +44,7 @@ impl Default for Limits {
             state_bytes: 64 << 20,
             structs: 1 << 20,
             update_units: 16 << 20,
+            conflicts: 8 << 20,
             held_bytes: 1 << 20,
             held_pieces: 1_000,
         }

@@ -8,7 +8,6 @@
 mod compose;
 mod structs;
 
-pub(crate) use compose::Composer;
 pub use compose::merge;
 pub use structs::{Content, Id, Kind, Parent, Section, Struct, Structs};
 

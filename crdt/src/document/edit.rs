@@ -87,6 +87,7 @@ impl Document {
             &mut self.ledger,
             &Held::default(),
             &self.deleted,
+            &Limits::NONE,
         )?;
         if plan.waits {
             return Err(Error::Engine);

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rand::RngExt as _;
 use ropewalk_crdt::{ClientId, Document, Presence};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -29,7 +28,7 @@ mod requests;
 mod saving;
 
 use present::PRESENCE_INTERVAL;
-use saving::{Answer, Waiting};
+use saving::{Accepted, Answer, Waiting};
 
 /// Commands handled between two looks at anything else.
 const BATCH: usize = 256;
@@ -83,7 +82,7 @@ struct Task {
     /// Who spoke for a client id of another connection.
     claimed: HashMap<ClientId, PeerId>,
     /// Applied, and neither broadcast nor journalled yet.
-    accepted: Vec<(Option<PeerId>, Bytes)>,
+    accepted: Vec<Accepted>,
     waiting: VecDeque<Waiting>,
     /// Bytes and updates in the log behind the snapshot.
     log_bytes: usize,
@@ -306,6 +305,9 @@ impl Task {
     fn idle_due(&self) -> Option<Instant> {
         if !self.peers.is_empty() || self.compacting.is_some() {
             return None;
+        }
+        if self.app.stopping.is_cancelled() {
+            return Some(self.idle_since);
         }
         let stay = if self.visited && self.existence == Existence::Stored {
             self.app.config.idle_document

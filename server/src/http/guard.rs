@@ -17,6 +17,9 @@ use crate::config::Config;
 /// sockets and requests). A client that is not a browser sends no `Origin` and passes.
 pub async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
+    if app.stopping.is_cancelled() && request.uri().path().starts_with("/api/") {
+        return ApiError::SHUTTING_DOWN.into_response();
+    }
     let refused = if !host_allowed(&app.config, headers) {
         Some(ApiError::HOST)
     } else if !origin_allowed(&app.config, headers) {

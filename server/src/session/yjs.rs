@@ -10,7 +10,7 @@ use futures_util::SinkExt as _;
 use rand::RngExt as _;
 use ropewalk_crdt::protocol;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, interval_at, sleep, timeout};
+use tokio::time::{Instant, interval_at, sleep, sleep_until, timeout};
 
 use super::{Close, Progress};
 use crate::App;
@@ -28,6 +28,9 @@ const NOBODY: &[u8] = &[1, 1, 0];
 const SILENCE: Duration = Duration::from_secs(45);
 /// A peer that is asked whether it still answers has so long.
 const PROBE: Duration = Duration::from_secs(5);
+/// A peer may ask for what it lacks this often; answers cost the more the larger the document. Asking sooner makes
+/// it wait, and nobody else.
+const ASKING: Duration = Duration::from_millis(50);
 /// Frames written before the socket is flushed, at most.
 const COALESCE_FRAMES: usize = 128;
 /// Bytes written before the socket is flushed, about.
@@ -78,6 +81,7 @@ pub async fn run(
         inbox,
         progress,
         admission: None,
+        asked: now,
         heard: now,
         spoke: now,
         pinged: now,
@@ -86,8 +90,10 @@ pub async fn run(
     let end = session.serve(&mut socket, &mut signals).await;
     session.handle.send(Command::Leave(peer));
     drop(session);
-    if let Some(end) = end {
-        close(&mut socket, end).await;
+    match end {
+        Some(end) => close(&mut socket, end).await,
+        // The answer to the peer's own goodbye is still to be written.
+        None => drop(timeout(CLOSING, socket.flush()).await),
     }
 }
 
@@ -99,6 +105,8 @@ struct Session {
     progress: Arc<Progress>,
     /// A frame that waits for room in the mailbox; until it has it, the socket is not read.
     admission: Option<(Frame, Admission)>,
+    /// When the peer may ask again for what it lacks.
+    asked: Instant,
     heard: Instant,
     spoke: Instant,
     pinged: Instant,
@@ -151,7 +159,7 @@ impl Session {
         self.heard = Instant::now();
         self.probe = None;
         match message {
-            Message::Binary(frame) => self.frame(&frame),
+            Message::Binary(frame) => self.frame(&frame).await,
             Message::Text(_) => {
                 self.app.metrics.refused_malformed.add_one();
                 ControlFlow::Break(Some(Close::MALFORMED))
@@ -163,7 +171,7 @@ impl Session {
         }
     }
 
-    fn frame(&mut self, bytes: &Bytes) -> ControlFlow<Option<Close>> {
+    async fn frame(&mut self, bytes: &Bytes) -> ControlFlow<Option<Close>> {
         let metrics = &self.app.metrics;
         metrics.frames_in.add_one();
         metrics.bytes_in.add(bytes.len() as u64);
@@ -180,7 +188,11 @@ impl Session {
             }
         };
         let frame = match message {
-            protocol::Message::Step1(vector) => Frame::Step1(vector),
+            protocol::Message::Step1(vector) => {
+                sleep_until(self.asked).await;
+                self.asked = Instant::now() + ASKING;
+                Frame::Step1(vector)
+            }
             protocol::Message::Step2(update) => Frame::Update(bytes.slice_ref(update)),
             protocol::Message::Update(update) => {
                 if update.len() > self.app.config.max_update_bytes {

@@ -5,26 +5,34 @@ use std::collections::{HashMap, HashSet};
 use bytes::Bytes;
 use ropewalk_crdt::{merge, protocol};
 
-use super::Answer;
+use super::saving::{Accepted, Answer};
 use crate::document::peer::{Peer, PeerId};
 
 /// Sends what was applied to every peer but its sender, who gets it when it is durable.
 ///
 /// All readers share one frame that holds the whole batch; each writer gets one without its own updates.
-pub fn broadcast(peers: &HashMap<PeerId, Peer>, accepted: &[(Option<PeerId>, Bytes)]) {
-    let writers: HashSet<PeerId> = accepted.iter().filter_map(|(peer, _)| *peer).collect();
+pub fn broadcast(peers: &HashMap<PeerId, Peer>, accepted: &[Accepted]) {
+    let writers: HashSet<PeerId> = accepted
+        .iter()
+        .filter_map(|accepted| accepted.from)
+        .collect();
     let mut shared = None;
     for (id, peer) in peers {
         if peer.is_lagging() {
             continue;
         }
         if writers.contains(id) {
-            let others = accepted.iter().filter(|(writer, _)| *writer != Some(*id));
-            let others: Vec<&Bytes> = others.map(|(_, update)| update).collect();
+            let others = accepted
+                .iter()
+                .filter(|accepted| accepted.from != Some(*id));
+            let others: Vec<&Bytes> = others.filter_map(|other| other.news.as_ref()).collect();
             frames(&others).iter().for_each(|frame| peer.send(frame));
         } else {
             let all = shared.get_or_insert_with(|| {
-                let all: Vec<&Bytes> = accepted.iter().map(|(_, update)| update).collect();
+                let all: Vec<&Bytes> = accepted
+                    .iter()
+                    .filter_map(|one| one.news.as_ref())
+                    .collect();
                 frames(&all)
             });
             all.iter().for_each(|frame| peer.send(frame));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, protocol};
 use tokio::time::Instant;
 
-use super::saving::Answer;
+use super::saving::{Accepted, Answer};
 use super::{End, Existence, Task};
 use crate::document::peer::{Peer, PeerId};
 use crate::document::{Frame, Refused};
@@ -89,7 +89,17 @@ impl Task {
                 }
                 if applied.changed {
                     metrics.updates_applied.add_one();
-                    self.accepted.push((Some(peer), update));
+                    let news = applied.integrated.map(Bytes::from);
+                    // What waits is kept as it came; everything else as it was integrated.
+                    let kept = match &news {
+                        Some(news) if !applied.held => news.clone(),
+                        _ => update,
+                    };
+                    self.accepted.push(Accepted {
+                        from: Some(peer),
+                        kept,
+                        news,
+                    });
                 } else {
                     metrics.updates_known.add_one();
                 }

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
+use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, Edit, Unit};
 use tokio::sync::oneshot;
 
-use super::saving::Answer;
+use super::saving::{Accepted, Answer};
 use super::{End, Existence, Task, load, now_ms};
 use crate::document::{Created, Refused, Text, Version};
 use crate::session::Close;
@@ -63,7 +64,12 @@ impl Task {
             }
         };
         // Without text this is an update that says nothing; it still begins the document's log.
-        self.accepted.push((None, update.into()));
+        let kept = Bytes::from(update);
+        self.accepted.push(Accepted {
+            from: None,
+            news: Some(kept.clone()),
+            kept,
+        });
         if self.flush().await.is_break() {
             let _ = reply.send(Err(Refused::Storage));
             return ControlFlow::Break(self.storage_failed());

@@ -12,6 +12,17 @@ use crate::document::{Created, Refused, Text};
 use crate::journal::{Durable, Entry};
 use crate::name::DocumentName;
 
+/// What a document took in, and neither its peers nor the journal know yet.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    /// Who sent it; nobody for the server's own edits.
+    pub(super) from: Option<PeerId>,
+    /// For the journal.
+    pub(super) kept: Bytes,
+    /// For the peers: what was integrated. Nothing while all of it waits for other updates.
+    pub(super) news: Option<Bytes>,
+}
+
 /// Who gets something once the journal holds `sequence`.
 #[derive(Debug)]
 pub(super) struct Waiting {
@@ -103,7 +114,7 @@ impl Task {
         fanout::broadcast(&self.peers, &accepted);
         self.settle_peers();
         let length = self.document.len_utf16(crdt::ROOT);
-        for (peer, update) in accepted {
+        for Accepted { from, kept, news } in accepted {
             let create = if self.existence == Existence::Stored {
                 None
             } else {
@@ -113,15 +124,15 @@ impl Task {
             };
             self.sequence += 1;
             self.log_updates += 1;
-            self.log_bytes += update.len();
-            if let Some(peer) = peer {
-                let what = Answer::Echo(peer, update.clone());
+            self.log_bytes += kept.len();
+            if let Some(peer) = from {
+                let what = Answer::Echo(peer, news.unwrap_or_else(|| kept.clone()));
                 self.waiting.push_back(Waiting {
                     sequence: self.sequence,
                     what,
                 });
             }
-            self.journal(create, update, length).await?;
+            self.journal(create, kept, length).await?;
         }
         ControlFlow::Continue(())
     }
