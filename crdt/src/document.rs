@@ -107,7 +107,7 @@ impl Document {
             });
         }
         while reader.remaining() > 0 {
-            document.admit(reader.buf()?, Trust::Lenient)?;
+            document.admit(reader.buf()?, Trust::Lenient, |_| false)?;
         }
         document.weight = Weight {
             measured: state.len() as u64,
@@ -127,12 +127,33 @@ impl Document {
     /// The cost grows with the update and with the number of concurrent insertions at the same
     /// place, not with the document.
     pub fn apply(&mut self, update: &[u8]) -> Result<Applied, Error> {
-        self.admit(update, Trust::Strict)
+        self.admit(update, Trust::Strict, |_| false)
     }
 
-    fn admit(&mut self, update: &[u8], trust: Trust) -> Result<Applied, Error> {
+    /// As [`Document::apply`], unless the update has new units of a client that is `foreign` to whoever sent it:
+    /// whoever writes under the next clocks of somebody else takes the place of what they are about to write.
+    pub fn apply_from(
+        &mut self,
+        update: &[u8],
+        foreign: impl Fn(ClientId) -> bool,
+    ) -> Result<Applied, Error> {
+        self.admit(update, Trust::Strict, foreign)
+    }
+
+    fn admit(
+        &mut self,
+        update: &[u8],
+        trust: Trust,
+        foreign: impl Fn(ClientId) -> bool,
+    ) -> Result<Applied, Error> {
         self.engine.alive()?;
         let update = Update::decode(update, &self.limits)?;
+        for section in &update.sections {
+            let client = section.client;
+            if section.end > self.ledger.end(client) && foreign(client) {
+                return Err(Error::Foreign { client });
+            }
+        }
         if let Some((_, what)) = REFUSED.iter().find(|(kind, _)| update.holds(*kind)) {
             return Err(Error::Unsupported { what });
         }

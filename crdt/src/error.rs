@@ -27,6 +27,12 @@ pub enum Error {
         /// The kind of content.
         what: &'static str,
     },
+    /// The update writes under a client id that belongs to somebody else.
+    #[error("client {client} belongs to somebody else")]
+    Foreign {
+        /// The client id.
+        client: u64,
+    },
     /// The update depends on others that have not come, and no more may wait for them.
     #[error("too much waits for missing updates: {pieces} pieces, {bytes} bytes")]
     HeldFull {
@@ -70,6 +76,7 @@ impl Error {
             Error::Malformed { .. } => "malformed",
             Error::TooLarge { .. } => "too_large",
             Error::Unsupported { .. } => "unsupported",
+            Error::Foreign { .. } => "foreign",
             Error::HeldFull { .. } => "held_full",
             Error::Stale => "stale",
             Error::OutOfRange { .. } => "out_of_range",

@@ -14,6 +14,8 @@ const MAX_LEFT: usize = 1024;
 /// What came of an announcement.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Announced {
+    /// The id, if the announcement is of one present state and no more. Clients introduce themselves so.
+    pub only: Option<ClientId>,
     /// Ids whose state is another than before, removed ones included.
     pub changed: Vec<ClientId>,
     /// Ids of other connections for which something new was said. That is ignored. What repeats the known is not
@@ -52,7 +54,14 @@ impl Presence {
     /// Takes in the states that connection `owner` announces. On an error nothing has changed.
     pub fn announce(&mut self, owner: u64, body: &[u8]) -> Result<Announced, Error> {
         let entries = decode(body)?;
-        let mut announced = Announced::default();
+        let only = match entries[..] {
+            [(id, _, Some(_))] => Some(id),
+            _ => None,
+        };
+        let mut announced = Announced {
+            only,
+            ..Announced::default()
+        };
         let mut ids = self.owned.get(&owner).cloned().unwrap_or_default();
         for &(id, clock, json) in &entries {
             if self.is_new(owner, id, clock, json) {

@@ -86,8 +86,8 @@ pub struct Metrics {
     pub resyncs: Counter,
     /// Peers let go because they did not read or did not answer.
     pub peers_stalled: Counter,
-    /// Awareness states ignored because another connection owns the client id.
-    pub presence_contested: Counter,
+    /// Times a connection spoke for a client id of another one, and was ignored or refused.
+    pub contested: Counter,
     /// Documents loaded from storage or begun.
     pub documents_opened: Counter,
     /// Documents retired when idle.
@@ -196,9 +196,9 @@ impl Metrics {
                 &self.peers_stalled,
             ),
             (
-                "presence_contested_total",
-                "Awareness states ignored because another connection owns the client id.",
-                &self.presence_contested,
+                "contested_total",
+                "Times a connection spoke for a client id of another one, and was ignored or refused.",
+                &self.contested,
             ),
             (
                 "documents_opened_total",

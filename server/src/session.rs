@@ -67,6 +67,12 @@ impl Close {
         code: 1013,
         reason: "not reading",
     };
+    /// The update writes under a client id that another open connection introduced. If that connection is what is
+    /// left of this one's past, it is found out soon: come back.
+    pub const FOREIGN: Self = Self {
+        code: 1013,
+        reason: "this client id is in use",
+    };
     /// More waits for what never came than the document holds; come back and sync.
     pub const HELD_FULL: Self = Self {
         code: 1013,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
-use ropewalk_crdt::VersionVector;
+use ropewalk_crdt::{ClientId, VersionVector};
 use tokio::sync::{mpsc, watch};
 
 use crate::session::Close;
@@ -132,6 +132,8 @@ pub struct Peer {
     outbox: Outbox,
     /// While it lags: the version it has, and whether it asked for what it lacks.
     lagging: Option<VersionVector>,
+    /// The client id it introduced itself with.
+    pub introduced: Option<ClientId>,
     /// The newest marker that became durable while it lagged.
     saved: Option<Bytes>,
 }
@@ -142,6 +144,7 @@ impl Peer {
         Self {
             outbox,
             lagging: None,
+            introduced: None,
             saved: None,
         }
     }

@@ -74,6 +74,8 @@ struct Task {
     durable: (watch::Sender<Durable>, watch::Receiver<Durable>),
     peers: HashMap<PeerId, Peer>,
     presence: Presence,
+    /// Who writes under which client id: the connection that introduced itself with it first.
+    writers: HashMap<ClientId, PeerId>,
     /// Client ids whose state has changed since the last awareness frame.
     present: HashSet<ClientId>,
     presence_due: Option<Instant>,
@@ -166,6 +168,7 @@ impl Task {
             durable: watch::channel(Durable::Through(loaded.sequence)),
             peers: HashMap::new(),
             presence: Presence::default(),
+            writers: HashMap::new(),
             present: HashSet::new(),
             presence_due: None,
             presence_sent: now.checked_sub(PRESENCE_INTERVAL).unwrap_or(now),

@@ -38,7 +38,10 @@ pub async fn check(State(app): State<Arc<App>>, request: Request, next: Next) ->
 
 fn host(headers: &HeaderMap) -> Option<Authority> {
     let mut hosts = headers.get_all(header::HOST).iter();
-    let host = hosts.next()?.to_str().ok()?.parse().ok()?;
+    let host: Authority = hosts.next()?.to_str().ok()?.parse().ok()?;
+    if host.as_str().contains('@') {
+        return None;
+    }
     hosts.next().is_none().then_some(host)
 }
 
@@ -135,6 +138,7 @@ mod tests {
             "localhost.evil.example",
             "10.0.0.1",
             "",
+            "evil@localhost:4880",
         ] {
             assert!(
                 !host_allowed(&config, &headers(&[(header::HOST, name)])),

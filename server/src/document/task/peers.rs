@@ -38,8 +38,11 @@ impl Task {
     }
 
     pub(super) fn leave(&mut self, peer: PeerId) {
-        if self.peers.remove(&peer).is_none() {
+        let Some(gone) = self.peers.remove(&peer) else {
             return;
+        };
+        if let Some(client) = gone.introduced {
+            self.release(peer, client);
         }
         self.handle.people.store(self.peers.len(), Relaxed);
         self.idle_since = Instant::now();
@@ -82,7 +85,9 @@ impl Task {
 
     pub(super) async fn update(&mut self, peer: PeerId, update: Bytes) -> ControlFlow<End> {
         let metrics = &self.app.metrics;
-        match self.document.apply(&update) {
+        let writers = &self.writers;
+        let foreign = |client| writers.get(&client).is_some_and(|writer| *writer != peer);
+        match self.document.apply_from(&update, foreign) {
             Ok(applied) => {
                 if applied.held {
                     metrics.updates_held.add_one();
@@ -108,6 +113,18 @@ impl Task {
             Err(crdt::Error::Engine) => {
                 self.close(peer, Close::MALFORMED);
                 ControlFlow::Break(self.reload().await)
+            }
+            Err(crdt::Error::Foreign { client }) => {
+                tracing::info!(
+                    peer,
+                    client,
+                    "update under another connection's client id refused"
+                );
+                if let Some(owner) = self.writers.get(&client).copied() {
+                    self.contested(peer, owner, client);
+                }
+                self.close(peer, Close::FOREIGN);
+                ControlFlow::Continue(())
             }
             Err(error) => {
                 tracing::info!(peer, code = error.code(), %error, "update refused");

@@ -19,8 +19,13 @@ impl Task {
     pub(super) fn announce(&mut self, peer: PeerId, body: &[u8]) {
         match self.presence.announce(peer, body) {
             Ok(announced) => {
+                if let Some(client) = announced.only {
+                    self.introduce(peer, client);
+                }
                 for client in announced.contested {
-                    self.contested(peer, client);
+                    if let Some(owner) = self.presence.owner(client) {
+                        self.contested(peer, owner, client);
+                    }
                 }
                 self.presence_changed(announced.changed);
             }
@@ -41,13 +46,37 @@ impl Task {
         }
     }
 
-    /// A peer spoke for a client id of another connection. That is ignored; but the other connection may be the
-    /// same tab's before its line broke, so it has to show that it still answers.
-    pub(super) fn contested(&mut self, claimant: PeerId, client: ClientId) {
-        self.app.metrics.presence_contested.add_one();
-        let Some(owner) = self.presence.owner(client) else {
+    /// The first state that a Yjs client announces is its own, alone. From then on the client id is its connection's:
+    /// nobody else writes under it while that is open. Who never introduces itself is not protected.
+    fn introduce(&mut self, id: PeerId, client: ClientId) {
+        let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
+        if peer.introduced.is_none() {
+            peer.introduced = Some(client);
+            self.writers.entry(client).or_insert(id);
+        }
+    }
+
+    /// A connection is gone: its client id goes to whoever else introduced itself with it.
+    pub(super) fn release(&mut self, id: PeerId, client: ClientId) {
+        if self.writers.get(&client) != Some(&id) {
+            return;
+        }
+        self.writers.remove(&client);
+        let next = self
+            .peers
+            .iter()
+            .find(|(_, peer)| peer.introduced == Some(client));
+        if let Some((next, _)) = next {
+            self.writers.insert(client, *next);
+        }
+    }
+
+    /// A peer spoke for a client id of another connection. That is ignored; but the other connection may be the
+    /// same tab's before its line broke, so it has to show that it still answers.
+    pub(super) fn contested(&mut self, claimant: PeerId, owner: PeerId, client: ClientId) {
+        self.app.metrics.contested.add_one();
         self.claimed.insert(client, claimant);
         let now = Instant::now();
         let asked = self.probed.get(&owner).copied();
