@@ -332,6 +332,50 @@ fn h8_what_is_accepted_can_be_encoded_and_opened() {
 }
 
 #[test]
+fn h8b_a_crowd_at_one_place_is_bounded() {
+    child::run(
+        "hazards::h8b_a_crowd_at_one_place_is_bounded",
+        SECONDS,
+        || {
+            // Each before the first character, and none in sight of another: the right neighbours
+            // differ, so that an engine goes past all that came before.
+            let crowd = |count: u64, first: u64| {
+                let mut out = vec![1];
+                var(&mut out, count);
+                out.push(5);
+                var(&mut out, first);
+                for clock in first..first + count {
+                    out.extend_from_slice(&[0x44, 9]);
+                    var(&mut out, clock % 7 + 5);
+                    string(&mut out, "x");
+                }
+                out.push(0);
+                out
+            };
+            let mut document = honest();
+            let time = timed(|| {
+                let error = document.apply(&crowd(100_000, 0)).unwrap_err();
+                assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+            });
+            assert!(time < Duration::from_secs(5), "{time:?}");
+            assert_intact(&mut document);
+            document.apply(&crowd(3_000, 0)).unwrap();
+            let text = document.text(ROOT).unwrap().to_string();
+            assert_eq!(text.replace('x', ""), TEXT);
+            // Writing one line above the other is no crowd: each sees the last.
+            let mut honest = honest();
+            let peer = Doc::with_client_id(7);
+            let root = peer.get_or_insert_text(ROOT);
+            let mut txn = peer.transact_mut();
+            for _ in 0..20_000 {
+                root.insert(&mut txn, 0, "x");
+            }
+            honest.apply(&txn.encode_update_v1()).unwrap();
+        },
+    );
+}
+
+#[test]
 fn h9_truncated_frames_and_updates_are_refused() {
     child::run(
         "hazards::h9_truncated_frames_and_updates_are_refused",

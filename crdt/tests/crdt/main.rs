@@ -4,6 +4,7 @@
 mod child;
 mod clocks;
 mod convergence;
+mod cost;
 mod edits;
 mod frames;
 mod hazards;

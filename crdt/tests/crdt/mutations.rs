@@ -6,7 +6,7 @@ use ropewalk_crdt::update::Update;
 use ropewalk_crdt::{Document, Error, Limits, ROOT};
 
 /// Sequences that a plain test run makes; more by `ROPEWALK_FUZZ_SEQUENCES`.
-const SEQUENCES: u64 = 3_000;
+const SEQUENCES: u64 = 2_000;
 
 fn sequences() -> u64 {
     let more = std::env::var("ROPEWALK_FUZZ_SEQUENCES");

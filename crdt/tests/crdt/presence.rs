@@ -14,15 +14,37 @@ fn body(states: &[(u64, u64, &str)]) -> Vec<u8> {
     out
 }
 
+/// What came of an announcement, but for whether it introduces somebody.
 fn say(presence: &mut Presence, owner: u64, states: &[(u64, u64, &str)]) -> Announced {
-    presence.announce(owner, &body(states)).unwrap()
+    Announced {
+        only: None,
+        ..presence.announce(owner, &body(states)).unwrap()
+    }
 }
 
 fn changed(ids: &[u64]) -> Announced {
     Announced {
         changed: ids.to_vec(),
-        contested: vec![],
+        ..Announced::default()
     }
+}
+
+#[test]
+fn one_present_state_alone_introduces_somebody() {
+    let mut presence = Presence::new();
+    let mut only = |states: &[(u64, u64, &str)]| {
+        let announced = presence.announce(1, &body(states)).unwrap();
+        announced.only
+    };
+    assert_eq!(only(&[(7, 1, "{}")]), Some(7));
+    assert_eq!(
+        only(&[(7, 1, "{}")]),
+        Some(7),
+        "also when it says nothing new"
+    );
+    assert_eq!(only(&[(7, 2, "null")]), None);
+    assert_eq!(only(&[(7, 3, "{}"), (8, 1, "{}")]), None);
+    assert_eq!(only(&[]), None);
 }
 
 #[test]
