@@ -98,7 +98,7 @@ export class Visitor {
 
   /** The names at the carets of others that are in sight. */
   async carets() {
-    return this.page.locator('.rw-caret').allTextContents()
+    return this.page.getByTestId('caret').evaluateAll((all) => all.map((caret) => caret.dataset.name))
   }
 
   /** Everyone present, by name; oneself is not among them. */

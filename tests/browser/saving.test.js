@@ -16,7 +16,7 @@ describe('saving', { concurrency: 2 }, () => {
     for (let i = 0; i < 5; i++) {
       await ann.type(`${i} `)
       await ann.untilState('saving', 'saved')
-      await until('saved', async () => /^(State: )?\s*Saved/.test(await ann.stateWords()))
+      await until('saved', async () => /Saved/.test(await ann.stateWords()))
       const shown = await ann.text()
       await server.kill()
       await server.startAgain()

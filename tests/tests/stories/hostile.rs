@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ropewalk_tests::client::{ROOT, edit_doc, new_doc};
+use ropewalk_tests::client::{ROOT, edit_doc, new_doc, text_of};
 use ropewalk_tests::frames::{self, put_buf, put_uint};
 use ropewalk_tests::{Client, Closed, Ropewalk, Socket};
 use yrs::block::ClientID;
@@ -29,6 +29,13 @@ async fn send_all(server: &Ropewalk, name: &str, all: &[Vec<u8>]) -> Option<Clos
 
 /// Sends updates; a refusal must be one that stops the client, or tells it to come back later.
 async fn attack(server: &mut Ropewalk, name: &str, what: &str, updates: &[Vec<u8>]) {
+    println!(
+        "{what}: {:02x?}",
+        updates
+            .iter()
+            .map(|u| &u[..u.len().min(60)])
+            .collect::<Vec<_>>()
+    );
     for wrap in [frames::update, frames::step2] {
         let all: Vec<_> = updates.iter().map(|update| wrap(update)).collect();
         let closed = send_all(server, name, &all).await;
@@ -85,17 +92,65 @@ async fn nobody_writes_under_a_connected_persons_client_id() {
     ann.insert(0, "ann");
     ann.all_saved().await;
     bob.until_text("ann").await;
-    // The very next clock of client 5: if it were taken, Ann's own next words would be dropped as known.
+    // Her words are under way when somebody else takes the clocks that they have.
+    let words = ann.edit_silently(|text, txn| text.insert(txn, 3, " goes on"));
     let forged = one_struct(5, 3, &letter(Some((5, 2)), None));
     attack(&mut server, name, "the next clock of client 5", &[forged]).await;
-    ann.append(" goes on");
+    ann.send(frames::update(&words));
     ann.all_saved().await;
-    bob.until_contains("goes on").await;
-    assert!(
-        server.text(name).await.contains("goes on"),
-        "{}",
-        server.text(name).await
-    );
+    bob.until_contains(" goes on").await;
+    assert_eq!(server.text(name).await, "ann goes on");
+}
+
+/// What waits for its neighbours may be sent in two versions under the same clocks. Whichever is taken, it is the
+/// same one for all.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_versions_of_what_waits_do_not_part_people() {
+    let mut server = Ropewalk::start().await;
+    let first = one_struct(800, 0, &{
+        let mut body = vec![4, 1];
+        put_buf(&mut body, ROOT.as_bytes());
+        put_buf(&mut body, b"abc");
+        body
+    });
+    let second = |clock: u64, text: &str| {
+        let mut body = vec![0x84];
+        put_uint(&mut body, 800);
+        put_uint(&mut body, clock - 1);
+        put_buf(&mut body, text.as_bytes());
+        one_struct(800, clock, &body)
+    };
+    let gone = |clock: u64, length: u8| one_struct(800, clock, &[0, length]);
+    let versions = [
+        vec![second(3, "X"), second(3, "Y")],
+        vec![second(3, "YZ"), second(3, "X")],
+        vec![second(3, "X"), second(3, "YZW")],
+        vec![second(4, "12"), second(3, "xyz"), second(3, "XYZ")],
+        vec![gone(3, 2), second(3, "XY")],
+        vec![second(3, "XY"), gone(3, 2)],
+    ];
+    for (i, waiting) in versions.iter().enumerate() {
+        let name = format!("versions/{i}");
+        let ann = Client::join(&server, &name).await;
+        let mut mallory = Socket::open(&server, &name).await;
+        for update in waiting.iter().chain([&first]) {
+            mallory.send(frames::update(update)).await;
+        }
+        ann.until("the first words", |_, doc| {
+            text_of(doc).contains("abc").then_some(())
+        })
+        .await;
+        ann.append("!");
+        ann.all_saved().await;
+        let text = server.text(&name).await;
+        assert_eq!(ann.text(), text, "version {i}: who was there all along");
+        assert_eq!(
+            Client::join(&server, &name).await.text(),
+            text,
+            "version {i}: who comes later"
+        );
+    }
+    assert!(server.runs());
 }
 
 #[tokio::test(flavor = "multi_thread")]

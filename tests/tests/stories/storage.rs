@@ -57,8 +57,17 @@ async fn while_storage_fails_nobody_is_told_of_an_empty_document() {
     let ann = Client::join(&server, "never empty").await;
     ann.insert(0, "what is there");
     ann.all_saved().await;
+    let bob = Client::join(&server, "another").await;
     break_storage(&server).await;
-    ann.closed().await;
+    for (client, what) in [(&ann, "ann"), (&bob, "bob")] {
+        client.append(" and more");
+        let marker = client.mark();
+        assert_eq!(client.closed().await.code, 1011, "{what}");
+        assert!(
+            !client.look(|state| state.saved.contains(&marker)),
+            "{what}"
+        );
+    }
 
     // Every way to look at it says that storage does not answer, or tells the truth.
     let text = server.get("/api/documents/never%20empty/text").await;
