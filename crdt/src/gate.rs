@@ -400,6 +400,11 @@ impl<'g> Gate<'g> {
             (None, None, Some(parent)) => self.ledger.place_in(parent, block.key),
             (None, None, None) => Ok(GONE),
             (Some(only), None, _) | (None, Some(only), _) => Ok(self.ledger.place(only)),
+            // Nobody writes between a unit and itself; where that is depends on who is asked when.
+            (Some(origin), Some(right), _) if origin == right => Err(Error::Malformed {
+                what: "two neighbours",
+                at: 0,
+            }),
             (Some(origin), Some(right), _) => {
                 match (self.ledger.place(origin), self.ledger.place(right)) {
                     // As in Yjs: next to something forgotten, it is forgotten too.

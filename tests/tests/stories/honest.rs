@@ -19,6 +19,9 @@ impl HonestPair {
     pub async fn start(server: &Ropewalk, name: &str) -> Self {
         let ann = Client::join_as(server, name, 5).await;
         let bob = Client::join_as(server, name, 6).await;
+        // As Yjs clients do when they connect: the client ids are theirs from here on.
+        ann.announce(r#"{"user":{"name":"ann"}}"#);
+        bob.announce(r#"{"user":{"name":"bob"}}"#);
         let (stop, rounds) = (
             Arc::new(AtomicBool::new(false)),
             Arc::new(AtomicUsize::new(0)),
