@@ -17,7 +17,7 @@ const LOCK: &str = "ropewalk.lock";
 const NEW: &str = "ropewalk.db.new";
 /// Files larger than this, in bytes, are not read from end to end on opening; every row is still checked when read.
 /// What only the whole check finds is an index that lost a name: its document would look as if it never was.
-const CHECKED_WHOLE: u64 = 256 << 20;
+const CHECKED_WHOLE: u64 = 1 << 30;
 
 /// Why a data folder was not opened. The database was not changed.
 #[derive(Debug, Error)]
