@@ -11,7 +11,7 @@ use crate::storage::sqlite::OpenError;
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {addr}: {source}")]
+    #[error("cannot listen on {addr}")]
     Listen {
         /// As it was configured.
         addr: SocketAddr,

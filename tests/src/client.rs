@@ -439,7 +439,7 @@ pub fn text_of(doc: &Doc) -> String {
 }
 
 fn short(text: &str) -> String {
-    let head: String = text.chars().take(60).collect();
+    let head: String = text.chars().take(200).collect();
     if head.len() < text.len() {
         head + "…"
     } else {

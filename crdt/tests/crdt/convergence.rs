@@ -81,6 +81,14 @@ proptest! {
         let state = restarted.encode().unwrap();
         prop_assert!(!restarted.apply(&state).unwrap().changed);
 
+        // One that knows a part hears all in one update: structs that it knows half of as well.
+        let mut behind = Document::new(1);
+        for update in &shuffled[..rng.below(shuffled.len())] {
+            behind.apply(update).unwrap();
+        }
+        behind.apply(&state).unwrap();
+        assert_is(&mut behind, &honest, "behind, then all at once");
+
         // In batches: merged where that is possible, one by one where it is not.
         let mut batched = Document::new(1);
         let mut left = &honest.updates[..];
@@ -162,4 +170,23 @@ fn merging_needs_neighbours_that_join() {
     assert_eq!(merge(&[first, b"\x01"]), None);
     assert_eq!(merge(&[]), Some(vec![0, 0]));
     assert_eq!(merge(&[first, first]), merge(&[first]));
+}
+
+#[test]
+fn a_struct_that_is_known_in_part_brings_the_rest() {
+    // "a😀b" of client 7, cut after each unit; half a surrogate pair is a replacement character.
+    let part = |text: &str| {
+        let mut out = vec![1, 1, 7, 0, 4, 1, 4, b't', b'e', b'x', b't'];
+        crate::hostile::string(&mut out, text);
+        out.push(0);
+        out
+    };
+    for (known, whole) in [("a", "a😀b"), ("ax", "ax\u{fffd}b"), ("a😀", "a😀b")] {
+        let mut document = Document::new(1);
+        document.apply(&part(known)).unwrap();
+        assert!(document.apply(&part("a😀b")).unwrap().changed);
+        assert_eq!(document.text(ROOT).unwrap().to_string(), whole);
+        assert_eq!(document.version().vector.get(7), 4);
+        assert!(!document.apply(&part("a😀b")).unwrap().changed);
+    }
 }

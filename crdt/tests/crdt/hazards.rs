@@ -376,6 +376,21 @@ fn h8b_a_crowd_at_one_place_is_bounded() {
 }
 
 #[test]
+fn h8_several_values_under_one_key_stay_as_they_are() {
+    let name = "hazards::h8_several_values_under_one_key_stay_as_they_are";
+    child::run(name, SECONDS, || {
+        let mut document = honest();
+        let mut values = vec![1, 1, 5, 0, 0x24, 1, 3, b'm', b'a', b'p'];
+        string(&mut values, "k");
+        string(&mut values, "several units");
+        values.push(0);
+        document.apply(&values).unwrap();
+        document.apply(&bytes("0001050202030902")).unwrap();
+        assert_intact(&mut document);
+    });
+}
+
+#[test]
 fn h9_truncated_frames_and_updates_are_refused() {
     child::run(
         "hazards::h9_truncated_frames_and_updates_are_refused",

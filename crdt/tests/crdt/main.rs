@@ -5,6 +5,7 @@ mod child;
 mod clocks;
 mod convergence;
 mod cost;
+mod deletes;
 mod edits;
 mod frames;
 mod hazards;

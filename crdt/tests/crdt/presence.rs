@@ -78,6 +78,8 @@ fn an_id_belongs_to_who_was_first() {
     let heard = say(&mut presence, 2, &[(7, 9, "null"), (8, 1, "{}")]);
     assert_eq!(heard.changed, [8]);
     assert_eq!(heard.contested, [7]);
+    let repeated = say(&mut presence, 2, &[(7, 1, "{}")]);
+    assert_eq!(repeated, changed(&[]), "what is known already is no claim");
     assert_eq!(presence.all(), body(&[(7, 1, "{}"), (8, 1, "{}")]));
     assert_eq!(presence.people(), 2);
 }
