@@ -160,37 +160,38 @@ async fn two_versions_of_what_waits_do_not_part_people() {
 async fn neighbours_in_the_wrong_order_do_not_part_people() {
     let mut server = Ropewalk::start().await;
     let wrong = [
-        ("right before left", Some((5, 2)), Some((5, 0))),
-        ("left is right", Some((5, 1)), Some((5, 1))),
-        ("right is far before left", Some((6, 2)), Some((5, 0))),
-        (
-            "right is deleted and before left",
-            Some((5, 2)),
-            Some((5, 4)),
-        ),
+        ("right before left", (5, 2), (5, 0)),
+        ("left is right", (5, 1), (5, 1)),
+        ("right is far before left", (6, 2), (5, 0)),
+        ("right is deleted and before left", (5, 2), (5, 1)),
+        ("right is just before left", (6, 0), (5, 2)),
     ];
     for (what, left, right) in wrong {
         let ann = Client::join_as(&server, what, 5).await;
         let bob = Client::join_as(&server, what, 6).await;
-        ann.insert(0, "01_a45");
-        ann.remove(2, 1);
+        ann.insert(0, "w0 ");
+        bob.until_text("w0 ").await;
+        bob.append("w1 ");
+        ann.until_text("w0 w1 ").await;
+        ann.remove(1, 1);
         ann.all_saved().await;
-        bob.until_text("01a45").await;
-        for i in 0..3 {
-            bob.insert(i * 2, "b");
-        }
-        bob.all_saved().await;
-        let update = one_struct(700, 0, &letter(left, right));
+        // Both write something before they have heard of the letter.
+        let here = ann.edit_silently(|text, txn| {
+            text.insert(txn, 1, "here");
+            text.insert(txn, 9, "there");
+        });
+        let there = bob.edit_silently(|text, txn| text.insert(txn, 0, "over "));
+        let update = one_struct(700, 0, &letter(Some(left), Some(right)));
         attack(&mut server, what, what, &[update]).await;
-        bob.append("!");
-        bob.all_saved().await;
-        ann.until("the last letter", |_, doc| {
-            text_of(doc).ends_with('!').then_some(())
-        })
-        .await;
+        ann.send(frames::update(&here));
+        bob.send(frames::update(&there));
         ann.all_saved().await;
+        bob.all_saved().await;
+        ann.until_contains("over ").await;
+        bob.until_contains("there").await;
         let text = server.text(what).await;
         let late = Client::join(&server, what).await.text();
+        println!("{what}: {text:?}");
         assert_eq!(
             (ann.text(), bob.text(), late),
             (text.clone(), text.clone(), text),
