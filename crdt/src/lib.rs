@@ -15,9 +15,12 @@
 //!
 //! **What it is not good at.** Formatting, subdocuments, links, XML hooks and the JSON content of
 //! Yjs before 13 are refused as [`Error::Unsupported`]; plain text, embedded values, arrays, maps
-//! and XML elements work. Update format v2 is not read. An insertion by [`Document::edit`] looks
-//! for its place along the whole document. Who may speak for which client id is not its question:
-//! the caller has to know.
+//! and XML elements work. An embedded string reads as text, every other embedded value as U+FFFC.
+//! Update format v2 is not read. An insertion by [`Document::edit`] looks for its place along the
+//! whole document. Who may speak for which client id is not its question: the caller has to know.
+//! A peer may claim neighbours that contradict one another: no text is lost by it, but the order
+//! of what lies between them may differ from one opening to the next, as in Yjs. How far the engine
+//! searches for a place is bounded for a crowd behind one unit, not for every shape.
 
 mod deletes;
 mod document;

@@ -15,19 +15,19 @@ pub fn merge(updates: &[&[u8]]) -> Option<Vec<u8>> {
     for update in updates {
         composer.add(&Update::decode(update, &Limits::NONE).ok()?);
     }
-    composer.write(false)
+    composer.write()
 }
 
 /// Structs and deletes to be written as one update.
 #[derive(Default)]
-pub(crate) struct Composer<'a> {
+struct Composer<'a> {
     /// Runs of structs without a skip, by client and then by first clock.
     runs: BTreeMap<ClientId, Vec<Section<'a>>>,
-    pub(crate) deletes: DeleteSet,
+    deletes: DeleteSet,
 }
 
 impl<'a> Composer<'a> {
-    pub(crate) fn add(&mut self, update: &Update<'a>) {
+    fn add(&mut self, update: &Update<'a>) {
         for section in &update.sections {
             self.add_section(section);
         }
@@ -35,7 +35,7 @@ impl<'a> Composer<'a> {
     }
 
     /// Adds the structs of a section, cut at its skips.
-    pub(crate) fn add_section(&mut self, section: &Section<'a>) {
+    fn add_section(&mut self, section: &Section<'a>) {
         let mut structs = section.structs();
         let mut run: Option<(u32, usize, &'a [u8])> = None;
         loop {
@@ -63,9 +63,8 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// Writes the update; with `gaps`, skips stand for what is missing between two runs of a
-    /// client, without it there is no such update.
-    pub(crate) fn write(mut self, gaps: bool) -> Option<Vec<u8>> {
+    /// Writes the update; None when something is missing between two runs of a client.
+    fn write(mut self) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         self.runs
             .retain(|_, runs| runs.iter().any(|run| run.end > run.clock));
@@ -74,7 +73,7 @@ impl<'a> Composer<'a> {
             runs.sort_by_key(|run| run.clock);
             let mut pen = Pen::default();
             for block in runs.iter().flat_map(Section::structs) {
-                pen.put(&block, gaps)?;
+                pen.put(&block)?;
             }
             pen.finish(client, &mut out);
         }
@@ -85,7 +84,7 @@ impl<'a> Composer<'a> {
 
 /// The section of one client while it is written.
 #[derive(Default)]
-pub(crate) struct Pen {
+struct Pen {
     /// Clock of the first struct and the clock after the last, once there is one.
     span: Option<(u32, u32)>,
     count: usize,
@@ -93,21 +92,16 @@ pub(crate) struct Pen {
 }
 
 impl Pen {
-    /// Appends what of `block` is not yet written. None when there would be a gap, unless `gaps`.
-    fn put(&mut self, block: &Struct<'_>, gaps: bool) -> Option<()> {
+    /// Appends what of `block` is not yet written. None when there would be a gap.
+    fn put(&mut self, block: &Struct<'_>) -> Option<()> {
         let (start, next) = self.span.unwrap_or((block.clock, block.clock));
         if block.end() <= next {
             return Some(());
         }
         if block.clock > next {
-            if !gaps {
-                return None;
-            }
-            self.bytes.push(Kind::Skip as u8);
-            write_var(&mut self.bytes, u64::from(block.clock - next));
-            self.count += 1;
+            return None;
         }
-        block.write_from(next.saturating_sub(block.clock), &mut self.bytes);
+        block.write_from(next - block.clock, &mut self.bytes);
         self.count += 1;
         self.span = Some((start, block.end()));
         Some(())

@@ -165,6 +165,19 @@ fn h4_values_nested_deeply() {
             out.extend_from_slice(&[126, 0]);
             out
         };
+        let object = |depth: usize| {
+            let mut out = vec![1, 1, 5, 0, 8, 1];
+            string(&mut out, "list");
+            out.push(1);
+            for _ in 1..depth {
+                out.extend_from_slice(&[118, 1, 1, b'k']);
+            }
+            out.extend_from_slice(&[126, 0]);
+            out
+        };
+        malformed(refuse(&object(20_000)));
+        malformed(refuse(&object(65)));
+        honest().apply(&object(64)).unwrap();
         malformed(refuse(&nested(20_000)));
         malformed(refuse(&nested(65)));
         honest().apply(&nested(64)).unwrap();
