@@ -29,11 +29,11 @@ export class Value<T> {
 /** The value inside a component, drawn again when it changes. */
 export function useValue<T>(value: Value<T>): T {
   const [, redraw] = useReducer<number, void>((n) => n + 1, 0)
+  const drawn = value.now
   useEffect(() => {
-    const drawn = value.now
     const stop = value.watch(() => redraw())
     if (!Object.is(drawn, value.now)) redraw()
     return stop
   }, [value])
-  return value.now
+  return drawn
 }

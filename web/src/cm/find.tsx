@@ -57,6 +57,15 @@ class FindPanel implements Panel {
     this.dom.querySelector<HTMLInputElement>('[main-field]')?.select()
   }
 
+  /** Puts in what was typed before the panel was there. */
+  type(text: string): void {
+    const into = this.replacing.now && this.query.now.search ? '.find-with' : '[main-field]'
+    const field = this.dom.querySelector<HTMLInputElement>(into) ?? this.dom.querySelector<HTMLInputElement>('[main-field]')
+    if (!text || !field) return
+    field.setRangeText(text, 0, field.value.length, 'end')
+    field.dispatchEvent(new InputEvent('input', { bubbles: true }))
+  }
+
   update(update: ViewUpdate): void {
     for (const transaction of update.transactions) {
       for (const effect of transaction.effects) if (effect.is(setSearchQuery) && !effect.value.eq(this.query.now)) this.query.set(effect.value)
@@ -171,14 +180,15 @@ export function finding(): Extension {
   ]
 }
 
-export function openFind(view: EditorView, withReplace: boolean): void {
+export function openFind(view: EditorView, withReplace: boolean, typed = ''): void {
   if (withReplace) replacing.set(true)
   openSearchPanel(view)
   panels.get(view)?.select()
+  panels.get(view)?.type(typed)
 }
 
-export function stepFind(view: EditorView, back: boolean): void {
+export function stepFind(view: EditorView, back: boolean, typed = ''): void {
   if (getSearchQuery(view.state).search) (back ? findPrevious : findNext)(view)
-  else openFind(view, false)
+  else openFind(view, false, typed)
 }
 

@@ -11,6 +11,7 @@ import { keep, recall } from '../kept'
 import { splitName } from '../name'
 import { say, Toast } from '../ui/toast'
 import { Value, useValue } from '../value'
+import { Ahead } from './ahead'
 import { Divider } from './divider'
 import { Footer } from './footer'
 import { Header } from './header'
@@ -45,22 +46,36 @@ export function Editor({ name }: { name: string }) {
   const host = useRef<HTMLDivElement>(null)
   const editor = useRef<TextEditor | null>(null)
   const finder = useRef<Promise<typeof import('../cm/find')> | null>(null)
+  const finderHere = useRef(false)
+  const ahead = useRef<Ahead | null>(null)
 
   const loadFind = () =>
     (finder.current ??= import('../cm/find').then((find) => {
       editor.current?.add(find.finding())
+      finderHere.current = true
       return find
     }))
-  const withFind = (use: (find: typeof import('../cm/find'), view: EditorView) => void) => {
-    loadFind().then((find) => editor.current && use(find, editor.current.view)).catch(() => {
+  const withFind = (use: (find: typeof import('../cm/find'), view: EditorView, typed: string) => void) => {
+    if (ahead.current) return
+    if (!finderHere.current) ahead.current = new Ahead('Find')
+    const typed = () => {
+      const was = ahead.current
+      ahead.current = null
+      return was ? was.end() : ''
+    }
+    loadFind().then((find) => {
+      const text = typed()
+      if (editor.current && text !== null) use(find, editor.current.view, text)
+    }).catch(() => {
+      typed()
       finder.current = null
       missing()
     })
   }
 
   const acts: Acts = {
-    find: (replace) => withFind((find, view) => find.openFind(view, replace)),
-    findStep: (back) => withFind((find, view) => find.stepFind(view, back)),
+    find: (replace) => withFind((find, view, typed) => find.openFind(view, replace, typed)),
+    findStep: (back) => withFind((find, view, typed) => find.stepFind(view, back, typed)),
     jump: () => editor.current && setOpen('jump'),
     wrap: () => setWrap((on) => {
       keep(`wrap:${what.style}`, !on)
