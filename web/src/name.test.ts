@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { encodeName, ending, nameFromPath, nameProblem, splitName, suggestName } from './name'
+import { encodeName, ending, nameFromPath, nameProblem, splitName, suggestName, trimName } from './name'
 
 describe('names', () => {
   it('takes paths of any script', () => {
@@ -12,6 +12,11 @@ describe('names', () => {
     for (const name of ['', '/a', 'a/', 'a//b', 'a/./b', '..', 'a\0b', 'a\u0085b', '1/2/3/4/5/6/7/8/9', 'ä'.repeat(257), '\ud800']) {
       expect(nameProblem(name), JSON.stringify(name)).toMatch(/\.$/)
     }
+  })
+
+  it('takes no spaces around a part, and nothing made of spaces', () => {
+    expect(trimName('  my notes / to do.md ')).toBe('my notes/to do.md')
+    for (const name of ['   ', 'a/ ', ' /a', 'a/ /b']) expect(nameProblem(trimName(name)), JSON.stringify(name)).toMatch(/\.$/)
   })
 
   it('survives the way through a URL', () => {

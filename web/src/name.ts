@@ -5,6 +5,11 @@ export const MAX_SEGMENTS = 8
 
 const CONTROL = /\p{Cc}/u
 
+/** The name without the spaces around its parts, which nobody means and nobody sees. */
+export function trimName(name: string): string {
+  return name.split('/').map((segment) => segment.trim()).join('/')
+}
+
 /** Why `name` cannot name a document, or null when it can. */
 export function nameProblem(name: string): string | null {
   if (name === '') return 'Give it a name.'

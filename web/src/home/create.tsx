@@ -1,15 +1,16 @@
 /** Names a new document and opens it. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, createDocument } from '../api'
-import { editPath, nameProblem, suggestName } from '../name'
+import { editPath, nameProblem, suggestName, trimName } from '../name'
 import { Dialog } from '../ui/dialog'
 
 export function Create({ wish, onClose }: { wish: string; onClose: () => void }) {
-  const [name, setName] = useState(() => wish || suggestName())
+  const [typed, setTyped] = useState(() => trimName(wish) || suggestName())
   const [touched, setTouched] = useState(false)
   const [failure, setFailure] = useState<{ name: string; error: ApiError } | null>(null)
   const [busy, setBusy] = useState(false)
   const field = useRef<HTMLInputElement>(null)
+  const name = trimName(typed)
 
   useEffect(() => {
     const dot = name.lastIndexOf('.')
@@ -43,10 +44,10 @@ export function Create({ wish, onClose }: { wish: string; onClose: () => void })
       <form class="create" onSubmit={submit}>
         <label class="label" for="new-name">Name</label>
         <input
-          ref={field} id="new-name" class="field" value={name} autocomplete="off" autocapitalize="off" spellcheck={false}
+          ref={field} id="new-name" class="field" value={typed} autocomplete="off" autocapitalize="off" spellcheck={false}
           aria-invalid={shown !== null && !exists} aria-describedby="new-name-note"
           onInput={(event) => {
-            setName(event.currentTarget.value)
+            setTyped(event.currentTarget.value)
             setTouched(true)
           }}
         />
