@@ -99,7 +99,8 @@ function Find({ panel }: { panel: FindPanel }) {
   const { view } = panel
   const readOnly = view.state.readOnly
   const none = query.search !== '' && found.total === 0
-  const said = !query.valid ? 'Not a valid pattern' : !query.search ? '' : none ? 'No match' : `${found.at ? `${found.at} of ` : ''}${found.total > COUNTED ? `${COUNTED}+` : found.total}`
+  const wrong = query.search !== '' && !query.valid
+  const said = !query.search ? '' : wrong ? 'Not a valid pattern' : none ? 'No match' : `${found.at ? `${found.at} of ` : ''}${found.total > COUNTED ? `${COUNTED}+` : found.total}`
   const toggle = (key: 'caseSensitive' | 'wholeWord' | 'regexp', label: string, sign: string) => (
     <button type="button" class="find-toggle" aria-label={label} title={label} aria-pressed={query[key]} onClick={() => panel.change({ [key]: !query[key] })}>{sign}</button>
   )
@@ -114,7 +115,7 @@ function Find({ panel }: { panel: FindPanel }) {
         <button type="button" class="icon-button" aria-label="Replace" title="Replace" aria-pressed={replacing} disabled={readOnly} onClick={() => panel.replacing.set(!replacing)}><Replace /></button>
         <div class="find-field">
           <input
-            class="field" main-field="true" aria-label="Find" placeholder="Find" autocomplete="off" spellcheck={false} aria-invalid={!query.valid || none}
+            class="field" main-field="true" aria-label="Find" placeholder="Find" autocomplete="off" spellcheck={false} aria-invalid={wrong || none}
             value={query.search} onInput={(event) => panel.change({ search: event.currentTarget.value })} onKeyDown={step}
           />
           <div class="find-toggles">
