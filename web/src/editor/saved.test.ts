@@ -24,7 +24,12 @@ describe('the state line', () => {
   })
 
   it('does not move the time of saving while something is unsaved', () => {
-    expect(after([opened, marker(0, 5), edit, edit, marker(1, 9)]).savedAt).toBe(5)
+    expect(after([opened, edit, marker(1, 5), edit, edit, marker(2, 9)]).savedAt).toBe(5)
+  })
+
+  it('knows no time of saving for a document that was only opened', () => {
+    expect(after([opened, marker(0, 5)]).savedAt).toBeNull()
+    expect(after([opened, edit, marker(1, 5), marker(1, 9)]).savedAt).toBe(5)
   })
 
   it('counts what is unsent, also that of an earlier visit', () => {

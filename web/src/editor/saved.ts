@@ -28,7 +28,7 @@ export interface Saved {
   refusal: Refusal | null
   /** What the server gave as its reason. */
   reason: string
-  /** When the server last confirmed everything, in ms since the epoch. */
+  /** When the server last confirmed the newest edit of this page, in ms since the epoch. */
   savedAt: number | null
   /** The newest edit has waited long for its confirmation. */
   slow: boolean
@@ -61,7 +61,7 @@ export function next(state: Saved, event: Event): Saved {
     case 'marker': {
       if (state.link !== 'open') return state
       const acked = Math.min(state.edits, Math.max(state.acked, event.edit))
-      const savedAt = acked === state.edits ? event.at : state.savedAt
+      const savedAt = acked === state.edits && acked > state.acked ? event.at : state.savedAt
       return { ...state, acked, savedAt, confirmed: true, cause: null, slow: false }
     }
     case 'closed': {

@@ -22,6 +22,8 @@ export class Session {
   readonly saved: Value<Saved>
   /** The text may be shown and edited: it came from the server or from a complete offline copy. */
   readonly ready = new Value(false)
+  /** Nobody has ever written anything here. */
+  readonly blank = new Value(true)
   /** Edits survive closing this page. */
   readonly keepsCopy = new Value(false)
   #page = Math.random().toString(36).slice(2)
@@ -32,6 +34,7 @@ export class Session {
 
   constructor(readonly name: string) {
     this.undo = new UndoManager(this.text, { trackedOrigins: new Set([TYPED]), captureTimeout: 500 })
+    this.doc.once('update', () => this.blank.set(false))
     this.#adopted = adopt(name)
     this.saved = new Value(begin(this.#adopted.total))
     this.#link = new Link(name, this.doc, this.awareness, this.saved)

@@ -9,14 +9,14 @@ import type { Session } from './session'
 /** “Saved” waits this long after the last keystroke, so that the line does not flicker while typing. */
 const CALM_MS = 350
 
-export function words(state: Saved, keepsCopy: boolean): string {
+export function words(state: Saved, keepsCopy: boolean, blank: boolean): string {
   const waiting = unsent(state)
   const left = waiting > 0 ? ` · ${count(waiting, 'unsent edit')}${keepsCopy ? '' : ', only in this window'}` : ''
   switch (kind(state)) {
     case 'connecting': return waiting > 0 ? `Connecting…${left}` : 'Connecting…'
     case 'offline': return `Offline${left}`
     case 'saving': return state.slow ? `Saving takes long${left}` : 'Saving…'
-    case 'saved': return state.savedAt === null ? 'Saved' : `Saved at ${clock(state.savedAt)}`
+    case 'saved': return blank ? 'Nothing to save yet' : state.savedAt === null ? 'Saved' : `Saved at ${clock(state.savedAt)}`
     case 'denied': return `Not allowed${left}`
     case 'deleted': return `Deleted${left}`
     case 'too-large': return `Too large${left}`
@@ -60,6 +60,7 @@ function useShown(session: Session): Saved {
 export function StateLine({ session }: { session: Session }) {
   const state = useShown(session)
   const keepsCopy = useValue(session.keepsCopy)
+  const blank = useValue(session.blank)
   const said = kind(state)
   const before = useRef<Kind>(said)
   useEffect(() => {
@@ -68,14 +69,14 @@ export function StateLine({ session }: { session: Session }) {
     // Saving and saved take turns at every word: only what changes the situation is spoken.
     const quiet = new Set<Kind>(['saving', 'saved', 'connecting'])
     if (was === said || (quiet.has(was) && quiet.has(said))) return
-    if (said !== 'connecting' && said !== 'saving') announce(words(state, keepsCopy))
+    if (said !== 'connecting' && said !== 'saving') announce(words(state, keepsCopy, blank))
     else before.current = was
   }, [said])
   return (
     <div class="state" data-testid="state" data-state={said} title={TITLES[said]}>
       <i aria-hidden="true" />
       <span class="visually-hidden">State: </span>
-      <span class="state-words">{words(state, keepsCopy)}</span>
+      <span class="state-words">{words(state, keepsCopy, blank)}</span>
     </div>
   )
 }
