@@ -26,6 +26,8 @@ function generated(): Person {
 
 /** The person at this browser. */
 export const me = new Value<Person>(remembered())
+/** The colour is one that this person asked for. */
+let chosen = recall<{ chosen?: unknown } | null>('me', null)?.chosen === true
 
 function remembered(): Person {
   const kept = recall<Partial<Person> | null>('me', null)
@@ -39,8 +41,16 @@ function remembered(): Person {
 
 export function rename(person: Person): void {
   const clean = { ...person, name: cleanName(person.name) }
-  keep('me', clean)
+  chosen ||= person.color !== me.now.color
+  keep('me', { ...clean, chosen })
   me.set(clean)
+}
+
+/** Changes a colour that nobody asked for to one that is free, on this page only. */
+export function makeWay(taken: number[]): void {
+  const free = PALETTE.map((_, i) => i).filter((i) => !taken.includes(i))
+  if (chosen || !taken.includes(me.now.color) || free.length === 0) return
+  me.set({ ...me.now, color: free[Math.floor(Math.random() * free.length)]! })
 }
 
 /** A name as it may be shown: no control or direction characters, not too long. */

@@ -5,7 +5,7 @@ import {
   type Doc, type Text,
 } from 'yjs'
 import { announce } from '../announce'
-import { cleanName, me, nearestColor, PALETTE, type Person } from '../person'
+import { cleanName, makeWay, me, nearestColor, PALETTE, type Person } from '../person'
 import { Value } from '../value'
 
 export interface Peer extends Person {
@@ -16,12 +16,15 @@ export interface Peer extends Person {
 const CURSOR_MS = 110
 /** A name is told when its typing pauses. */
 const INTRODUCE_MS = 250
+/** Who is seen within this time was here before, and keeps their colour. */
+const JOINING_MS = 3_000
 /** Comings and goings are told together. */
 const TELL_MS = 1_200
 
 export class Presence {
   readonly peers = new Value<Peer[]>([])
   readonly following = new Value<number | null>(null)
+  #joinedAt = Date.now()
   #introduceTimer = 0
   #cursorTimer = 0
   #cursorAt = 0
@@ -86,6 +89,8 @@ export class Presence {
     peers.sort((a, b) => place(a) - place(b))
     if (JSON.stringify(peers) === JSON.stringify(this.peers.now)) return
     this.peers.set(peers)
+    // Another window of the same person wears the same colour.
+    if (Date.now() - this.#joinedAt < JOINING_MS) makeWay(peers.filter((p) => p.name !== me.now.name).map((p) => p.color))
     if (this.following.now !== null && !peers.some((p) => p.client === this.following.now)) this.follow(null)
     window.clearTimeout(this.#tellTimer)
     this.#tellTimer = window.setTimeout(() => this.#tell(), TELL_MS)
