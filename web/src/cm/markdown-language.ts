@@ -3,7 +3,7 @@
  * the parsers of HTML, CSS and JavaScript along for the tags that may stand in a text.
  */
 import { Language, LanguageDescription, LanguageSupport, ParseContext } from '@codemirror/language'
-import { markdownKeymap, markdownLanguage, pasteURLAsLink } from '@codemirror/lang-markdown'
+import { deleteMarkupBackward, insertNewlineContinueMarkupCommand, markdownLanguage, pasteURLAsLink } from '@codemirror/lang-markdown'
 import { Prec } from '@codemirror/state'
 import { keymap } from '@codemirror/view'
 import { parseCode, type MarkdownParser } from '@lezer/markdown'
@@ -19,6 +19,10 @@ export function markdown(fences: readonly LanguageDescription[]): LanguageSuppor
   const parser = (markdownLanguage.parser as MarkdownParser).configure(fence)
   return new LanguageSupport(new Language(markdownLanguage.data, parser, [], 'markdown'), [
     pasteURLAsLink,
-    Prec.high(keymap.of(markdownKeymap)),
+    Prec.high(keymap.of([
+      // Enter on an empty item ends the list; by default it would first set the items apart.
+      { key: 'Enter', run: insertNewlineContinueMarkupCommand({ nonTightLists: false }) },
+      { key: 'Backspace', run: deleteMarkupBackward },
+    ])),
   ])
 }
