@@ -20,12 +20,14 @@ export function countWords(text: string): number {
   return text.match(WORD)?.length ?? 0
 }
 
+/** Counted anew at most once in this time, also while somebody types on and on. */
 const WAIT_MS = 250
 const SLICE = 100_000
 
 class Counter implements PluginValue {
   #timer = 0
-  #run = 0
+  #stale = false
+  #gone = false
 
   constructor(private readonly view: EditorView, private readonly counts: Value<Counts>) {
     this.#place()
@@ -48,25 +50,29 @@ class Counter implements PluginValue {
   }
 
   #later(ms: number): void {
-    window.clearTimeout(this.#timer)
-    this.#timer = window.setTimeout(() => void this.#count(), ms)
+    this.#stale = true
+    if (!this.#timer) this.#timer = window.setTimeout(() => void this.#count(), ms)
   }
 
   async #count(): Promise<void> {
-    const run = ++this.#run
+    this.#stale = false
     const { doc, selection } = this.view.state
-    const words = await this.#words(doc, 0, doc.length, run)
+    const words = await this.#words(doc, 0, doc.length)
     const selected = { words: 0, characters: 0 }
     for (const { from, to } of selection.ranges) {
-      selected.words += await this.#words(doc, from, to, run)
+      selected.words += await this.#words(doc, from, to)
       selected.characters += to - from
     }
-    if (run === this.#run) this.counts.set({ ...this.counts.now, words, selected: selected.characters ? selected : null })
+    if (this.#gone) return
+    const now = this.view.state.selection
+    this.counts.set({ ...this.counts.now, words, selected: !now.eq(selection) ? this.counts.now.selected : selected.characters ? selected : null })
+    this.#timer = 0
+    if (this.#stale) this.#later(WAIT_MS)
   }
 
-  async #words(doc: Text, from: number, to: number, run: number): Promise<number> {
+  async #words(doc: Text, from: number, to: number): Promise<number> {
     let words = 0
-    for (let at = from; at < to && run === this.#run; ) {
+    for (let at = from; at < to && !this.#gone; ) {
       const end = at + SLICE < to ? Math.min(to, doc.lineAt(at + SLICE).to + 1) : to
       words += countWords(doc.sliceString(at, end))
       at = end
@@ -76,7 +82,7 @@ class Counter implements PluginValue {
   }
 
   destroy(): void {
-    this.#run += 1
+    this.#gone = true
     window.clearTimeout(this.#timer)
   }
 }
