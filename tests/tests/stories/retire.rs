@@ -24,11 +24,12 @@ async fn an_idle_document_is_retired_and_opens_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_typed_just_before_leaving_is_kept() {
-    let server = Ropewalk::with(&["--idle-document-seconds", "1"]).await;
+async fn what_was_typed_just_before_leaving_is_there_for_who_comes_next() {
+    let server = Ropewalk::with(&["--idle-document-seconds", "0"]).await;
     let mut typed = String::new();
-    for i in 0..20 {
+    for i in 0..100 {
         let ann = Client::join(&server, "hasty").await;
+        assert_eq!(ann.text(), typed, "visit {i}");
         let edit = format!("{i} ");
         ann.append(&edit);
         typed.push_str(&edit);
