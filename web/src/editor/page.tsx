@@ -56,7 +56,7 @@ export function Editor({ name }: { name: string }) {
       return find
     }))
   const withFind = (use: (find: typeof import('../cm/find'), view: EditorView, typed: string) => void) => {
-    if (ahead.current) return
+    if (ahead.current || !editor.current) return
     if (!finderHere.current) ahead.current = new Ahead('Find')
     const typed = () => {
       const was = ahead.current
