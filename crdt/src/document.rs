@@ -12,7 +12,6 @@ use crate::update::{Kind, Update, limit, merge};
 use crate::wire::{Reader, write_buf};
 use crate::{ClientId, DeleteSet, Error, Limits, Version, VersionVector};
 use ropey::Rope;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The first byte of a saved document.
@@ -54,8 +53,8 @@ pub struct Document {
     weight: Weight,
     /// The encoded state, until the document changes.
     encoded: Option<Arc<[u8]>>,
-    /// Root texts, until the document changes.
-    texts: HashMap<Box<str>, Rope>,
+    /// The root text that was read last, until the document changes.
+    text: Option<(Box<str>, Rope)>,
 }
 
 /// Bytes of the encoded state, measured from time to time.
@@ -82,7 +81,7 @@ impl Document {
             version: Version::default(),
             weight: Weight::default(),
             encoded: None,
-            texts: HashMap::new(),
+            text: None,
         }
     }
 
@@ -195,6 +194,10 @@ impl Document {
         }
         let bytes = plan.hold.iter().map(|piece| piece.size()).sum();
         let ranges = plan.held_deletes.ranges();
+        if plan.hold.iter().any(|piece| self.held.contradicts(piece)) {
+            let pieces = plan.hold.len();
+            return Err(Error::HeldFull { pieces, bytes });
+        }
         if !plan.hold.is_empty() || ranges > 0 {
             self.held
                 .room(plan.hold.len(), bytes, ranges, &self.limits)?;
@@ -254,7 +257,7 @@ impl Document {
         self.deleted.join(deleted);
         self.version.deleted = self.deleted.units();
         self.encoded = None;
-        self.texts.clear();
+        self.text = None;
     }
 
     /// Keeps what has to wait, and lets go of what no longer has to.
@@ -321,11 +324,13 @@ impl Document {
     /// text. O(n) when the document has changed.
     pub fn text(&mut self, root: &str) -> Result<Rope, Error> {
         self.engine.alive()?;
-        if let Some(text) = self.texts.get(root) {
+        if let Some((name, text)) = &self.text
+            && **name == *root
+        {
             return Ok(text.clone());
         }
         let text = Rope::from_str(&self.engine.text(root)?);
-        self.texts.insert(root.into(), text.clone());
+        self.text = Some((root.into(), text.clone()));
         Ok(text)
     }
 

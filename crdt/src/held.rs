@@ -46,13 +46,18 @@ impl Piece {
         self.bytes.len()
     }
 
+    /// The structs that are left.
+    fn raw(&self) -> &[u8] {
+        &self.bytes[self.at..]
+    }
+
     pub(crate) fn section(&self) -> Section<'_> {
         Section {
             client: self.client,
             clock: self.clock,
             end: self.end,
             count: self.count,
-            raw: &self.bytes[self.at..],
+            raw: self.raw(),
         }
     }
 
@@ -105,11 +110,15 @@ impl Held {
 
     /// Whether a piece that is held already says all that the section would.
     pub(crate) fn covers(&self, section: &Section<'_>) -> bool {
-        let key = (section.client, section.clock);
-        let before = self.pieces.range(..=key).next_back();
-        before.is_some_and(|((client, _), piece)| {
-            *client == section.client && piece.end >= section.end
-        })
+        let held = self.pieces.get(&(section.client, section.clock));
+        held.is_some_and(|piece| piece.raw().starts_with(section.raw))
+    }
+
+    /// Whether a piece that is held says something else from the same clock on. Only one of them could stay, and
+    /// who sent the other would take it for kept.
+    pub(crate) fn contradicts(&self, piece: &Piece) -> bool {
+        let held = self.pieces.get(&piece.key());
+        held.is_some_and(|held| !piece.raw().starts_with(held.raw()))
     }
 
     pub(crate) fn remove(&mut self, piece: &Piece) {
@@ -119,19 +128,13 @@ impl Held {
         }
     }
 
-    /// Keeps a piece; those that say less of the same go.
+    /// Keeps a piece; one that says the same, but less of it, goes.
     pub(crate) fn insert(&mut self, piece: Piece) {
         let from = piece.key();
-        let within = self.pieces.range(from..(piece.client, piece.end));
-        let within: Vec<Piece> = within
-            .filter(|(_, old)| old.end <= piece.end)
-            .map(|(_, old)| old.clone())
-            .collect();
-        for old in &within {
-            self.remove(old);
-        }
-        if self.pieces.contains_key(&from) {
-            return;
+        match self.pieces.get(&from).cloned() {
+            Some(old) if piece.raw().starts_with(old.raw()) => self.remove(&old),
+            Some(_) => return,
+            None => {}
         }
         self.bytes += piece.bytes.len();
         self.waiting.insert((piece.missing, from));

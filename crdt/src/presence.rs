@@ -16,6 +16,9 @@ const MAX_LEFT: usize = 1024;
 pub struct Announced {
     /// The id, if the announcement is of one present state and no more. Clients introduce themselves so.
     pub only: Option<ClientId>,
+    /// Ids that have left at this clock or later, so that this says nothing new. Who hears of its own id that it has
+    /// left raises its clock and announces itself again.
+    pub stale: Vec<ClientId>,
     /// Ids whose state is another than before, removed ones included.
     pub changed: Vec<ClientId>,
     /// Ids of other connections for which something new was said. That is ignored. What repeats the known is not
@@ -87,6 +90,8 @@ impl Presence {
                 self.owned.entry(owner).or_default().insert(id);
                 self.left.remove(&id);
                 announced.changed.push(id);
+            } else if known.is_none() && only == Some(id) {
+                announced.stale.push(id);
             }
         }
         Ok(announced)

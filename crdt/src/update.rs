@@ -35,6 +35,7 @@ impl<'a> Update<'a> {
         let mut reader = Reader::new(bytes);
         let mut check = Check::new(limits);
         let count = reader.count(3)?;
+        limit("clients in an update", count as u64, limits.structs)?;
         let mut sections = Vec::with_capacity(count);
         let mut seen = HashSet::with_capacity(count);
         for _ in 0..count {
