@@ -54,19 +54,34 @@ pub enum Command {
         /// Name of the root text.
         root: String,
         /// The answer.
-        reply: oneshot::Sender<Result<Text, Refused>>,
+        reply: Reply<Text>,
     },
     /// Begin the document with a text.
     Create {
         /// The initial text.
         text: String,
         /// Answered once it is durable.
-        reply: oneshot::Sender<Result<Created, Refused>>,
+        reply: Reply<Created>,
     },
     /// Delete the document.
-    Delete(oneshot::Sender<Result<(), Refused>>),
+    Delete(Reply<()>),
     /// The server stops: save everything and end.
     Stop,
+}
+
+/// Where an answer goes. It holds room in the mailbox until it is given: whoever asks and hangs up takes no more
+/// memory than the mailbox may.
+#[derive(Debug)]
+pub struct Reply<T> {
+    sender: oneshot::Sender<Result<T, Refused>>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl<T> Reply<T> {
+    /// Answers; whoever asked may be gone.
+    pub fn send(self, answer: Result<T, Refused>) {
+        let _ = self.sender.send(answer);
+    }
 }
 
 /// A peer's message, cut out of its frame without copying.
@@ -163,12 +178,21 @@ impl Handle {
         self.mailbox.send(command).is_ok()
     }
 
-    /// Sends a command that is answered.
+    /// Sends a command of so many bytes that is answered.
     pub async fn ask<T>(
         &self,
-        command: impl FnOnce(oneshot::Sender<Result<T, Refused>>) -> Command,
+        bytes: usize,
+        command: impl FnOnce(Reply<T>) -> Command,
     ) -> Result<T, Refused> {
-        let (reply, answer) = oneshot::channel();
+        let room = match self.admit(bytes) {
+            Ok(room) => room,
+            Err(admission) => admission.await.ok_or(Refused::Again)?,
+        };
+        let (sender, answer) = oneshot::channel();
+        let reply = Reply {
+            sender,
+            _room: room,
+        };
         if !self.send(command(reply)) {
             return Err(Refused::Again);
         }

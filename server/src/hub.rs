@@ -7,8 +7,9 @@ use crate::App;
 use crate::document::{self, Handle};
 use crate::name::DocumentName;
 
-/// Handles that are nobody's way to the document: this map's, and two of its task (its loop's, its state's).
-const OWN: usize = 3;
+/// Handles that are nobody's way to the document: this map's, and three of its task (its loop's, its guard's and its
+/// state's).
+const OWN: usize = 4;
 
 /// Documents that are in memory, or being loaded.
 ///

@@ -46,6 +46,7 @@ pub async fn serve(app: &Arc<App>, listener: TcpListener, router: Router) {
         };
         let _ = stream.set_nodelay(true);
         let progress = Arc::new(Progress::default());
+        let stalled = stalled(progress.clone(), app.config.write_timeout);
         let service = {
             let (router, progress) = (router.clone(), progress.clone());
             tower_service(router, progress)
@@ -62,10 +63,20 @@ pub async fn serve(app: &Arc<App>, listener: TcpListener, router: Router) {
             .max_buf_size(HEADER_BYTES);
         let connection = builder.serve_connection(io, service).with_upgrades();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "connection ended");
+                },
+                () = stalled => tracing::debug!("a client does not read its answer"),
             }
         });
+    }
+}
+
+/// Waits until the socket takes nothing any more. A connection that becomes a WebSocket has its session for that.
+async fn stalled(progress: Arc<Progress>, patience: Duration) {
+    while !progress.is_stalled(patience) {
+        tokio::time::sleep(patience / 2).await;
     }
 }
 
@@ -87,8 +98,10 @@ struct Watched {
 
 impl Watched {
     fn took(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(result, Poll::Ready(Ok(n)) if n > 0) {
-            self.progress.made();
+        match result {
+            Poll::Ready(Ok(n)) if n > 0 => self.progress.wrote(),
+            Poll::Pending => self.progress.block(),
+            Poll::Ready(_) => {}
         }
         result
     }
@@ -100,7 +113,12 @@ impl AsyncRead for Watched {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.progress.read();
+        }
+        result
     }
 }
 

@@ -1,6 +1,6 @@
 //! One connection. Each wire that clients speak has its own file; all of them work on the same document handle.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::document::Refused;
@@ -92,33 +92,63 @@ impl From<Refused> for Close {
     }
 }
 
-/// When a connection's socket last took bytes: a peer on a slow line makes progress, a stalled one does not.
+/// When a connection's socket last took and gave bytes: a peer on a slow line makes progress, a stalled one does not.
 #[derive(Debug)]
 pub struct Progress {
     start: Instant,
-    last_ms: AtomicU64,
+    wrote_ms: AtomicU64,
+    read_ms: AtomicU64,
+    blocked: AtomicBool,
 }
 
 impl Default for Progress {
     fn default() -> Self {
         Self {
             start: Instant::now(),
-            last_ms: AtomicU64::new(0),
+            wrote_ms: AtomicU64::new(0),
+            read_ms: AtomicU64::new(0),
+            blocked: AtomicBool::new(false),
         }
     }
 }
 
 impl Progress {
-    /// Bytes were taken just now.
-    pub fn made(&self) {
-        let ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_ms.store(ms, Relaxed);
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// How long ago that was.
-    pub fn since(&self) -> Duration {
-        self.start
-            .elapsed()
-            .saturating_sub(Duration::from_millis(self.last_ms.load(Relaxed)))
+    fn since(&self, ms: &AtomicU64) -> Duration {
+        Duration::from_millis(self.now_ms().saturating_sub(ms.load(Relaxed)))
+    }
+
+    /// The socket took bytes just now.
+    pub fn wrote(&self) {
+        self.wrote_ms.store(self.now_ms(), Relaxed);
+        self.blocked.store(false, Relaxed);
+    }
+
+    /// The socket takes no bytes at the moment.
+    pub fn block(&self) {
+        self.blocked.store(true, Relaxed);
+    }
+
+    /// Whether bytes wait that the socket has not taken for so long.
+    pub fn is_stalled(&self, patience: Duration) -> bool {
+        self.blocked.load(Relaxed) && self.since_wrote() > patience
+    }
+
+    /// The socket gave bytes just now.
+    pub fn read(&self) {
+        self.read_ms.store(self.now_ms(), Relaxed);
+    }
+
+    /// How long ago it took any.
+    pub fn since_wrote(&self) -> Duration {
+        self.since(&self.wrote_ms)
+    }
+
+    /// How long ago it gave any.
+    pub fn since_read(&self) -> Duration {
+        self.since(&self.read_ms)
     }
 }

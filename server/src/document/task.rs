@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rand::RngExt as _;
 use ropewalk_crdt::{ClientId, Document, Presence};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -76,6 +77,8 @@ struct Task {
     presence: Presence,
     /// Who writes under which client id: the connection that introduced itself with it first.
     writers: HashMap<ClientId, PeerId>,
+    /// The answer to whoever has nothing yet, until the document changes: a crowd that joins shares it.
+    whole: Option<Bytes>,
     /// Client ids whose state has changed since the last awareness frame.
     present: HashSet<ClientId>,
     presence_due: Option<Instant>,
@@ -102,6 +105,11 @@ pub async fn run(
     handle: Arc<Handle>,
     mut commands: mpsc::UnboundedReceiver<Command>,
 ) {
+    let _gone = Gone {
+        app: app.clone(),
+        name: name.clone(),
+        handle: handle.clone(),
+    };
     loop {
         let end = match load::load(&app, &name).await {
             Ok(loaded) => {
@@ -140,13 +148,26 @@ pub async fn run(
     }
 }
 
+/// Takes the document out of the hub when its task ends, however it ends: a name must not lead to a task that is gone.
+struct Gone {
+    app: Arc<App>,
+    name: DocumentName,
+    handle: Arc<Handle>,
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.app.hub.remove(&self.name, &self.handle);
+    }
+}
+
 /// Answers a command that nobody will handle.
 fn refuse(command: Command, why: Refused) {
     match command {
         Command::Join { reply, .. } => drop(reply.send(Err(why))),
-        Command::Text { reply, .. } => drop(reply.send(Err(why))),
-        Command::Create { reply, .. } => drop(reply.send(Err(why))),
-        Command::Delete(reply) => drop(reply.send(Err(why))),
+        Command::Text { reply, .. } => reply.send(Err(why)),
+        Command::Create { reply, .. } => reply.send(Err(why)),
+        Command::Delete(reply) => reply.send(Err(why)),
         Command::Leave(_) | Command::CaughtUp(_) | Command::Frame { .. } | Command::Stop => {}
     }
 }
@@ -169,6 +190,7 @@ impl Task {
             peers: HashMap::new(),
             presence: Presence::default(),
             writers: HashMap::new(),
+            whole: None,
             present: HashSet::new(),
             presence_due: None,
             presence_sent: now.checked_sub(PRESENCE_INTERVAL).unwrap_or(now),
@@ -259,7 +281,7 @@ impl Task {
             Command::Delete(reply) => {
                 let answer = self.delete().await;
                 let failed = answer == Err(Refused::Storage);
-                let _ = reply.send(answer);
+                reply.send(answer);
                 if failed {
                     return ControlFlow::Break(self.storage_failed());
                 }
@@ -280,6 +302,7 @@ impl Task {
             peer.close(close);
         }
         self.peers.clear();
+        self.handle.people.store(0, Relaxed);
     }
 
     /// The engine failed: save what was accepted, send everybody away and load again.
@@ -298,8 +321,8 @@ impl Task {
         for waiting in self.waiting.drain(..) {
             match waiting.what {
                 Answer::Echo(..) | Answer::Saved(..) => {}
-                Answer::Text(reply, _) => drop(reply.send(Err(Refused::Storage))),
-                Answer::Created(reply, _) => drop(reply.send(Err(Refused::Storage))),
+                Answer::Text(reply, _) => reply.send(Err(Refused::Storage)),
+                Answer::Created(reply, _) => reply.send(Err(Refused::Storage)),
             }
         }
         End::StorageFailed

@@ -134,7 +134,9 @@ pub async fn create(
     })?;
     let text = String::from_utf8(body.into()).map_err(|_| ApiError::NOT_UTF8)?;
     let handle = app.hub.open(&app, &name);
-    let created = handle.ask(|reply| Command::Create { text, reply }).await?;
+    let created = handle
+        .ask(text.len(), |reply| Command::Create { text, reply })
+        .await?;
     let version = created.version.to_string();
     let body =
         serde_json::json!({ "name": name.as_str(), "version": version, "length": created.length });
@@ -145,7 +147,7 @@ pub async fn create(
 pub async fn delete(State(app): State<Arc<App>>, uri: Uri) -> Result<StatusCode, ApiError> {
     let name = DocumentName::from_url(named(&uri))?;
     let handle = app.hub.open(&app, &name);
-    handle.ask(Command::Delete).await?;
+    handle.ask(0, Command::Delete).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -176,7 +178,7 @@ pub async fn text(
         return Err(ApiError::bad_query("root has at most 256 bytes"));
     }
     let handle = app.hub.open(&app, &name);
-    let text = handle.ask(|reply| Command::Text { root, reply }).await?;
+    let text = handle.ask(0, |reply| Command::Text { root, reply }).await?;
     let tag = format!("\"{}\"", text.version);
     let head = [
         (header::ETAG, tag.clone()),

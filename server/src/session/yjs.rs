@@ -18,6 +18,10 @@ use crate::document::peer::{Inbox, PeerId, Signals, queue};
 use crate::document::{Admission, Command, Frame, Handle};
 use crate::name::{BadName, DocumentName};
 
+/// Largest state vector that is read, in bytes: about 100,000 clients.
+const MAX_VECTOR_BYTES: usize = 1 << 20;
+/// Largest awareness frame, in bytes: every state of a full document.
+const MAX_AWARENESS_BYTES: usize = 2 << 20;
 /// Between looks at the clock: keep-alive, ping, silence.
 const TICK: Duration = Duration::from_secs(5);
 /// y-websocket clients close after 30 s without a message; pings do not count for them.
@@ -179,6 +183,14 @@ impl Session {
             metrics.refused_too_large.add_one();
             ControlFlow::Break(Some(Close::TOO_LARGE))
         };
+        let limit = match bytes[..] {
+            [0, 0, ..] => MAX_VECTOR_BYTES,
+            [1, ..] => MAX_AWARENESS_BYTES,
+            _ => usize::MAX,
+        };
+        if bytes.len() > limit {
+            return too_large();
+        }
         let message = match protocol::decode(bytes) {
             Ok(message) => message,
             Err(error) => {
@@ -272,8 +284,11 @@ impl Session {
 
     async fn tick(&mut self, socket: &mut WebSocket) -> ControlFlow<Option<Close>> {
         let now = Instant::now();
-        let silent = now - self.heard > SILENCE && self.admission.is_none();
-        if silent || self.probe.is_some_and(|due| now > due) {
+        // A long frame on a slow line is not silence.
+        let quiet = self.progress.since_read();
+        let silent = now - self.heard > SILENCE && quiet > SILENCE && self.admission.is_none();
+        let unanswered = self.probe.is_some_and(|due| now > due) && quiet > PROBE;
+        if silent || unanswered {
             self.app.metrics.peers_stalled.add_one();
             return ControlFlow::Break(Some(Close::STALLED));
         }
@@ -327,7 +342,7 @@ async fn progressing(
             Ok(Ok(())) => return ControlFlow::Continue(()),
             Ok(Err(_)) => return ControlFlow::Break(None),
             Err(_) => {
-                let stalled = progress.since().min(started.elapsed());
+                let stalled = progress.since_wrote().min(started.elapsed());
                 if stalled >= patience {
                     app.metrics.peers_stalled.add_one();
                     return ControlFlow::Break(Some(Close::STALLED));
@@ -340,6 +355,11 @@ async fn progressing(
 /// Says goodbye, and waits a little for the answer: a socket that is closed over unread bytes is reset, and then
 /// the peer may never learn why.
 async fn close(socket: &mut WebSocket, close: Close) {
+    tracing::debug!(
+        code = close.code,
+        reason = close.reason,
+        "connection closes"
+    );
     if close == Close::RESTART {
         let jitter = rand::rng().random_range(0..JITTER_MS);
         sleep(Duration::from_millis(jitter)).await;

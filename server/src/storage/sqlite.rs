@@ -173,7 +173,8 @@ impl Storage for Sqlite {
         let mut readers = self.readers.write().unwrap_or_else(PoisonError::into_inner);
         *readers = None;
         match writer.take() {
-            Some(connection) => checkpoint(&connection),
+            // Somebody who copies the database meanwhile keeps it busy. Everything is on disk all the same.
+            Some(connection) => move_log(&connection).map(drop),
             None => Ok(()),
         }
     }
@@ -223,14 +224,25 @@ fn use_write_ahead(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Moves the journal into the main file, syncs that and empties the journal.
 fn checkpoint(connection: &Connection) -> Result<(), StorageError> {
-    let busy: bool =
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    match busy {
-        false => Ok(()),
-        true => Err(StorageError::Failed(
+    match move_log(connection)? {
+        Moved::All => Ok(()),
+        Moved::Busy => Err(StorageError::Failed(
             "another process is using the database".to_owned(),
         )),
     }
+}
+
+/// How far [`move_log`] came.
+enum Moved {
+    All,
+    Busy,
+}
+
+/// Moves all of the write-ahead log into the main file, unless another process reads the log.
+fn move_log(connection: &Connection) -> Result<Moved, StorageError> {
+    let busy: bool =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(if busy { Moved::Busy } else { Moved::All })
 }
 
 fn not_open() -> StorageError {

@@ -92,6 +92,9 @@ impl Task {
                 if applied.held {
                     metrics.updates_held.add_one();
                 }
+                if applied.integrated.is_some() {
+                    self.whole = None;
+                }
                 if applied.changed {
                     metrics.updates_applied.add_one();
                     let news = applied.integrated.map(Bytes::from);
@@ -165,13 +168,26 @@ impl Task {
             peer.lag_from(vector);
             return ControlFlow::Continue(());
         }
-        match self.document.diff(&vector) {
-            Ok(update) => {
-                self.send_to(id, &protocol::step2(&update).into());
+        match self.step2(&vector) {
+            Ok(answer) => {
+                self.send_to(id, &answer);
                 ControlFlow::Continue(())
             }
             Err(_) => ControlFlow::Break(self.reload().await),
         }
+    }
+
+    /// The answer to somebody who has `vector`.
+    fn step2(&mut self, vector: &crdt::VersionVector) -> Result<Bytes, crdt::Error> {
+        if !vector.is_empty() {
+            return Ok(protocol::step2(&self.document.diff(vector)?).into());
+        }
+        if let Some(whole) = &self.whole {
+            return Ok(whole.clone());
+        }
+        let whole = Bytes::from(protocol::step2(&self.document.encode()?));
+        self.whole = Some(whole.clone());
+        Ok(whole)
     }
 
     pub(super) async fn catch_up(&mut self, id: PeerId) -> ControlFlow<End> {
@@ -190,7 +206,7 @@ impl Task {
                 if let Some(saved) = saved {
                     peer.send(&saved);
                 }
-                peer.settle(&self.document.version().vector);
+                // Not settled: if this answer alone fills the queue, answering again would never end.
                 ControlFlow::Continue(())
             }
             Err(_) => ControlFlow::Break(self.reload().await),

@@ -28,6 +28,10 @@ impl Task {
                     }
                 }
                 self.presence_changed(announced.changed);
+                if !announced.stale.is_empty() {
+                    let left = protocol::awareness(&self.presence.frame(&announced.stale));
+                    self.send_to(peer, &left.into());
+                }
             }
             Err(error) => {
                 tracing::info!(peer, code = error.code(), %error, "awareness refused");

@@ -4,26 +4,21 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, Edit, Unit};
-use tokio::sync::oneshot;
 
 use super::saving::{Accepted, Answer};
 use super::{End, Existence, Task, load, now_ms};
-use crate::document::{Created, Refused, Text, Version};
+use crate::document::{Created, Refused, Reply, Text, Version};
 use crate::session::Close;
 
 impl Task {
-    pub(super) async fn text(
-        &mut self,
-        root: &str,
-        reply: oneshot::Sender<Result<Text, Refused>>,
-    ) -> ControlFlow<End> {
+    pub(super) async fn text(&mut self, root: &str, reply: Reply<Text>) -> ControlFlow<End> {
         let refused = match self.existence {
             Existence::Absent => Some(Refused::NotFound),
             Existence::Deleted => Some(Refused::Deleted),
             Existence::Stored => None,
         };
         if let Some(refused) = refused {
-            let _ = reply.send(Err(refused));
+            reply.send(Err(refused));
             return ControlFlow::Continue(());
         }
         match self.document.text(root) {
@@ -39,13 +34,9 @@ impl Task {
         }
     }
 
-    pub(super) async fn create(
-        &mut self,
-        text: String,
-        reply: oneshot::Sender<Result<Created, Refused>>,
-    ) -> ControlFlow<End> {
+    pub(super) async fn create(&mut self, text: String, reply: Reply<Created>) -> ControlFlow<End> {
         if self.existence == Existence::Stored {
-            let _ = reply.send(Err(Refused::Exists));
+            reply.send(Err(Refused::Exists));
             return ControlFlow::Continue(());
         }
         let edits = [Edit {
@@ -59,11 +50,12 @@ impl Task {
             Err(crdt::Error::Engine) => return ControlFlow::Break(self.reload().await),
             Err(_) => {
                 self.app.metrics.refused_too_large.add_one();
-                let _ = reply.send(Err(Refused::TooLarge));
+                reply.send(Err(Refused::TooLarge));
                 return ControlFlow::Continue(());
             }
         };
         // Without text this is an update that says nothing; it still begins the document's log.
+        self.whole = None;
         let kept = Bytes::from(update);
         self.accepted.push(Accepted {
             from: None,
@@ -71,7 +63,7 @@ impl Task {
             kept,
         });
         if self.flush().await.is_break() {
-            let _ = reply.send(Err(Refused::Storage));
+            reply.send(Err(Refused::Storage));
             return ControlFlow::Break(self.storage_failed());
         }
         let created = Created {

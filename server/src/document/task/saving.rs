@@ -4,11 +4,10 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, protocol};
-use tokio::sync::oneshot;
 
 use super::{Existence, Task, fanout, now_ms};
 use crate::document::peer::PeerId;
-use crate::document::{Created, Refused, Text};
+use crate::document::{Created, Reply, Text};
 use crate::journal::{Durable, Entry};
 use crate::name::DocumentName;
 
@@ -38,9 +37,9 @@ pub(super) enum Answer {
     /// A marker, back to the peer that sent it.
     Saved(PeerId, Bytes),
     /// A text that was read.
-    Text(oneshot::Sender<Result<Text, Refused>>, Text),
+    Text(Reply<Text>, Text),
     /// A document that was created.
-    Created(oneshot::Sender<Result<Created, Refused>>, Created),
+    Created(Reply<Created>, Created),
 }
 
 impl Task {
@@ -49,10 +48,19 @@ impl Task {
         if self.sequence <= self.saved {
             self.answer(what);
         } else {
-            self.waiting.push_back(Waiting {
-                sequence: self.sequence,
-                what,
-            });
+            let sequence = self.sequence;
+            if let Answer::Saved(peer, _) = what {
+                // Of a peer's markers for the same commit the newest says it all.
+                let same = self.waiting.iter_mut().rev();
+                let same = same.take_while(|waiting| waiting.sequence == sequence);
+                let mut older = same
+                    .filter(|waiting| matches!(waiting.what, Answer::Saved(id, _) if id == peer));
+                if let Some(older) = older.next() {
+                    older.what = what;
+                    return;
+                }
+            }
+            self.waiting.push_back(Waiting { sequence, what });
         }
     }
 
@@ -68,8 +76,8 @@ impl Task {
                     peer.settle(&version.vector);
                 }
             }
-            Answer::Text(reply, text) => drop(reply.send(Ok(text))),
-            Answer::Created(reply, created) => drop(reply.send(Ok(created))),
+            Answer::Text(reply, text) => reply.send(Ok(text)),
+            Answer::Created(reply, created) => reply.send(Ok(created)),
         }
     }
 

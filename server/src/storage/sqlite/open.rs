@@ -76,7 +76,7 @@ pub fn open(folder: &Path) -> Result<Folder, OpenError> {
     };
     let io = |error: io::Error| not_usable(error.to_string());
     if !folder.exists() {
-        fs::create_dir_all(folder).map_err(io)?;
+        make_private(folder).map_err(io)?;
         sync_folder(folder.join("..")).map_err(io)?;
     }
     let path = folder.canonicalize().map_err(io)?;
@@ -132,6 +132,15 @@ impl From<rusqlite::Error> for Problem {
             _ => Self::NotUsable(error.to_string()),
         }
     }
+}
+
+/// Makes the folder for its owner only: documents are not for every user of the machine.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 fn lock(path: &Path, folder: &Path) -> Result<File, OpenError> {
