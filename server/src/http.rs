@@ -56,6 +56,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/yjs/", any(yjs_socket))
         .route("/yjs/{*name}", any(yjs_socket))
         .route("/", get(assets::page))
+        .route("/edit/", get(assets::page))
         .route("/edit/{*name}", get(assets::page))
         .fallback(assets::file)
         .method_not_allowed_fallback(async || ApiError::METHOD_NOT_ALLOWED)
