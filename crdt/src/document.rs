@@ -4,11 +4,11 @@ mod edit;
 
 pub use edit::{Edit, Unit};
 
-use crate::engine::Engine;
-use crate::gate::{self, Plan, Trust};
-use crate::held::Held;
-use crate::ledger::Ledger;
-use crate::update::{Kind, Update, limit, merge};
+use crate::held::{Held, Piece};
+use crate::intake::{self, Outcome, Trust};
+use crate::owners::{Owners, Speaker};
+use crate::store::{Range, Store};
+use crate::update::{Update, limit};
 use crate::wire::{Reader, write_buf};
 use crate::{ClientId, DeleteSet, Error, Limits, Version, VersionVector};
 use ropey::Rope;
@@ -17,14 +17,6 @@ use std::sync::Arc;
 /// The first byte of a saved document.
 const FORMAT: u8 = 1;
 
-/// What of the wire this version does not take in.
-const REFUSED: [(Kind, &str); 4] = [
-    (Kind::Format, "formatting"),
-    (Kind::Doc, "subdocuments"),
-    (Kind::Json, "JSON content of Yjs before 13"),
-    (Kind::ForeignType, "XML hooks"),
-];
-
 /// What came of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
@@ -32,29 +24,46 @@ pub struct Applied {
     pub changed: bool,
     /// Part of it waits for updates that have not come.
     pub held: bool,
-    /// What was integrated, as an update: this is what has to be passed on, and not what came. What waits may be
-    /// contradicted before its turn, and what hangs at something forgotten is forgotten; peers that were told
-    /// what came could end with another text.
-    pub integrated: Option<Vec<u8>>,
+    /// What has to be passed on.
+    pub integrated: Integrated,
+}
+
+/// What of an update was integrated. This is what has to be passed on, and not what came: what waits
+/// may be contradicted before its turn, and what hangs at something forgotten is forgotten; peers
+/// that were told what came could end with another text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Integrated {
+    /// Nothing new.
+    Nothing,
+    /// The update as it came, all of it new.
+    All,
+    /// This update.
+    Part(Vec<u8>),
+}
+
+impl Integrated {
+    /// As an update, of which `update` came.
+    pub fn bytes<'a>(&'a self, update: &'a [u8]) -> Option<&'a [u8]> {
+        match self {
+            Integrated::Nothing => None,
+            Integrated::All => Some(update),
+            Integrated::Part(part) => Some(part),
+        }
+    }
 }
 
 /// A document.
-///
-/// After an [`Error::Engine`] every call but [`Document::version`] and [`Document::len_utf16`]
-/// answers that error; the document has to be opened again from where it is kept.
 #[derive(Debug)]
 pub struct Document {
-    engine: Engine,
+    client: ClientId,
+    store: Store,
     limits: Limits,
-    ledger: Ledger,
     held: Held,
-    deleted: DeleteSet,
+    owners: Owners,
     version: Version,
     weight: Weight,
     /// The encoded state, until the document changes.
     encoded: Option<Arc<[u8]>>,
-    /// The root text that was read last, until the document changes.
-    text: Option<(Box<str>, Rope)>,
 }
 
 /// Bytes of the encoded state, measured from time to time.
@@ -73,19 +82,18 @@ impl Document {
     /// An empty document with other limits.
     pub fn with_limits(client: ClientId, limits: Limits) -> Self {
         Document {
-            engine: Engine::new(client & crate::wire::MAX_VAR),
+            client: client & crate::wire::MAX_VAR,
+            store: Store::default(),
             limits,
-            ledger: Ledger::default(),
             held: Held::default(),
-            deleted: DeleteSet::new(),
+            owners: Owners::default(),
             version: Version::default(),
             weight: Weight::default(),
             encoded: None,
-            text: None,
         }
     }
 
-    /// Opens what [`Document::save`] has written. O(n).
+    /// Opens what [`Document::save`] has written. O(n log n).
     pub fn open(client: ClientId, saved: &[u8]) -> Result<Self, Error> {
         Self::open_with_limits(client, saved, Limits::default())
     }
@@ -106,7 +114,8 @@ impl Document {
             });
         }
         while reader.remaining() > 0 {
-            document.admit(reader.buf()?, Trust::Lenient, |_| false)?;
+            let held = Update::decode(reader.buf()?, &Limits::NONE)?;
+            document.admit(&held, 0, Trust::Held, &[])?;
         }
         document.weight = Weight {
             measured: state.len() as u64,
@@ -121,116 +130,158 @@ impl Document {
         self.limits = limits;
     }
 
-    /// Takes in an update of a peer. On an error other than [`Error::Engine`] nothing has changed.
+    /// Takes in an update from somebody who may speak for anyone. On an error nothing has changed.
     ///
-    /// The cost grows with the update and with the number of concurrent insertions at the same
-    /// place, not with the document.
+    /// The cost is O(log n) for each insertion and deletion of the update, and a step for each concurrent insertion
+    /// at the same place, which [`Limits::conflicts`] bounds.
     pub fn apply(&mut self, update: &[u8]) -> Result<Applied, Error> {
-        self.admit(update, Trust::Strict, |_| false)
+        self.apply_from(update, Speaker::Trusted)
     }
 
-    /// As [`Document::apply`], unless the update has new units of a client that is `foreign` to whoever sent it:
-    /// whoever writes under the next clocks of somebody else takes the place of what they are about to write.
-    pub fn apply_from(
-        &mut self,
-        update: &[u8],
-        foreign: impl Fn(ClientId) -> bool,
-    ) -> Result<Applied, Error> {
-        self.admit(update, Trust::Strict, foreign)
+    /// Takes in an update. It is refused when it inserts under a client id that is another connection's.
+    pub fn apply_from(&mut self, update: &[u8], speaker: Speaker) -> Result<Applied, Error> {
+        let bytes = update.len() as u64;
+        let update = Update::decode(update, &self.limits)?;
+        let end = |client| self.store.end(client);
+        let used = self.owners.check(&update, speaker, self.client, end)?;
+        let trust = match speaker {
+            Speaker::Trusted => Trust::Accepted,
+            Speaker::Live(_) | Speaker::Relay(_) => Trust::Peer,
+        };
+        let applied = self.admit(&update, bytes, trust, &[])?;
+        if let Some((connection, client)) = used {
+            self.owners.introduce(connection, client);
+        }
+        Ok(applied)
     }
 
+    /// A connection says that this client id is its own. From then on, until it leaves, nobody else inserts under it,
+    /// if it was the first to say so.
+    pub fn introduce(&mut self, connection: u64, client: ClientId) {
+        self.owners.introduce(connection, client);
+    }
+
+    /// A connection has gone. O(n) in the number of connections.
+    pub fn leave(&mut self, connection: u64) {
+        self.owners.leave(connection);
+    }
+
+    /// Whose a client id is.
+    pub fn owner(&self, client: ClientId) -> Option<u64> {
+        self.owners.owner(client)
+    }
+
+    /// Takes in a checked update of so many bytes, and what waits for it or for units of the clients `moved`.
     fn admit(
         &mut self,
-        update: &[u8],
-        trust: Trust,
-        foreign: impl Fn(ClientId) -> bool,
-    ) -> Result<Applied, Error> {
-        self.engine.alive()?;
-        let update = Update::decode(update, &self.limits)?;
-        for section in &update.sections {
-            let client = section.client;
-            if section.end > self.ledger.end(client) && foreign(client) {
-                return Err(Error::Foreign { client });
-            }
-        }
-        if let Some((_, what)) = REFUSED.iter().find(|(kind, _)| update.holds(*kind)) {
-            return Err(Error::Unsupported { what });
-        }
-        self.ledger.begin();
-        let applied = self.take_in(&update, trust, &[]);
-        if applied.is_err() {
-            self.ledger.rollback();
-        }
-        applied
-    }
-
-    /// Takes in a checked update, and what waits for it or for units of the clients `moved`.
-    fn take_in(
-        &mut self,
         update: &Update<'_>,
+        bytes: u64,
         trust: Trust,
         moved: &[ClientId],
     ) -> Result<Applied, Error> {
-        let (held, deleted) = (&self.held, &self.deleted);
-        let mut plan = gate::plan(
-            update,
-            trust,
-            moved,
-            &mut self.ledger,
-            held,
-            deleted,
-            &self.limits,
-        )?;
-        let mut advanced: Vec<(ClientId, u32)> = self.ledger.advanced().collect();
-        advanced.extend(
-            moved
-                .iter()
-                .map(|&client| (client, self.ledger.end(client))),
-        );
-        for &(client, end) in &advanced {
-            for (start, end) in self.held.deletes.below(client, end) {
-                plan.deletes.insert(client, start, end);
-            }
-        }
-        let bytes = plan.hold.iter().map(|piece| piece.size()).sum();
-        let ranges = plan.held_deletes.ranges();
-        if plan.hold.iter().any(|piece| self.held.contradicts(piece)) {
-            let pieces = plan.hold.len();
-            return Err(Error::HeldFull { pieces, bytes });
-        }
-        if !plan.hold.is_empty() || ranges > 0 {
-            self.held
-                .room(plan.hold.len(), bytes, ranges, &self.limits)?;
-        }
-        if !plan.ready.is_empty() {
-            let deleted = self.deleted.units() + plan.deletes.units();
-            let live = self.ledger.total().saturating_sub(deleted);
-            limit("units in the document", live, self.limits.text)?;
-            self.weigh(plan.ready.size() as u64)?;
-        }
-        let mut integrated = None;
-        if !plan.ready.is_empty() || !plan.deletes.is_empty() {
-            let mut updates = plan.ready.updates();
-            if !plan.deletes.is_empty() {
-                let mut last = vec![0];
-                plan.deletes.write(&mut last);
-                updates.push(last);
-            }
-            let deleted = self.engine.apply(&updates)?;
-            self.moved(&deleted);
-            let slices: Vec<&[u8]> = updates.iter().map(Vec::as_slice).collect();
-            integrated = Some(merge(&slices).ok_or(Error::Engine)?);
-        }
+        self.store.begin();
+        let taken = self.take_in(update, bytes, trust, moved);
+        let (outcome, held_deletes) = taken.inspect_err(|_| self.store.roll_back())?;
+        let freed = self.freed_deletes(moved);
+        let mut news = Vec::new();
+        let new = self.store.delete(&update.deletes, &mut news);
+        let as_it_came = !outcome.known
+            && !outcome.waits
+            && outcome.woken.is_empty()
+            && held_deletes.is_empty()
+            && freed.is_empty()
+            && !self.store.altered()
+            && new == update.deletes.units();
+        self.store.delete(&freed, &mut news);
+        let changed = !self.store.touched().is_empty() || !news.is_empty();
         let applied = Applied {
-            integrated,
-            changed: !plan.ready.is_empty()
-                || !plan.deletes.is_empty()
-                || !plan.hold.is_empty()
-                || !plan.held_deletes.is_empty(),
-            held: plan.waits,
+            changed: changed || !outcome.hold.is_empty() || !held_deletes.is_empty(),
+            held: outcome.waits
+                || update
+                    .deletes
+                    .iter()
+                    .any(|(client, _, end)| end > self.store.end(client)),
+            integrated: match (changed, as_it_came) {
+                (false, _) => Integrated::Nothing,
+                (true, true) => Integrated::All,
+                (true, false) => Integrated::Part(self.part(&news)),
+            },
         };
-        self.settle(plan, &advanced);
+        if changed {
+            self.moved();
+        }
+        self.weight.since += bytes;
+        self.settle(outcome, &held_deletes);
         Ok(applied)
+    }
+
+    /// The structs of an update, as far as they may be; what of its deletes has to wait.
+    fn take_in(
+        &mut self,
+        update: &Update<'_>,
+        bytes: u64,
+        trust: Trust,
+        moved: &[ClientId],
+    ) -> Result<(Outcome, DeleteSet), Error> {
+        let (store, held) = (&mut self.store, &self.held);
+        let outcome = intake::take_in(update, trust, moved, store, held, &self.limits)?;
+        let mut deletes = DeleteSet::new();
+        for (client, start, end) in update.deletes.iter() {
+            let known = self.store.end(client);
+            self.held
+                .deletes
+                .gaps(client, start.max(known), end, |start, end| {
+                    deletes.insert(client, start, end);
+                });
+        }
+        let size = outcome.hold.iter().map(Piece::size).sum();
+        let ranges = deletes.ranges();
+        if outcome
+            .hold
+            .iter()
+            .any(|piece| self.held.contradicts(piece))
+        {
+            let pieces = outcome.hold.len();
+            return Err(Error::HeldFull {
+                pieces,
+                bytes: size,
+            });
+        }
+        if !outcome.hold.is_empty() || ranges > 0 {
+            self.held
+                .room(outcome.hold.len(), size, ranges, &self.limits)?;
+        }
+        if !self.store.touched().is_empty() {
+            limit("units in the document", self.store.live(), self.limits.text)?;
+            self.weigh(bytes)?;
+        }
+        Ok((outcome, deletes))
+    }
+
+    /// Held deletes of units that are known by now.
+    fn freed_deletes(&self, moved: &[ClientId]) -> DeleteSet {
+        let mut freed = DeleteSet::new();
+        if !self.held.deletes.is_empty() {
+            let touched = self.store.touched().iter();
+            let touched = touched.map(|&(number, _)| self.store.id_of(number));
+            for client in touched.chain(moved.iter().copied()) {
+                let end = self.store.end(client);
+                for (start, end) in self.held.deletes.below(client, end) {
+                    freed.insert(client, start, end);
+                }
+            }
+        }
+        freed
+    }
+
+    /// What is new since the store began, with these deletes.
+    fn part(&self, news: &[Range]) -> Vec<u8> {
+        let mut deletes = DeleteSet::new();
+        for &(number, start, end) in news {
+            deletes.insert(self.store.id_of(number), start, end);
+        }
+        self.store
+            .encode_parts(self.store.touched().to_vec(), &deletes)
     }
 
     /// Refuses when `bytes` more would make the encoded state too long.
@@ -238,8 +289,10 @@ impl Document {
         let limit = self.limits.state_bytes;
         if self.weight.measured + self.weight.since + bytes > limit {
             if self.weight.since > limit / 16 {
+                // What is to be weighed is in it already.
+                let all = self.store.encode(|_| 0, self.store.deleted()).len() as u64;
                 self.weight = Weight {
-                    measured: self.state()?.len() as u64,
+                    measured: all.saturating_sub(bytes),
                     since: 0,
                 };
             }
@@ -249,70 +302,65 @@ impl Document {
         Ok(())
     }
 
-    /// The engine has changed; the ledger knows what came, `deleted` is what went.
-    fn moved(&mut self, deleted: &DeleteSet) {
-        for (client, end) in self.ledger.advanced() {
-            self.version.vector.advance(client, u64::from(end));
+    /// The store has changed.
+    fn moved(&mut self) {
+        for &(number, _) in self.store.touched() {
+            let end = u64::from(self.store.end_of(number));
+            self.version.vector.advance(self.store.id_of(number), end);
         }
-        self.deleted.join(deleted);
-        self.version.deleted = self.deleted.units();
+        self.version.deleted = self.store.deleted().units();
         self.encoded = None;
-        self.text = None;
     }
 
     /// Keeps what has to wait, and lets go of what no longer has to.
-    fn settle(&mut self, plan: Plan, advanced: &[(ClientId, u32)]) {
-        self.weight.since += plan.ready.size() as u64;
-        for piece in &plan.woken {
+    fn settle(&mut self, outcome: Outcome, deletes: &DeleteSet) {
+        for piece in &outcome.woken {
             self.held.remove(piece);
         }
-        for piece in plan.hold_on.into_iter().chain(plan.hold) {
+        for piece in outcome.hold_on.into_iter().chain(outcome.hold) {
             self.held.insert(piece);
         }
-        self.held.deletes.join(&plan.held_deletes);
-        for &(client, end) in advanced {
-            self.held.deletes.remove_below(client, end);
+        self.held.deletes.join(deletes);
+        if !self.held.deletes.is_empty() {
+            for &(number, _) in self.store.touched() {
+                let end = self.store.end_of(number);
+                self.held
+                    .deletes
+                    .remove_below(self.store.id_of(number), end);
+            }
         }
     }
 
-    /// What a peer that knows `since` lacks, as an update, without what waits. O(n).
-    pub fn diff(&mut self, since: &VersionVector) -> Result<Vec<u8>, Error> {
+    /// What a peer that knows `since` lacks, as an update, without what waits. All deletes are in it: a vector does not
+    /// say which of them the peer knows. O(n).
+    pub fn diff(&mut self, since: &VersionVector) -> Vec<u8> {
         if since.is_empty() {
             // Whoever joins an unchanged document gets what is encoded already.
-            return self.encode();
+            return self.encode().to_vec();
         }
-        let known = since
-            .iter()
-            .map(|(client, clock)| (client, clock.min(self.version.vector.get(client))))
-            .collect();
-        self.engine.diff(&known)
+        let from = |client| u32::try_from(since.get(client)).unwrap_or(u32::MAX);
+        self.store.encode(from, self.store.deleted())
     }
 
-    /// The whole state as an update, without what waits. O(n) when the document has changed.
-    pub fn encode(&mut self) -> Result<Vec<u8>, Error> {
-        Ok(self.state()?.to_vec())
-    }
-
-    fn state(&mut self) -> Result<Arc<[u8]>, Error> {
-        self.engine.alive()?;
-        if let Some(state) = &self.encoded {
-            return Ok(state.clone());
-        }
-        let state: Arc<[u8]> = self.engine.diff(&VersionVector::new())?.into();
-        self.encoded = Some(state.clone());
-        Ok(state)
+    /// The whole state as an update, without what waits. O(1), O(n) when the document has changed.
+    pub fn encode(&mut self) -> Arc<[u8]> {
+        let encoded = self.encoded.get_or_insert_with(|| {
+            let all = self.store.encode(|_| 0, self.store.deleted());
+            all.into()
+        });
+        encoded.clone()
     }
 
     /// The document as bytes for [`Document::open`]: the state and what waits. O(n).
-    pub fn save(&mut self) -> Result<Vec<u8>, Error> {
-        let state = self.state()?;
+    pub fn save(&mut self) -> Vec<u8> {
+        let state = self.encode();
         let mut out = Vec::with_capacity(state.len() + 16);
         out.push(FORMAT);
         write_buf(&mut out, &state);
         for held in self.held.updates() {
             write_buf(&mut out, &held);
         }
-        Ok(out)
+        out
     }
 
     /// Names the current state. O(1).
@@ -320,23 +368,25 @@ impl Document {
         &self.version
     }
 
-    /// The text of root `root`, U+FFFC for each embedded element; empty when there is no such
-    /// text. O(n) when the document has changed.
-    pub fn text(&mut self, root: &str) -> Result<Rope, Error> {
-        self.engine.alive()?;
-        if let Some((name, text)) = &self.text
-            && **name == *root
-        {
-            return Ok(text.clone());
-        }
-        let text = Rope::from_str(&self.engine.text(root)?);
-        self.text = Some((root.into(), text.clone()));
-        Ok(text)
+    /// The text of root `root`, U+FFFC for each embedded value or nested type; empty when there is no such text. O(1).
+    pub fn text(&self, root: &str) -> Rope {
+        self.store.text(root)
     }
 
-    /// UTF-16 code units of the text of root `root`; 0 when there is none or the engine has
-    /// failed. O(1).
+    /// UTF-16 code units of the text of root `root`, 1 for each embedded value or nested type. O(1).
     pub fn len_utf16(&self, root: &str) -> u64 {
-        self.engine.len(root)
+        self.store.len(root)
+    }
+
+    /// Steps that all searches for a place have taken: what a test counts instead of seconds.
+    #[doc(hidden)]
+    pub fn steps(&self) -> u64 {
+        self.store.steps()
+    }
+
+    /// Walks everything that must be true of the engine, and panics when it is not. For tests.
+    #[doc(hidden)]
+    pub fn check(&self) {
+        self.store.check();
     }
 }

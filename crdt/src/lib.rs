@@ -24,22 +24,23 @@
 
 mod deletes;
 mod document;
-mod engine;
 mod error;
-mod gate;
 mod held;
-mod ledger;
+mod intake;
 mod limits;
+mod owners;
 mod presence;
 pub mod protocol;
+mod store;
 pub mod update;
 mod version;
 mod wire;
 
 pub use deletes::DeleteSet;
-pub use document::{Applied, Document, Edit, Unit};
+pub use document::{Applied, Document, Edit, Integrated, Unit};
 pub use error::Error;
 pub use limits::Limits;
+pub use owners::Speaker;
 pub use presence::{Announced, MAX_IDS, MAX_STATE, Presence};
 pub use update::merge;
 pub use version::{Causality, Version, VersionVector};

@@ -9,6 +9,7 @@ mod compose;
 mod structs;
 
 pub use compose::merge;
+pub(crate) use structs::suffix;
 pub use structs::{Content, Id, Kind, Parent, Section, Struct, Structs};
 
 use crate::wire::Reader;

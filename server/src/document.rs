@@ -89,8 +89,10 @@ impl<T> Reply<T> {
 pub enum Frame {
     /// "This is what I have; send me the rest."
     Step1(VersionVector),
-    /// An update, live or as the answer to a step 1.
+    /// An edit.
     Update(Bytes),
+    /// What the peer has that the document lacks.
+    Step2(Bytes),
     /// Awareness states.
     Awareness(Bytes),
     /// "Send me all awareness states."
@@ -154,7 +156,7 @@ pub enum Refused {
     /// Storage does not answer. The document may well exist.
     #[error("storage does not answer")]
     Storage,
-    /// The document was reloaded or the server stops; ask again.
+    /// The server stops; ask again.
     #[error("try again")]
     Again,
 }

@@ -92,8 +92,6 @@ pub struct Metrics {
     pub documents_opened: Counter,
     /// Documents retired when idle.
     pub documents_retired: Counter,
-    /// Documents reloaded because the engine failed.
-    pub documents_reloaded: Counter,
     /// Snapshots that replaced a log.
     pub compactions: Counter,
     /// Snapshots that failed their check and were not stored.
@@ -209,11 +207,6 @@ impl Metrics {
                 "documents_retired_total",
                 "Documents retired when idle.",
                 &self.documents_retired,
-            ),
-            (
-                "documents_reloaded_total",
-                "Documents reloaded because the engine failed.",
-                &self.documents_reloaded,
             ),
             (
                 "compactions_total",

@@ -1,11 +1,9 @@
 //! Edits by position, for clients without a CRDT.
 
 use super::Document;
-use crate::engine::Splice;
-use crate::gate::{self, Trust};
-use crate::held::Held;
+use crate::intake::Trust;
 use crate::update::{Update, limit};
-use crate::{ClientId, DeleteSet, Error, Limits, Version};
+use crate::{Error, Version};
 use ropey::Rope;
 
 /// What offsets count.
@@ -30,12 +28,18 @@ pub struct Edit {
     pub insert: String,
 }
 
+/// One change at a place, in UTF-16 code units.
+struct Change<'e> {
+    at: u32,
+    remove: u32,
+    insert: &'e str,
+}
+
 impl Document {
     /// Edits the text of root `root`, and returns the update that says so: it is applied already.
     ///
     /// `base` must be the current version. All offsets are those of `base`, in `unit`; the edits
-    /// are sorted and do not overlap. O(n) in the number of insertions that the document is made
-    /// of.
+    /// are sorted and do not overlap. O(log n) for each edit.
     pub fn edit(
         &mut self,
         base: &Version,
@@ -43,67 +47,56 @@ impl Document {
         unit: Unit,
         edits: &[Edit],
     ) -> Result<Vec<u8>, Error> {
-        self.engine.alive()?;
         if *base != self.version {
             return Err(Error::Stale);
         }
-        let text = self.text(root)?;
-        if text.len_utf16_cu() as u64 != self.len_utf16(root) {
+        if self.store.has_values(root) {
             return Err(Error::Unsupported {
                 what: "edits of a list of values",
             });
         }
-        let splices = splices(&text, unit, edits)?;
-        let inserted: u64 = splices.iter().map(|splice| units(&splice.insert)).sum();
-        let removed: u64 = splices.iter().map(|splice| u64::from(splice.remove)).sum();
-        let live = self.ledger.total() - self.deleted.units() + inserted - removed;
+        let changes = changes(&self.store.text(root), unit, edits)?;
+        let inserted: u64 = edits.iter().map(|edit| units(&edit.insert)).sum();
+        let removed: u64 = changes.iter().map(|change| u64::from(change.remove)).sum();
         if inserted > 0 {
+            let live = (self.store.live() + inserted).saturating_sub(removed);
             limit("units in the document", live, self.limits.text)?;
             limit("units in an update", inserted, self.limits.update_units)?;
-            self.weigh(
-                splices
-                    .iter()
-                    .map(|splice| splice.insert.len() as u64)
-                    .sum(),
-            )?;
+            self.weigh(edits.iter().map(|edit| edit.insert.len() as u64).sum())?;
         }
-        let (update, deleted) = self.engine.edit(root, &splices)?;
-        if self.own(&update, &deleted).is_err() {
-            // The engine says what the gate does not believe: neither can be trusted.
-            self.engine.poison();
-            return Err(Error::Engine);
+        self.store.begin();
+        let own = self.store.intern(self.client)?;
+        let mut deletes = Vec::new();
+        // The last first, so that each leaves the places of the others.
+        for change in changes.iter().rev() {
+            if change.remove > 0 {
+                self.store
+                    .ranges(root, change.at, change.remove, &mut deletes);
+            }
+            if !change.insert.is_empty() {
+                let inserted = self.store.insert_text(own, root, change.at, change.insert);
+                inserted.inspect_err(|_| self.store.roll_back())?;
+            }
+        }
+        let mut news = Vec::new();
+        for (number, start, end) in deletes {
+            self.store.delete_range(number, start, end, &mut news);
+        }
+        self.moved();
+        let update = self.part(&news);
+        self.weight.since += update.len() as u64;
+        if !self.held.is_empty() {
+            // Something may have waited for these units. It is nobody's fault if it turns out wrong.
+            let client = [self.client];
+            self.admit(&Update::empty(), 0, Trust::Held, &client)?;
         }
         Ok(update)
     }
-
-    /// Takes note of what the engine itself has said, then takes in what has waited for it.
-    fn own(&mut self, update: &[u8], deleted: &DeleteSet) -> Result<(), Error> {
-        let update = Update::decode(update, &Limits::NONE)?;
-        self.ledger.begin();
-        let plan = gate::plan(
-            &update,
-            Trust::Strict,
-            &[],
-            &mut self.ledger,
-            &Held::default(),
-            &self.deleted,
-            &Limits::NONE,
-        )?;
-        if plan.waits {
-            return Err(Error::Engine);
-        }
-        self.weight.since += plan.ready.size() as u64;
-        self.moved(deleted);
-        let advanced: Vec<ClientId> = self.ledger.advanced().map(|(client, _)| client).collect();
-        self.ledger.begin();
-        self.take_in(&Update::empty(), Trust::Strict, &advanced)
-            .map(drop)
-    }
 }
 
-/// The edits in UTF-16 code units, last first, so that each leaves the places of the others.
-fn splices(text: &Rope, unit: Unit, edits: &[Edit]) -> Result<Vec<Splice>, Error> {
-    let mut splices = Vec::with_capacity(edits.len());
+/// The edits in UTF-16 code units.
+fn changes<'e>(text: &Rope, unit: Unit, edits: &'e [Edit]) -> Result<Vec<Change<'e>>, Error> {
+    let mut changes = Vec::with_capacity(edits.len());
     let mut last = 0;
     for (index, edit) in edits.iter().enumerate() {
         if edit.from < last || edit.to < edit.from {
@@ -111,15 +104,13 @@ fn splices(text: &Rope, unit: Unit, edits: &[Edit]) -> Result<Vec<Splice>, Error
         }
         last = edit.to;
         let from = utf16(text, unit, edit.from)?;
-        let to = utf16(text, unit, edit.to)?;
-        splices.push(Splice {
+        changes.push(Change {
             at: from,
-            remove: to - from,
-            insert: edit.insert.clone(),
+            remove: utf16(text, unit, edit.to)? - from,
+            insert: &edit.insert,
         });
     }
-    splices.reverse();
-    Ok(splices)
+    Ok(changes)
 }
 
 /// An offset in UTF-16 code units. O(log n).
@@ -133,6 +124,9 @@ fn utf16(text: &Rope, unit: Unit, offset: u64) -> Result<u32, Error> {
         return Err(Error::OutOfRange { offset, length });
     }
     let at = offset as usize;
+    if text.len_bytes() == text.len_utf16_cu() {
+        return Ok(at as u32);
+    }
     let char = match unit {
         Unit::Utf8 => text.byte_to_char(at),
         Unit::Utf16 => text.utf16_cu_to_char(at),

@@ -43,13 +43,29 @@ pub enum Kind {
     Doc = 9,
     /// Units that the update does not hold.
     Skip = 10,
-    /// A nested type of which implementations disagree: XML hooks, links.
-    ForeignType = 11,
 }
 
 impl Kind {
     pub(crate) const fn bit(self) -> u16 {
         1 << self as u16
+    }
+
+    /// The kind in the lowest 4 bits.
+    pub(crate) fn from_bits(bits: u32) -> Kind {
+        const KINDS: [Kind; 11] = [
+            Kind::Gc,
+            Kind::Deleted,
+            Kind::Json,
+            Kind::Binary,
+            Kind::String,
+            Kind::Embed,
+            Kind::Format,
+            Kind::Type,
+            Kind::Any,
+            Kind::Doc,
+            Kind::Skip,
+        ];
+        KINDS[(bits & 0xf).min(10) as usize]
     }
 }
 
@@ -103,10 +119,17 @@ pub struct Struct<'a> {
     /// All its bytes.
     pub raw: &'a [u8],
     /// The bytes of its content.
-    body: &'a [u8],
+    pub(crate) body: &'a [u8],
 }
 
-impl Struct<'_> {
+impl<'a> Struct<'a> {
+    /// The values of a list of them, one behind the other.
+    pub(crate) fn values(&self) -> &'a [u8] {
+        let mut reader = Reader::new(self.body);
+        let _ = reader.var();
+        &self.body[reader.at()..]
+    }
+
     /// The clock after its last unit.
     pub fn end(&self) -> u32 {
         self.clock + self.len
@@ -148,18 +171,6 @@ impl Struct<'_> {
 }
 
 impl Struct<'_> {
-    /// Appends the struct without its first `offset` units, as deleted.
-    pub(crate) fn write_hollow(&self, offset: u32, out: &mut Vec<u8>) {
-        if offset == 0 {
-            let head = &self.raw[..self.raw.len() - self.body.len()];
-            out.push(head[0] & !KIND | Kind::Deleted as u8);
-            out.extend_from_slice(&head[1..]);
-        } else {
-            self.write_head(Kind::Deleted, offset, out);
-        }
-        write_var(out, u64::from(self.len - offset));
-    }
-
     /// The head of an item that follows the units before `offset`.
     fn write_head(&self, kind: Kind, offset: u32, out: &mut Vec<u8>) {
         let right = if self.right.is_some() { HAS_RIGHT } else { 0 };
@@ -174,7 +185,7 @@ impl Struct<'_> {
 }
 
 /// `text` without its first `units` UTF-16 code units.
-fn suffix(text: &str, units: u32) -> std::borrow::Cow<'_, str> {
+pub(crate) fn suffix(text: &str, units: u32) -> std::borrow::Cow<'_, str> {
     let mut left = units;
     for (at, char) in text.char_indices() {
         match left {
@@ -382,13 +393,9 @@ fn read_content<'a>(reader: &mut Reader<'a>, kind: u8) -> Result<(Content<'a>, u
 fn read_type(reader: &mut Reader<'_>) -> Result<Kind, Error> {
     match reader.var()? {
         0 | 1 | 2 | 4 | 6 => Ok(Kind::Type),
-        3 => {
+        3 | 5 => {
             reader.string()?;
             Ok(Kind::Type)
-        }
-        5 => {
-            reader.string()?;
-            Ok(Kind::ForeignType)
         }
         // The links of yrs: their length depends on flags, and nobody else reads them.
         7 => Err(Error::Unsupported { what: "links" }),

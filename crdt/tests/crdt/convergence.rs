@@ -13,7 +13,8 @@ fn config() -> ProptestConfig {
 }
 
 fn assert_is(document: &mut Document, honest: &History, how: &str) {
-    let text = document.text(ROOT).unwrap().to_string();
+    document.check();
+    let text = document.text(ROOT).to_string();
     assert_eq!(text, honest.text, "text, {how}");
     let vector: VersionVector = honest.clocks.iter().copied().collect();
     assert_eq!(document.version().vector, vector, "vector, {how}");
@@ -26,14 +27,14 @@ fn assert_is(document: &mut Document, honest: &History, how: &str) {
 }
 
 fn reopened(document: &mut Document) -> Document {
-    let saved = document.save().unwrap();
+    let saved = document.save();
     let mut opened = Document::open(99, &saved).unwrap();
     assert_eq!(
         opened.version(),
         document.version(),
         "what was opened is what was saved"
     );
-    assert_eq!(opened.text(ROOT).unwrap(), document.text(ROOT).unwrap());
+    assert_eq!(opened.text(ROOT), document.text(ROOT));
     opened
 }
 
@@ -78,7 +79,7 @@ proptest! {
             restarted.apply(update).unwrap();
         }
         assert_is(&mut restarted, &honest, "with a restart between");
-        let state = restarted.encode().unwrap();
+        let state = restarted.encode();
         prop_assert!(!restarted.apply(&state).unwrap().changed);
 
         // One that knows a part hears all in one update: structs that it knows half of as well.
@@ -125,8 +126,8 @@ proptest! {
         }
         for _ in 0..=honest.updates.len() {
             let [a, b] = &mut documents;
-            let to_b = a.diff(&b.version().vector).unwrap();
-            let to_a = b.diff(&a.version().vector).unwrap();
+            let to_b = a.diff(&b.version().vector);
+            let to_a = b.diff(&a.version().vector);
             a.apply(&to_a).unwrap();
             b.apply(&to_b).unwrap();
         }
@@ -149,7 +150,7 @@ fn yrs_reads_what_a_document_writes() {
         }
         let peer = Doc::with_client_id(5);
         let mut txn = peer.transact_mut();
-        let state = document.encode().unwrap();
+        let state = document.encode();
         txn.apply_update(Update::decode_v1(&state).unwrap())
             .unwrap();
         let text = txn.get_or_insert_text(ROOT);
@@ -185,7 +186,7 @@ fn a_struct_that_is_known_in_part_brings_the_rest() {
         let mut document = Document::new(1);
         document.apply(&part(known)).unwrap();
         assert!(document.apply(&part("a😀b")).unwrap().changed);
-        assert_eq!(document.text(ROOT).unwrap().to_string(), whole);
+        assert_eq!(document.text(ROOT).to_string(), whole);
         assert_eq!(document.version().vector.get(7), 4);
         assert!(!document.apply(&part("a😀b")).unwrap().changed);
     }

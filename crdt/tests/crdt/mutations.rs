@@ -41,20 +41,22 @@ fn sorted(text: &str) -> String {
 /// was saved and opened: where neighbours contradict one another, two orders of the same structs
 /// are right, but all of them are there.
 fn check(document: &mut Document, seed: u64) -> [String; 2] {
-    let text = document.text(ROOT).unwrap();
+    document.check();
+    let text = document.text(ROOT);
     let units = document.len_utf16(ROOT);
     assert!(text.len_utf16_cu() as u64 <= units, "seed {seed}");
-    let state = document.encode().unwrap();
+    let state = document.encode();
     let state = Update::decode(&state, &Limits::NONE).unwrap();
     let deleted = document.version().deleted;
     assert_eq!(state.deletes.units(), deleted, "seed {seed}");
-    let saved = document.save().unwrap();
+    let saved = document.save();
     let mut opened = Document::open(2, &saved).unwrap();
+    opened.check();
     let vector = &document.version().vector;
     assert_eq!(&opened.version().vector, vector, "seed {seed}");
-    let again = opened.save().unwrap();
+    let again = opened.save();
     assert_eq!(held_part(&again), held_part(&saved), "seed {seed}");
-    [text.to_string(), opened.text(ROOT).unwrap().to_string()]
+    [text.to_string(), opened.text(ROOT).to_string()]
 }
 
 /// What a saved document holds behind its state.
@@ -105,7 +107,8 @@ fn foreign_structs_leave_honest_text() {
                     let update = hostile::update(&mut rng, &mut clocks, own, false);
                     say(seed, &hex(&update));
                     let done = document.apply(&update);
-                    assert_ne!(done, Err(Error::Engine), "seed {seed}: {}", hex(&update));
+                    document.check();
+                    let _ = done;
                 }
                 let [text, opened] = check(&mut document, seed);
                 let honest = &honest.text;
@@ -143,7 +146,8 @@ fn hostile_structs_and_deletes_do_not_crash() {
                     };
                     say(seed, &hex(&update));
                     let done = document.apply(&update);
-                    assert_ne!(done, Err(Error::Engine), "seed {seed}: {}", hex(&update));
+                    document.check();
+                    let _ = done;
                 }
                 check(&mut document, seed);
             }
@@ -169,7 +173,8 @@ fn bent_updates_do_not_crash() {
             for update in &updates {
                 say(seed, &hex(update));
                 let done = document.apply(update);
-                assert_ne!(done, Err(Error::Engine), "seed {seed}: {}", hex(update));
+                document.check();
+                let _ = done;
             }
             check(&mut document, seed);
         }

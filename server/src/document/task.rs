@@ -53,8 +53,6 @@ enum End {
     Retired,
     /// The server stops; everything is saved.
     Stopped,
-    /// The engine failed; load again what the journal holds.
-    Reload,
     /// Storage failed; what is in memory is ahead of it for good.
     StorageFailed,
 }
@@ -75,8 +73,6 @@ struct Task {
     durable: (watch::Sender<Durable>, watch::Receiver<Durable>),
     peers: HashMap<PeerId, Peer>,
     presence: Presence,
-    /// Who writes under which client id: the connection that introduced itself with it first.
-    writers: HashMap<ClientId, PeerId>,
     /// The answer to whoever has nothing yet, until the document changes: a crowd that joins shares it.
     whole: Option<Bytes>,
     /// Client ids whose state has changed since the last awareness frame.
@@ -126,7 +122,6 @@ pub async fn run(
         };
         handle.people.store(0, Relaxed);
         match end {
-            End::Reload => app.metrics.documents_reloaded.add_one(),
             End::Retired => {
                 app.metrics.documents_retired.add_one();
                 return;
@@ -189,7 +184,6 @@ impl Task {
             durable: watch::channel(Durable::Through(loaded.sequence)),
             peers: HashMap::new(),
             presence: Presence::default(),
-            writers: HashMap::new(),
             whole: None,
             present: HashSet::new(),
             presence_due: None,
@@ -249,7 +243,7 @@ impl Task {
         if !matches!(
             command,
             Command::Frame {
-                frame: Frame::Update(_) | Frame::Awareness(_),
+                frame: Frame::Update(_) | Frame::Step2(_) | Frame::Awareness(_),
                 ..
             }
         ) && self.flush().await.is_break()
@@ -270,13 +264,12 @@ impl Task {
                 }
             }
             Command::Leave(peer) => self.leave(peer),
-            Command::CaughtUp(peer) => return self.catch_up(peer).await,
+            Command::CaughtUp(peer) => self.catch_up(peer),
             Command::Frame { peer, frame, room } => {
-                let flow = self.frame(peer, frame).await;
+                self.frame(peer, frame);
                 drop(room);
-                return flow;
             }
-            Command::Text { root, reply } => return self.text(&root, reply).await,
+            Command::Text { root, reply } => self.text(&root, reply),
             Command::Create { text, reply } => return self.create(text, reply).await,
             Command::Delete(reply) => {
                 let answer = self.delete().await;
@@ -303,17 +296,6 @@ impl Task {
         }
         self.peers.clear();
         self.handle.people.store(0, Relaxed);
-    }
-
-    /// The engine failed: save what was accepted, send everybody away and load again.
-    async fn reload(&mut self) -> End {
-        tracing::error!("the engine failed; the document is loaded again from storage");
-        let durable = self.all_durable().await;
-        self.close_all(Close::RESTART);
-        match durable {
-            ControlFlow::Continue(()) => End::Reload,
-            ControlFlow::Break(()) => self.storage_failed(),
-        }
     }
 
     fn storage_failed(&mut self) -> End {

@@ -205,7 +205,7 @@ impl Session {
                 self.asked = Instant::now() + ASKING;
                 Frame::Step1(vector)
             }
-            protocol::Message::Step2(update) => Frame::Update(bytes.slice_ref(update)),
+            protocol::Message::Step2(update) => Frame::Step2(bytes.slice_ref(update)),
             protocol::Message::Update(update) => {
                 if update.len() > self.app.config.max_update_bytes {
                     return too_large();

@@ -23,11 +23,7 @@ impl Task {
     pub(super) fn compact(&mut self) -> bool {
         self.log_bytes = 0;
         self.log_updates = 0;
-        let Ok(snapshot) = self.document.save() else {
-            self.app.metrics.compactions_failed.add_one();
-            tracing::error!("the document cannot be encoded; its log is kept");
-            return false;
-        };
+        let snapshot = self.document.save();
         let bytes = snapshot.len();
         let compaction = Compaction {
             id: self.id,

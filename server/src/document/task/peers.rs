@@ -1,14 +1,13 @@
 //! Peers of a document: they come, speak, lag, catch up and go.
 
-use std::ops::ControlFlow;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
-use ropewalk_crdt::{self as crdt, protocol};
+use ropewalk_crdt::{self as crdt, Integrated, Speaker, protocol};
 use tokio::time::Instant;
 
 use super::saving::{Accepted, Answer};
-use super::{End, Existence, Task};
+use super::{Existence, Task};
 use crate::document::peer::{Peer, PeerId};
 use crate::document::{Frame, Refused};
 use crate::session::Close;
@@ -41,8 +40,9 @@ impl Task {
         let Some(gone) = self.peers.remove(&peer) else {
             return;
         };
+        self.document.leave(peer);
         if let Some(client) = gone.introduced {
-            self.release(peer, client);
+            self.bequeath(client);
         }
         self.handle.people.store(self.peers.len(), Relaxed);
         self.idle_since = Instant::now();
@@ -62,14 +62,15 @@ impl Task {
         self.presence_changed(gone);
     }
 
-    pub(super) async fn frame(&mut self, peer: PeerId, frame: Frame) -> ControlFlow<End> {
+    pub(super) fn frame(&mut self, peer: PeerId, frame: Frame) {
         if !self.peers.contains_key(&peer) {
             // It was closed; what it had sent meanwhile was never acknowledged.
-            return ControlFlow::Continue(());
+            return;
         }
         match frame {
-            Frame::Step1(vector) => return self.answer_step1(peer, vector).await,
-            Frame::Update(update) => return self.update(peer, update).await,
+            Frame::Step1(vector) => self.answer_step1(peer, vector),
+            Frame::Update(update) => self.update(peer, Speaker::Live(peer), update),
+            Frame::Step2(update) => self.update(peer, Speaker::Relay(peer), update),
             Frame::Awareness(body) => self.announce(peer, &body),
             Frame::QueryAwareness => {
                 let all = protocol::awareness(&self.presence.all()).into();
@@ -80,137 +81,103 @@ impl Task {
                 self.answer_when_durable(what);
             }
         }
-        ControlFlow::Continue(())
     }
 
-    pub(super) async fn update(&mut self, peer: PeerId, update: Bytes) -> ControlFlow<End> {
+    fn update(&mut self, peer: PeerId, speaker: Speaker, update: Bytes) {
         let metrics = &self.app.metrics;
-        let writers = &self.writers;
-        let foreign = |client| writers.get(&client).is_some_and(|writer| *writer != peer);
-        match self.document.apply_from(&update, foreign) {
-            Ok(applied) => {
-                if applied.held {
-                    metrics.updates_held.add_one();
-                }
-                if applied.integrated.is_some() {
-                    self.whole = None;
-                }
-                if applied.changed {
-                    metrics.updates_applied.add_one();
-                    let news = applied.integrated.map(Bytes::from);
-                    // What waits is kept as it came; everything else as it was integrated.
-                    let kept = match &news {
-                        Some(news) if !applied.held => news.clone(),
-                        _ => update,
-                    };
-                    self.accepted.push(Accepted {
-                        from: Some(peer),
-                        kept,
-                        news,
-                    });
-                } else {
-                    metrics.updates_known.add_one();
-                }
-                ControlFlow::Continue(())
-            }
-            Err(crdt::Error::Engine) => {
-                self.close(peer, Close::MALFORMED);
-                ControlFlow::Break(self.reload().await)
-            }
-            Err(crdt::Error::Foreign { client }) => {
-                tracing::info!(
-                    peer,
-                    client,
-                    "update under another connection's client id refused"
-                );
-                if let Some(owner) = self.writers.get(&client).copied() {
-                    self.contested(peer, owner, client);
-                }
-                self.close(peer, Close::FOREIGN);
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                tracing::info!(peer, code = error.code(), %error, "update refused");
-                let close = match error {
-                    crdt::Error::TooLarge { .. } => {
-                        metrics.refused_too_large.add_one();
-                        Close::TOO_LARGE
-                    }
-                    crdt::Error::HeldFull { .. } => {
-                        metrics.refused_full.add_one();
-                        Close::HELD_FULL
-                    }
-                    crdt::Error::Unsupported { .. } => {
-                        metrics.refused_malformed.add_one();
-                        Close::UNSUPPORTED
-                    }
-                    _ => {
-                        metrics.refused_malformed.add_one();
-                        Close::MALFORMED
-                    }
-                };
-                self.close(peer, close);
-                ControlFlow::Continue(())
-            }
+        let applied = match self.document.apply_from(&update, speaker) {
+            Ok(applied) => applied,
+            Err(error) => return self.refuse(peer, &error),
+        };
+        if applied.held {
+            metrics.updates_held.add_one();
         }
+        if !applied.changed {
+            metrics.updates_known.add_one();
+            return;
+        }
+        metrics.updates_applied.add_one();
+        let news = match applied.integrated {
+            Integrated::Nothing => None,
+            Integrated::All => Some(update.clone()),
+            Integrated::Part(part) => Some(part.into()),
+        };
+        if news.is_some() {
+            self.whole = None;
+        }
+        // What waits is kept as it came; everything else as it was integrated.
+        let kept = match &news {
+            Some(news) if !applied.held => news.clone(),
+            _ => update,
+        };
+        self.accepted.push(Accepted {
+            from: Some(peer),
+            kept,
+            news,
+        });
     }
 
-    pub(super) async fn answer_step1(
-        &mut self,
-        id: PeerId,
-        vector: crdt::VersionVector,
-    ) -> ControlFlow<End> {
+    /// Ends the connection of a peer whose update was refused.
+    fn refuse(&mut self, peer: PeerId, error: &crdt::Error) {
+        tracing::info!(peer, code = error.code(), %error, "update refused");
+        let metrics = &self.app.metrics;
+        let (counter, close) = match error {
+            crdt::Error::Foreign { client } => {
+                if let Some(owner) = self.document.owner(*client) {
+                    self.contested(peer, owner, *client);
+                }
+                return self.close(peer, Close::FOREIGN);
+            }
+            crdt::Error::TooLarge { .. } => (&metrics.refused_too_large, Close::TOO_LARGE),
+            crdt::Error::HeldFull { .. } => (&metrics.refused_full, Close::HELD_FULL),
+            crdt::Error::Unsupported { .. } => (&metrics.refused_malformed, Close::UNSUPPORTED),
+            _ => (&metrics.refused_malformed, Close::MALFORMED),
+        };
+        counter.add_one();
+        self.close(peer, close);
+    }
+
+    fn answer_step1(&mut self, id: PeerId, vector: crdt::VersionVector) {
         let Some(peer) = self.peers.get_mut(&id) else {
-            return ControlFlow::Continue(());
+            return;
         };
         if peer.is_lagging() {
             // Answered when it has read what waits for it: one answer at a time, however often it asks.
             peer.lag_from(vector);
-            return ControlFlow::Continue(());
+            return;
         }
-        match self.step2(&vector) {
-            Ok(answer) => {
-                self.send_to(id, &answer);
-                ControlFlow::Continue(())
-            }
-            Err(_) => ControlFlow::Break(self.reload().await),
-        }
+        let answer = self.step2(&vector);
+        self.send_to(id, &answer);
     }
 
     /// The answer to somebody who has `vector`.
-    fn step2(&mut self, vector: &crdt::VersionVector) -> Result<Bytes, crdt::Error> {
+    fn step2(&mut self, vector: &crdt::VersionVector) -> Bytes {
         if !vector.is_empty() {
-            return Ok(protocol::step2(&self.document.diff(vector)?).into());
+            return protocol::step2(&self.document.diff(vector)).into();
         }
-        if let Some(whole) = &self.whole {
-            return Ok(whole.clone());
-        }
-        let whole = Bytes::from(protocol::step2(&self.document.encode()?));
-        self.whole = Some(whole.clone());
-        Ok(whole)
+        let document = &mut self.document;
+        let whole = self
+            .whole
+            .get_or_insert_with(|| protocol::step2(&document.encode()).into());
+        whole.clone()
     }
 
-    pub(super) async fn catch_up(&mut self, id: PeerId) -> ControlFlow<End> {
+    pub(super) fn catch_up(&mut self, id: PeerId) {
         let Some(peer) = self.peers.get_mut(&id) else {
-            return ControlFlow::Continue(());
+            return;
         };
         let Some((version, saved)) = peer.catch_up() else {
-            return ControlFlow::Continue(());
+            return;
         };
         self.app.metrics.resyncs.add_one();
-        match self.document.diff(&version) {
-            Ok(update) => {
-                let all = protocol::awareness(&self.presence.all());
-                peer.send(&protocol::step2(&update).into());
-                peer.send(&all.into());
-                if let Some(saved) = saved {
-                    peer.send(&saved);
-                }
-                // Not settled: if this answer alone fills the queue, answering again would never end.
-                ControlFlow::Continue(())
-            }
-            Err(_) => ControlFlow::Break(self.reload().await),
+        let update = self.document.diff(&version);
+        let all = protocol::awareness(&self.presence.all());
+        peer.send(&protocol::step2(&update).into());
+        peer.send(&all.into());
+        if let Some(saved) = saved {
+            peer.send(&saved);
         }
+        // Not settled: if this answer alone fills the queue, answering again would never end.
     }
 
     pub(super) fn send_to(&mut self, id: PeerId, frame: &Bytes) {

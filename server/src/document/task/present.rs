@@ -51,29 +51,25 @@ impl Task {
     }
 
     /// The first state that a Yjs client announces is its own, alone. From then on the client id is its connection's:
-    /// nobody else writes under it while that is open. Who never introduces itself is not protected.
+    /// nobody else writes under it while that is open.
     fn introduce(&mut self, id: PeerId, client: ClientId) {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
         if peer.introduced.is_none() {
             peer.introduced = Some(client);
-            self.writers.entry(client).or_insert(id);
+            self.document.introduce(id, client);
         }
     }
 
-    /// A connection is gone: its client id goes to whoever else introduced itself with it.
-    pub(super) fn release(&mut self, id: PeerId, client: ClientId) {
-        if self.writers.get(&client) != Some(&id) {
-            return;
-        }
-        self.writers.remove(&client);
+    /// The connection of a client id is gone: it goes to whoever else introduced itself with it.
+    pub(super) fn bequeath(&mut self, client: ClientId) {
         let next = self
             .peers
             .iter()
             .find(|(_, peer)| peer.introduced == Some(client));
         if let Some((next, _)) = next {
-            self.writers.insert(client, *next);
+            self.document.introduce(*next, client);
         }
     }
 

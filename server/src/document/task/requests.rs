@@ -11,26 +11,17 @@ use crate::document::{Created, Refused, Reply, Text, Version};
 use crate::session::Close;
 
 impl Task {
-    pub(super) async fn text(&mut self, root: &str, reply: Reply<Text>) -> ControlFlow<End> {
-        let refused = match self.existence {
-            Existence::Absent => Some(Refused::NotFound),
-            Existence::Deleted => Some(Refused::Deleted),
-            Existence::Stored => None,
-        };
-        if let Some(refused) = refused {
-            reply.send(Err(refused));
-            return ControlFlow::Continue(());
-        }
-        match self.document.text(root) {
-            Ok(rope) => {
+    pub(super) fn text(&mut self, root: &str, reply: Reply<Text>) {
+        match self.existence {
+            Existence::Absent => reply.send(Err(Refused::NotFound)),
+            Existence::Deleted => reply.send(Err(Refused::Deleted)),
+            Existence::Stored => {
                 let text = Text {
-                    rope,
+                    rope: self.document.text(root),
                     version: self.version(),
                 };
                 self.answer_when_durable(Answer::Text(reply, text));
-                ControlFlow::Continue(())
             }
-            Err(_) => ControlFlow::Break(self.reload().await),
         }
     }
 
@@ -47,7 +38,6 @@ impl Task {
         let base = self.document.version().clone();
         let update = match self.document.edit(&base, crdt::ROOT, Unit::Utf8, &edits) {
             Ok(update) => update,
-            Err(crdt::Error::Engine) => return ControlFlow::Break(self.reload().await),
             Err(_) => {
                 self.app.metrics.refused_too_large.add_one();
                 reply.send(Err(Refused::TooLarge));

@@ -1,0 +1,279 @@
+//! What of an update is taken in now, what has to wait, and what is refused.
+//!
+//! Taken in is a struct when the clocks of its client join, and both neighbours and its parent are
+//! known. The rest of its client's structs waits with the first that is not.
+
+use crate::held::{Held, Piece};
+use crate::store::{Store, Terms};
+use crate::update::{Id, Kind, Section, Update};
+use crate::{ClientId, Error, Limits};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// What became of an update.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// New pieces to hold.
+    pub(crate) hold: Vec<Piece>,
+    /// Held pieces that were looked at again: to be taken out of what is held.
+    pub(crate) woken: Vec<Piece>,
+    /// What is left of those: to be held again.
+    pub(crate) hold_on: Vec<Piece>,
+    /// Something of the update itself waits.
+    pub(crate) waits: bool,
+    /// Something of the update itself was known before.
+    pub(crate) known: bool,
+}
+
+/// How much an update is believed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// A peer's: one struct that cannot be true refuses all of it.
+    Peer,
+    /// It was accepted before.
+    Accepted,
+    /// It was held: what cannot be true is left out.
+    Held,
+}
+
+/// One section of the update, or one held piece.
+enum Source<'a> {
+    Update(Section<'a>),
+    Piece(Piece),
+}
+
+impl Source<'_> {
+    fn section(&self) -> Section<'_> {
+        match self {
+            Source::Update(section) => *section,
+            Source::Piece(piece) => piece.section(),
+        }
+    }
+
+    fn shorten(&mut self, stop: Stop) {
+        match self {
+            Source::Update(section) => {
+                section.clock = stop.clock;
+                section.count = stop.count;
+                section.raw = &section.raw[section.raw.len() - stop.bytes..];
+            }
+            Source::Piece(piece) => piece.shorten(stop.clock, stop.count, stop.bytes),
+        }
+    }
+}
+
+/// Where a walk stopped: clock of the next struct, structs and bytes that are left.
+#[derive(Clone, Copy)]
+struct Stop {
+    clock: u32,
+    /// Clock of the first unit that was not taken in.
+    stands: u32,
+    count: usize,
+    bytes: usize,
+    missing: Id,
+}
+
+/// Sources that lack something, by what they lack and by where they stand.
+#[derive(Default)]
+struct Waiting {
+    missing: BTreeSet<(Id, usize)>,
+    heads: BTreeSet<(Id, usize)>,
+    stops: HashMap<usize, (Id, Id)>,
+}
+
+impl Waiting {
+    fn insert(&mut self, at: usize, client: ClientId, stop: Stop) {
+        let clock = stop.stands;
+        let head = Id { client, clock };
+        self.missing.insert((stop.missing, at));
+        self.heads.insert((head, at));
+        self.stops.insert(at, (stop.missing, head));
+    }
+
+    /// Takes out the sources that lack a unit of `client` below `end`, or stand at one: another
+    /// source has said the same.
+    fn take(&mut self, client: ClientId, end: u32) -> Vec<usize> {
+        if self.stops.is_empty() {
+            return Vec::new();
+        }
+        let below = (Id { client, clock: 0 }, 0)..(Id { client, clock: end }, 0);
+        let missing = self.missing.range(below.clone());
+        let taken: BTreeSet<usize> = missing
+            .chain(self.heads.range(below))
+            .map(|&(_, at)| at)
+            .collect();
+        for at in &taken {
+            if let Some((missing, head)) = self.stops.remove(at) {
+                self.missing.remove(&(missing, *at));
+                self.heads.remove(&(head, *at));
+            }
+        }
+        taken.into_iter().collect()
+    }
+}
+
+struct Intake<'i> {
+    store: &'i mut Store,
+    held: &'i Held,
+    /// For the update at hand, and for what was held.
+    terms: [Terms; 2],
+    outcome: Outcome,
+    woken: HashSet<(ClientId, u32)>,
+}
+
+/// Takes in the structs of an update, and what is held and waits for units of the clients `moved`. On
+/// an error the caller has to roll the store back.
+pub(crate) fn take_in(
+    update: &Update<'_>,
+    trust: Trust,
+    moved: &[ClientId],
+    store: &mut Store,
+    held: &Held,
+    limits: &Limits,
+) -> Result<Outcome, Error> {
+    let mut intake = Intake {
+        store,
+        held,
+        terms: [trust == Trust::Peer, false].map(|strict| Terms::new(limits.conflicts, strict)),
+        outcome: Outcome::default(),
+        woken: HashSet::new(),
+    };
+    if let [section] = update.sections[..]
+        && held.is_empty()
+        && moved.is_empty()
+        && trust != Trust::Held
+    {
+        // A keystroke.
+        if let Some(stop) = intake.walk(section, false)? {
+            let mut rest = Source::Update(section);
+            rest.shorten(stop);
+            intake.hold(rest, stop.missing);
+        }
+    } else {
+        intake.structs(update, trust, moved)?;
+    }
+    Ok(intake.outcome)
+}
+
+impl Intake<'_> {
+    fn structs(
+        &mut self,
+        update: &Update<'_>,
+        trust: Trust,
+        moved: &[ClientId],
+    ) -> Result<(), Error> {
+        let mut sources: Vec<Source<'_>> = Vec::new();
+        let mut todo: Vec<usize> = Vec::new();
+        // Lowest client first onto the stack: the highest first has less to go past.
+        let mut sections: Vec<&Section<'_>> = update.sections.iter().collect();
+        sections.sort_by_key(|section| section.client);
+        for section in sections {
+            todo.push(sources.len());
+            sources.push(Source::Update(*section));
+        }
+        let mut waiting = Waiting::default();
+        for &client in moved {
+            self.wake(client, &mut waiting, &mut todo, &mut sources);
+        }
+        while let Some(at) = todo.pop() {
+            let client = sources[at].section().client;
+            let is_piece = matches!(sources[at], Source::Piece(_));
+            match self.walk(sources[at].section(), is_piece) {
+                Ok(None) => {}
+                Ok(Some(stop)) => {
+                    sources[at].shorten(stop);
+                    waiting.insert(at, client, stop);
+                }
+                // What was held turns out to be wrong: it goes, the update at hand is not to blame.
+                Err(_) if trust == Trust::Held || is_piece => {}
+                Err(error) => return Err(error),
+            }
+            self.wake(client, &mut waiting, &mut todo, &mut sources);
+        }
+        let mut sources: Vec<Option<Source<'_>>> = sources.into_iter().map(Some).collect();
+        for (missing, at) in waiting.missing {
+            if let Some(source) = sources[at].take() {
+                self.hold(source, missing);
+            }
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, source: Source<'_>, missing: Id) {
+        match source {
+            Source::Update(section) => {
+                self.outcome.waits = true;
+                if !self.held.covers(&section) {
+                    self.outcome.hold.push(Piece::new(section, missing));
+                }
+            }
+            Source::Piece(piece) => self.outcome.hold_on.push(piece.lacking(missing)),
+        }
+    }
+
+    /// Looks again at all that waits for units of `client` that are known by now.
+    fn wake(
+        &mut self,
+        client: ClientId,
+        waiting: &mut Waiting,
+        todo: &mut Vec<usize>,
+        sources: &mut Vec<Source<'_>>,
+    ) {
+        let end = self.store.end(client);
+        todo.extend(waiting.take(client, end));
+        if self.held.is_empty() {
+            return;
+        }
+        for piece in self.held.ready(client, end) {
+            if self.woken.insert((piece.client, piece.clock)) {
+                self.outcome.woken.push(piece.clone());
+                todo.push(sources.len());
+                sources.push(Source::Piece(piece));
+            }
+        }
+    }
+
+    /// Takes in structs until one lacks something. None when all are taken in.
+    fn walk(&mut self, section: Section<'_>, is_piece: bool) -> Result<Option<Stop>, Error> {
+        let mut number = self.store.number(section.client);
+        let mut structs = section.structs();
+        loop {
+            let (clock, count, rest) = structs.rest();
+            let known = number.map_or(0, |number| self.store.end_of(number));
+            let stop = |missing| {
+                Ok(Some(Stop {
+                    clock,
+                    stands: clock.max(known),
+                    count,
+                    bytes: rest.len(),
+                    missing,
+                }))
+            };
+            let Some(block) = structs.next() else {
+                return Ok(None);
+            };
+            if block.clock < known {
+                self.outcome.known = true;
+            }
+            if block.end() <= known || block.content.kind() == Kind::Skip || block.len == 0 {
+                continue;
+            }
+            if block.clock > known {
+                let client = block.client;
+                let clock = block.clock - 1;
+                return stop(Id { client, clock });
+            }
+            let deps = match self.store.deps(number, &block) {
+                Ok(deps) => deps,
+                Err(missing) => return stop(missing),
+            };
+            let writer = match number {
+                Some(number) => number,
+                None => self.store.intern(section.client)?,
+            };
+            number = Some(writer);
+            let terms = &mut self.terms[usize::from(is_piece)];
+            self.store
+                .integrate(writer, &block, known - block.clock, deps, terms)?;
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Who speaks, and for which client ids.
+
+use crate::update::Update;
+use crate::{ClientId, Error};
+use std::collections::HashMap;
+
+/// Who an update comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaker {
+    /// Storage, or somebody else who is trusted to speak for anyone.
+    Trusted,
+    /// An edit of this connection.
+    Live(u64),
+    /// What this connection has that was lacking here: edits of its own, and of clients that are
+    /// not connected.
+    Relay(u64),
+}
+
+/// Which connection writes under which client id.
+///
+/// A connection owns an id once it introduced itself with it, or wrote under it alone, while no
+/// other did. Nobody else inserts under it until it leaves: whoever wrote under the next clocks of
+/// somebody else would take the place of what they are about to write.
+#[derive(Debug, Default)]
+pub(crate) struct Owners {
+    connections: HashMap<ClientId, u64>,
+}
+
+impl Owners {
+    pub(crate) fn owner(&self, client: ClientId) -> Option<u64> {
+        self.connections.get(&client).copied()
+    }
+
+    pub(crate) fn introduce(&mut self, connection: u64, client: ClientId) {
+        self.connections.entry(client).or_insert(connection);
+    }
+
+    pub(crate) fn leave(&mut self, connection: u64) {
+        self.connections.retain(|_, owner| *owner != connection);
+    }
+
+    /// Refuses units that are not the speaker's to insert. `own` is the id of the document itself; `end` is the
+    /// clock after the last known unit of a client. Returns whose ids the speaker has used.
+    pub(crate) fn check(
+        &self,
+        update: &Update<'_>,
+        speaker: Speaker,
+        own: ClientId,
+        end: impl Fn(ClientId) -> u32,
+    ) -> Result<Option<(u64, ClientId)>, Error> {
+        let (Speaker::Live(connection) | Speaker::Relay(connection)) = speaker else {
+            return Ok(None);
+        };
+        let mut writers = 0;
+        let mut last = None;
+        for section in &update.sections {
+            let client = section.client;
+            if section.end <= end(client) {
+                continue;
+            }
+            let is_foreign = self.owner(client).is_some_and(|owner| owner != connection);
+            if is_foreign || client == own {
+                return Err(Error::Foreign { client });
+            }
+            writers += 1;
+            last = Some((connection, client));
+        }
+        // Several at once are relayed, from a store of the client perhaps: they may be anyone's.
+        let is_live = matches!(speaker, Speaker::Live(_));
+        Ok(last.filter(|_| is_live && writers == 1))
+    }
+}

@@ -1,0 +1,183 @@
+//! Deletion: content goes at once, the units stay known.
+
+use super::content::Content;
+use super::span::{NONE, Unit};
+use super::{Range, Store};
+use crate::DeleteSet;
+use crate::update::Kind;
+
+impl Store {
+    /// Takes note of what came deleted or has lost its key since [`Store::begin`], and deletes
+    /// `deletes`, as far as they are known. Adds to `news` all that is newly deleted; returns how many
+    /// units of `deletes` are.
+    pub(crate) fn delete(&mut self, deletes: &DeleteSet, news: &mut Vec<Range>) -> u64 {
+        for (number, start, end) in std::mem::take(&mut self.gone) {
+            let client = self.id_of(number);
+            self.deleted.insert(client, start, end);
+            news.push((number, start, end));
+        }
+        self.gone_units = 0;
+        for (number, start, end) in std::mem::take(&mut self.doomed) {
+            self.delete_range(number, start, end, news);
+        }
+        let mut new = 0;
+        for (client, start, end) in deletes.iter() {
+            if let Some(number) = self.number(client) {
+                let end = end.min(self.end_of(number));
+                new += self.delete_range(number, start, end, news);
+            }
+        }
+        new
+    }
+
+    pub(crate) fn delete_range(
+        &mut self,
+        number: u32,
+        start: u32,
+        end: u32,
+        news: &mut Vec<Range>,
+    ) -> u64 {
+        let client = self.id_of(number);
+        let from = news.len();
+        self.deleted.gaps(client, start, end, |start, end| {
+            news.push((number, start, end))
+        });
+        let to = news.len();
+        let mut new = 0;
+        for at in from..to {
+            let (_, start, end) = news[at];
+            new += u64::from(end - start);
+            self.deleted.insert(client, start, end);
+            let unit = |clock| Unit {
+                client: number,
+                clock,
+            };
+            self.split_before(unit(start));
+            self.split_behind(unit(end - 1));
+            let mut branches = Vec::new();
+            let timeline = &self.clients[number as usize].timeline;
+            let mut place = Some(timeline.find(start, &self.spans));
+            while let Some(at) = place {
+                let timeline = &self.clients[number as usize].timeline;
+                let span = timeline.get(at);
+                if self.spans[span as usize].clock >= end {
+                    break;
+                }
+                place = timeline.behind(at);
+                self.empty(span, &mut branches);
+            }
+            self.merge(number, start, end);
+            self.fell(branches, news);
+        }
+        new
+    }
+
+    /// Drops the content of a span.
+    fn empty(&mut self, at: u32, branches: &mut Vec<u32>) {
+        let span = self.spans[at as usize];
+        if span.is_deleted() {
+            return;
+        }
+        if span.units() > 0 {
+            let spot = self.spot(at);
+            let before = self.order.add(spot, -i64::from(span.units()));
+            self.cut_rope(spot.leaf, before, span.units());
+        }
+        if let Some(Content::Type(_, branch)) = self.contents.take(span.content) {
+            branches.push(branch);
+        }
+        let span = &mut self.spans[at as usize];
+        span.set_kind(Kind::Deleted);
+        span.content = NONE;
+    }
+
+    /// Deletes all that hangs below deleted types. As in Yjs, even the places of it are forgotten.
+    fn fell(&mut self, mut branches: Vec<u32>, news: &mut Vec<Range>) {
+        let mut ranges = Vec::new();
+        while let Some(branch) = branches.pop() {
+            let Some(branch) = self.types.branches.take(branch) else {
+                continue;
+            };
+            let list = (branch.list != NONE).then_some(branch.list);
+            for site in branch.keys.into_values().chain(list) {
+                let Some(site) = self.types.sites.take(site) else {
+                    continue;
+                };
+                let mut below = Vec::new();
+                self.order.fell(site.root, |span| below.push(span));
+                for at in below {
+                    if let Some(Content::Type(_, branch)) =
+                        self.contents.take(self.spans[at as usize].content)
+                    {
+                        branches.push(branch);
+                    }
+                    let span = &mut self.spans[at as usize];
+                    span.set_kind(Kind::Gc);
+                    span.content = NONE;
+                    span.leaf = NONE;
+                    (span.origin, span.right) = (Unit::NONE, Unit::NONE);
+                    ranges.push((span.client(), span.clock, span.end()));
+                }
+            }
+        }
+        ranges.sort_unstable();
+        for group in ranges.chunk_by(|a, b| a.0 == b.0 && a.2 == b.1) {
+            let (number, start, _) = group[0];
+            let end = group[group.len() - 1].2;
+            let client = self.id_of(number);
+            self.deleted.gaps(client, start, end, |start, end| {
+                news.push((number, start, end))
+            });
+            self.deleted.insert(client, start, end);
+            self.merge(number, start, end);
+        }
+    }
+
+    /// Merges deleted spans that go on with one another, from the one before `start` to the one at
+    /// `end`.
+    fn merge(&mut self, number: u32, start: u32, end: u32) {
+        let timeline = &self.clients[number as usize].timeline;
+        let mut place = timeline.find(start, &self.spans);
+        place = timeline.before(place).unwrap_or(place);
+        loop {
+            let timeline = &mut self.clients[number as usize].timeline;
+            let Some(next) = timeline.behind(place) else {
+                return;
+            };
+            let (left, right) = (timeline.get(place), timeline.get(next));
+            let rest = self.spans[right as usize];
+            if rest.clock > end {
+                return;
+            }
+            if !self.goes_on(left, right) {
+                place = next;
+                continue;
+            }
+            let timeline = &mut self.clients[number as usize].timeline;
+            timeline.remove(next, &self.spans);
+            if rest.leaf != NONE {
+                let spot = self.spot(right);
+                self.order.remove(spot, &mut self.spans);
+            }
+            self.spans[left as usize].len += rest.len;
+            self.free.push(right);
+            // Taking a span out may move the others of its client.
+            let timeline = &self.clients[number as usize].timeline;
+            place = timeline.find(self.spans[left as usize].clock, &self.spans);
+        }
+    }
+
+    /// Whether two deleted spans that follow one another by their clocks are like one.
+    fn goes_on(&self, left: u32, right: u32) -> bool {
+        let (a, b) = (&self.spans[left as usize], &self.spans[right as usize]);
+        match (a.kind(), b.kind()) {
+            (Kind::Gc, Kind::Gc) => true,
+            (Kind::Deleted, Kind::Deleted) => {
+                b.origin == a.last()
+                    && a.right == b.right
+                    && self.order.next(self.spot(left)) == Some(self.spot(right))
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Reading root texts.
+
+use super::Store;
+use super::rope::objects;
+use super::types::Site;
+use ropey::Rope;
+
+impl Store {
+    /// The text of a root, U+FFFC for each object in it.
+    pub(crate) fn text(&self, root: &str) -> Rope {
+        match self.types.list(root) {
+            None => Rope::new(),
+            Some(Site {
+                rope: Some(rope), ..
+            }) => rope.clone(),
+            Some(site) => Rope::from_str(&objects(self.order.units(site.root))),
+        }
+    }
+
+    /// UTF-16 code units of the text of a root. O(1).
+    pub(crate) fn len(&self, root: &str) -> u64 {
+        let site = self.types.list(root);
+        site.map_or(0, |site| u64::from(self.order.units(site.root)))
+    }
+
+    /// Whether a root is a list of values.
+    pub(crate) fn has_values(&self, root: &str) -> bool {
+        self.types.list(root).is_some_and(|site| site.has_values)
+    }
+}
