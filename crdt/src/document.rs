@@ -1,5 +1,6 @@
 //! The only door to a document.
 
+mod changes;
 mod edit;
 
 pub use edit::{Edit, Unit};
@@ -11,11 +12,14 @@ use crate::store::{Range, Store};
 use crate::update::{Update, limit};
 use crate::wire::{Reader, write_buf};
 use crate::{ClientId, DeleteSet, Error, Limits, Version, VersionVector};
+use changes::Changes;
 use ropey::Rope;
 use std::sync::Arc;
 
-/// The first byte of a saved document.
-const FORMAT: u8 = 1;
+/// The first byte of a saved document: state, order, and what waits.
+const FORMAT: u8 = 2;
+/// The same without the order, as it was written before.
+const FORMAT_WITHOUT_ORDER: u8 = 1;
 
 /// What came of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +66,7 @@ pub struct Document {
     owners: Owners,
     version: Version,
     weight: Weight,
+    changes: Changes,
     /// The encoded state, until the document changes.
     encoded: Option<Arc<[u8]>>,
 }
@@ -89,11 +94,12 @@ impl Document {
             owners: Owners::default(),
             version: Version::default(),
             weight: Weight::default(),
+            changes: Changes::default(),
             encoded: None,
         }
     }
 
-    /// Opens what [`Document::save`] has written. O(n log n).
+    /// Opens what [`Document::save`] has written. O(n).
     pub fn open(client: ClientId, saved: &[u8]) -> Result<Self, Error> {
         Self::open_with_limits(client, saved, Limits::default())
     }
@@ -101,12 +107,14 @@ impl Document {
     /// As [`Document::open`], with other limits for what comes later.
     pub fn open_with_limits(client: ClientId, saved: &[u8], limits: Limits) -> Result<Self, Error> {
         let mut reader = Reader::new(saved);
-        if reader.byte()? != FORMAT {
-            return reader.malformed("a saved document of a known format");
-        }
+        let format = reader.byte()?;
         let state = reader.buf()?;
         let mut document = Self::with_limits(client, Limits::NONE);
-        document.apply(state)?;
+        match format {
+            FORMAT => document.restore(state, reader.buf()?)?,
+            FORMAT_WITHOUT_ORDER => drop(document.apply(state)?),
+            _ => return reader.malformed("a saved document of a known format"),
+        }
         if !document.held.is_empty() {
             return Err(Error::Malformed {
                 what: "a saved state without gaps",
@@ -123,6 +131,18 @@ impl Document {
         };
         document.limits = limits;
         Ok(document)
+    }
+
+    fn restore(&mut self, state: &[u8], order: &[u8]) -> Result<(), Error> {
+        let update = Update::decode(state, &Limits::NONE)?;
+        self.store = Store::restore(&update, order)?;
+        for section in &update.sections {
+            let end = u64::from(self.store.end(section.client));
+            self.version.vector.advance(section.client, end);
+        }
+        self.version.deleted = self.store.deleted().units();
+        self.encoded = Some(state.into());
+        Ok(())
     }
 
     /// Puts other limits in force for what comes later. What is kept already is never too large to be read again.
@@ -208,7 +228,7 @@ impl Document {
             },
         };
         if changed {
-            self.moved();
+            self.moved(&news);
         }
         self.weight.since += bytes;
         self.settle(outcome, &held_deletes);
@@ -302,8 +322,12 @@ impl Document {
         Ok(())
     }
 
-    /// The store has changed.
-    fn moved(&mut self) {
+    /// The store has changed, and has these new deletes.
+    fn moved(&mut self, deletes: &[Range]) {
+        let inserted = |&(number, from)| u64::from(self.store.end_of(number) - from);
+        let inserted: u64 = self.store.touched().iter().map(inserted).sum();
+        let before = (self.store.units() - inserted, self.version.deleted);
+        self.changes.push(before, self.store.splices(), deletes);
         for &(number, _) in self.store.touched() {
             let end = u64::from(self.store.end_of(number));
             self.version.vector.advance(self.store.id_of(number), end);
@@ -351,12 +375,13 @@ impl Document {
         encoded.clone()
     }
 
-    /// The document as bytes for [`Document::open`]: the state and what waits. O(n).
+    /// The document as bytes for [`Document::open`]: the state, the order of what is in it, and what waits. O(n).
     pub fn save(&mut self) -> Vec<u8> {
         let state = self.encode();
         let mut out = Vec::with_capacity(state.len() + 16);
         out.push(FORMAT);
         write_buf(&mut out, &state);
+        write_buf(&mut out, &self.store.encode_order());
         for held in self.held.updates() {
             write_buf(&mut out, &held);
         }

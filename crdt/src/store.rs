@@ -17,6 +17,7 @@ mod encode;
 mod insert;
 mod order;
 mod read;
+mod restore;
 mod rope;
 mod slots;
 mod span;
@@ -25,10 +26,11 @@ mod types;
 mod undo;
 
 pub(crate) use insert::{Deps, Terms};
-pub(crate) use rope::Splice;
+pub(crate) use rope::{Extent, Splice};
 
 use crate::update::{Id, Parent, Struct};
 use crate::{ClientId, DeleteSet, Error};
+use conflict::Crowds;
 use content::Contents;
 use order::Order;
 use span::{MAX_CLIENT, NONE, Span, Unit};
@@ -78,6 +80,7 @@ pub(crate) struct Store {
     splices: Vec<Splice>,
     /// Steps of all searches for a place.
     steps: u64,
+    crowds: Crowds,
 }
 
 impl Store {
@@ -118,6 +121,11 @@ impl Store {
         self.clients[number as usize].id
     }
 
+    /// Known units.
+    pub(crate) fn units(&self) -> u64 {
+        self.units
+    }
+
     /// Known units that are not deleted.
     pub(crate) fn live(&self) -> u64 {
         self.units - self.deleted.units() - self.gone_units
@@ -135,6 +143,11 @@ impl Store {
     /// Clients with new units since [`Store::begin`], by number, and the clock of the first.
     pub(crate) fn touched(&self) -> &[(u32, u32)] {
         &self.touched
+    }
+
+    /// How the texts of roots have changed since then.
+    pub(crate) fn splices(&self) -> &[Splice] {
+        &self.splices
     }
 
     /// Whether something was not taken in as it came since [`Store::begin`].

@@ -38,8 +38,10 @@ struct Change<'e> {
 impl Document {
     /// Edits the text of root `root`, and returns the update that says so: it is applied already.
     ///
-    /// `base` must be the current version. All offsets are those of `base`, in `unit`; the edits
-    /// are sorted and do not overlap. O(log n) for each edit.
+    /// `base` is the version that the caller has seen, and all offsets are those of its text, in
+    /// `unit`; the edits are sorted and do not overlap. What others have inserted since stays, and what
+    /// they deleted is deleted. [`Error::Stale`] when `base` is too long ago: the last 256 changes are
+    /// remembered. O(log n) for each edit, and O(k²) in the number of changes since.
     pub fn edit(
         &mut self,
         base: &Version,
@@ -47,14 +49,16 @@ impl Document {
         unit: Unit,
         edits: &[Edit],
     ) -> Result<Vec<u8>, Error> {
-        if *base != self.version {
-            return Err(Error::Stale);
-        }
+        let rebased = self.rebase(base, root, unit, edits)?;
         if self.store.has_values(root) {
             return Err(Error::Unsupported {
                 what: "edits of a list of values",
             });
         }
+        if let Some(index) = unsorted(edits) {
+            return Err(Error::Unsorted { index });
+        }
+        let edits = rebased.as_deref().unwrap_or(edits);
         let changes = changes(&self.store.text(root), unit, edits)?;
         let inserted: u64 = edits.iter().map(|edit| units(&edit.insert)).sum();
         let removed: u64 = changes.iter().map(|change| u64::from(change.remove)).sum();
@@ -82,7 +86,7 @@ impl Document {
         for (number, start, end) in deletes {
             self.store.delete_range(number, start, end, &mut news);
         }
-        self.moved();
+        self.moved(&news);
         let update = self.part(&news);
         self.weight.since += update.len() as u64;
         if !self.held.is_empty() {
@@ -94,15 +98,20 @@ impl Document {
     }
 }
 
+/// The first of the edits that is not behind the one before.
+fn unsorted(edits: &[Edit]) -> Option<usize> {
+    let mut last = 0;
+    edits.iter().position(|edit| {
+        let is_unsorted = edit.from < last || edit.to < edit.from;
+        last = edit.to;
+        is_unsorted
+    })
+}
+
 /// The edits in UTF-16 code units.
 fn changes<'e>(text: &Rope, unit: Unit, edits: &'e [Edit]) -> Result<Vec<Change<'e>>, Error> {
     let mut changes = Vec::with_capacity(edits.len());
-    let mut last = 0;
-    for (index, edit) in edits.iter().enumerate() {
-        if edit.from < last || edit.to < edit.from {
-            return Err(Error::Unsorted { index });
-        }
-        last = edit.to;
+    for edit in edits {
         let from = utf16(text, unit, edit.from)?;
         changes.push(Change {
             at: from,
@@ -127,11 +136,7 @@ fn utf16(text: &Rope, unit: Unit, offset: u64) -> Result<u32, Error> {
     if text.len_bytes() == text.len_utf16_cu() {
         return Ok(at as u32);
     }
-    let char = match unit {
-        Unit::Utf8 => text.byte_to_char(at),
-        Unit::Utf16 => text.utf16_cu_to_char(at),
-        Unit::Char => at,
-    };
+    let char = char_index(text, unit, offset);
     let back = match unit {
         Unit::Utf8 => text.char_to_byte(char),
         Unit::Utf16 => text.char_to_utf16_cu(char),
@@ -141,6 +146,16 @@ fn utf16(text: &Rope, unit: Unit, offset: u64) -> Result<u32, Error> {
         return Err(Error::NotBoundary { offset });
     }
     Ok(text.char_to_utf16_cu(char) as u32)
+}
+
+/// The character at an offset that is not behind the end. O(log n).
+pub(super) fn char_index(text: &Rope, unit: Unit, offset: u64) -> usize {
+    let at = offset as usize;
+    match unit {
+        Unit::Utf8 => text.byte_to_char(at),
+        Unit::Utf16 => text.utf16_cu_to_char(at),
+        Unit::Char => at,
+    }
 }
 
 fn units(text: &str) -> u64 {

@@ -6,10 +6,21 @@ use super::order::Spot;
 use super::span::{NONE, Unit};
 use crate::{ClientId, Error};
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+
+/// Steps after which an insertion leaves a hint for the next ones.
+const FAR: u64 = 16;
+
+/// Insertions between the same two neighbours, by client: these stand in the order of their clients, so that a later one
+/// may begin its search at the last one that it goes past. They are hints, and may lead to nothing.
+pub(super) type Crowds = HashMap<(Unit, Unit), BTreeMap<ClientId, Unit>>;
 
 /// An insertion that looks for its place between its two neighbours.
 pub(super) struct Search {
+    pub(super) site: u32,
     pub(super) client: ClientId,
+    /// Its first unit.
+    pub(super) at: Unit,
     pub(super) origin: Unit,
     pub(super) right: Unit,
     /// The spans of both; [`NONE`] at the ends.
@@ -22,13 +33,8 @@ impl Store {
     ///
     /// As in Yjs, it goes past all that was inserted behind the same unit by lower clients, and past
     /// what hangs behind those; and not past what hangs behind a unit before its left neighbour.
-    pub(super) fn search(
-        &mut self,
-        site: u32,
-        search: &Search,
-        terms: &mut Terms,
-    ) -> Result<Spot, Error> {
-        let root = self.types.site(site).map_or(NONE, |site| site.root);
+    pub(super) fn search(&mut self, search: &Search, terms: &mut Terms) -> Result<Spot, Error> {
+        let root = self.types.site(search.site).map_or(NONE, |site| site.root);
         let start = (search.left_span != NONE).then(|| self.spot(search.left_span));
         let mut left = start;
         let mut cursor = match start {
@@ -36,6 +42,12 @@ impl Store {
             None => self.order.first(root),
         };
         let mut last = NONE;
+        let before = self.steps;
+        if let Some(spot) = self.hint(search) {
+            last = self.order.span(spot);
+            left = Some(spot);
+            cursor = self.order.next(spot);
+        }
         while let Some(spot) = cursor {
             let here = self.order.span(spot);
             if here == search.right_span {
@@ -68,6 +80,10 @@ impl Store {
             last = here;
             cursor = self.order.next(spot);
         }
+        if self.steps - before > FAR {
+            let crowd = self.crowds.entry((search.origin, search.right));
+            crowd.or_default().insert(search.client, search.at);
+        }
         Ok(match left {
             Some(spot) => Spot {
                 at: spot.at + 1,
@@ -75,6 +91,22 @@ impl Store {
             },
             None => self.order.first(root).unwrap_or(Spot { leaf: root, at: 0 }),
         })
+    }
+
+    /// The last insertion between the same neighbours that this one is known to go past.
+    fn hint(&self, search: &Search) -> Option<Spot> {
+        let crowd = self.crowds.get(&(search.origin, search.right))?;
+        let (_, &unit) = crowd.range(..search.client).next_back()?;
+        if unit.clock >= self.end_of(unit.client) {
+            return None;
+        }
+        let at = self.find(unit);
+        let span = &self.spans[at as usize];
+        let stands = span.leaf != NONE
+            && span.first() == unit
+            && (span.origin, span.right) == (search.origin, search.right)
+            && self.order.site(span.leaf) == search.site;
+        stands.then(|| self.order.spot(at, span.leaf))
     }
 
     fn is_behind(&self, span: u32, spot: Option<Spot>) -> bool {

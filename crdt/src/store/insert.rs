@@ -121,13 +121,15 @@ impl Store {
             left = self.split_behind(news.origin);
         }
         let search = Search {
+            site,
+            at,
             client: block.client,
             origin: news.origin,
             right: news.right,
             left_span: left,
             right_span: right,
         };
-        let spot = self.search(site, &search, terms)?;
+        let spot = self.search(&search, terms)?;
         self.place(spot, news)
     }
 
@@ -395,7 +397,7 @@ impl Store {
         }
     }
 
-    fn advance(&mut self, number: u32, len: u32) {
+    pub(super) fn advance(&mut self, number: u32, len: u32) {
         let client = &mut self.clients[number as usize];
         if !client.is_touched {
             client.is_touched = true;

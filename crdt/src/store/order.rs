@@ -68,6 +68,41 @@ impl Order {
         self.nodes[root as usize].parent = SITE | site;
     }
 
+    /// Fills a new sequence with spans, in order.
+    pub(crate) fn fill(&mut self, root: u32, list: &[u32], spans: &mut [Span]) {
+        // Room for some more in each leaf.
+        const FILL: usize = MAX - MAX / 4;
+        let entry = |&id: &u32| Entry {
+            id,
+            units: spans[id as usize].units(),
+        };
+        let mut level: Vec<Entry> = list.iter().map(entry).collect();
+        let mut is_leaf = true;
+        while level.len() > FILL {
+            let nodes = level.chunks(FILL).map(|chunk| {
+                let units = chunk.iter().map(|entry| entry.units).sum();
+                let mut entries = Vec::with_capacity(MAX + 1);
+                entries.extend_from_slice(chunk);
+                (entries, units)
+            });
+            let nodes: Vec<_> = nodes.collect();
+            level.clear();
+            for (entries, units) in nodes {
+                let id = self.make(Node {
+                    parent: root,
+                    is_leaf,
+                    entries,
+                });
+                self.own(id, spans);
+                level.push(Entry { id, units });
+            }
+            is_leaf = false;
+        }
+        let node = &mut self.nodes[root as usize];
+        (node.is_leaf, node.entries) = (is_leaf, level);
+        self.own(root, spans);
+    }
+
     /// Frees a sequence, and hands each span of it to `span`.
     pub(crate) fn fell(&mut self, root: u32, mut span: impl FnMut(u32)) {
         let mut todo = vec![root];

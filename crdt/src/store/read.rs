@@ -17,6 +17,12 @@ impl Store {
         }
     }
 
+    /// The number of a root's text.
+    pub(crate) fn site(&self, root: &str) -> Option<u32> {
+        let branch = self.types.branches.get(*self.types.roots.get(root)?)?;
+        Some(branch.list)
+    }
+
     /// UTF-16 code units of the text of a root. O(1).
     pub(crate) fn len(&self, root: &str) -> u64 {
         let site = self.types.list(root);

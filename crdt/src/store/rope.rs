@@ -7,14 +7,22 @@ use ropey::Rope;
 /// Stands for what is not text within a text, one for each unit that it takes.
 pub(crate) const OBJECT: char = '\u{fffc}';
 
-/// One change of a root's text, in UTF-16 code units.
+/// A length or an offset of text in each unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Extent {
+    pub(crate) utf16: u32,
+    pub(crate) utf8: u32,
+    pub(crate) chars: u32,
+}
+
+/// One change of a root's text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Splice {
     /// The site of the text.
     pub(crate) site: u32,
-    pub(crate) at: u32,
-    pub(crate) removed: u32,
-    pub(crate) inserted: u32,
+    pub(crate) at: Extent,
+    pub(crate) removed: Extent,
+    pub(crate) inserted: Extent,
 }
 
 /// The character at a unit. O(log n), O(1) without surrogate pairs.
@@ -25,11 +33,40 @@ pub(crate) fn char_at(rope: &Rope, unit: u32) -> usize {
     }
 }
 
-/// The unit of a character. O(log n), O(1) without surrogate pairs.
-pub(crate) fn unit_at(rope: &Rope, char: usize) -> u32 {
-    match rope.len_utf16_cu() == rope.len_chars() {
-        true => char as u32,
-        false => rope.char_to_utf16_cu(char) as u32,
+/// Where a character begins. O(log n), O(1) in ASCII.
+pub(crate) fn extent_at(rope: &Rope, char: usize) -> Extent {
+    if rope.len_bytes() == rope.len_utf16_cu() {
+        let at = char as u32;
+        return Extent {
+            utf16: at,
+            utf8: at,
+            chars: at,
+        };
+    }
+    Extent {
+        utf16: rope.char_to_utf16_cu(char) as u32,
+        utf8: rope.char_to_byte(char) as u32,
+        chars: char as u32,
+    }
+}
+
+fn extent(rope: &Rope) -> Extent {
+    Extent {
+        utf16: rope.len_utf16_cu() as u32,
+        utf8: rope.len_bytes() as u32,
+        chars: rope.len_chars() as u32,
+    }
+}
+
+impl std::ops::Sub for Extent {
+    type Output = Extent;
+
+    fn sub(self, other: Extent) -> Extent {
+        Extent {
+            utf16: self.utf16 - other.utf16,
+            utf8: self.utf8 - other.utf8,
+            chars: self.chars - other.chars,
+        }
     }
 }
 
@@ -58,15 +95,15 @@ impl Store {
             let text = text.chars().map(|char| char.len_utf16() as u32);
             Rope::from_str(&objects(units.unwrap_or(0) - text.sum::<u32>()))
         });
-        let before = rope.len_utf16_cu();
+        let before = extent(rope);
         let char = char_at(rope, at);
+        let at = extent_at(rope, char);
         rope.insert(char, text);
-        let inserted = (rope.len_utf16_cu() - before) as u32;
         self.splices.push(Splice {
             site,
             at,
-            removed: 0,
-            inserted,
+            removed: Extent::default(),
+            inserted: extent(rope) - before,
         });
     }
 
@@ -91,13 +128,15 @@ impl Store {
             return;
         };
         if let Some(rope) = &mut place.rope {
+            let before = extent(rope);
             let (from, to) = (char_at(rope, at), char_at(rope, at + units));
+            let at = extent_at(rope, from);
             rope.remove(from..to);
             self.splices.push(Splice {
                 site,
                 at,
-                removed: units,
-                inserted: 0,
+                removed: before - extent(rope),
+                inserted: Extent::default(),
             });
         }
     }
@@ -108,17 +147,19 @@ impl Store {
         let at = self.order.position(spot) + units;
         let rope = self.types.sites.get_mut(site)?.rope.as_mut()?;
         let char = char_at(rope, at);
-        if unit_at(rope, char) == at {
+        let start = extent_at(rope, char);
+        if start.utf16 == at {
             return None;
         }
-        let torn = rope.char(char);
+        let (torn, before) = (rope.char(char), extent(rope));
         rope.remove(char..=char);
+        let between = extent(rope);
         rope.insert(char, "\u{fffd}\u{fffd}");
         self.splices.push(Splice {
             site,
-            at: at - 1,
-            removed: 2,
-            inserted: 2,
+            at: start,
+            removed: before - between,
+            inserted: extent(rope) - between,
         });
         Some(torn)
     }

@@ -6,7 +6,7 @@ use crate::update::Kind;
 pub(crate) const NONE: u32 = u32::MAX;
 
 /// One unit, by the number that this store has given to its client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Unit {
     pub(crate) client: u32,
     pub(crate) clock: u32,

@@ -29,6 +29,8 @@ fn assert_is(document: &mut Document, honest: &History, how: &str) {
 fn reopened(document: &mut Document) -> Document {
     let saved = document.save();
     let mut opened = Document::open(99, &saved).unwrap();
+    opened.check();
+    assert_eq!(opened.save(), saved);
     assert_eq!(
         opened.version(),
         document.version(),

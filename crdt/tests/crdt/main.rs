@@ -14,4 +14,5 @@ mod holding;
 mod hostile;
 mod mutations;
 mod presence;
+mod rebase;
 mod rng;

@@ -52,6 +52,7 @@ fn check(document: &mut Document, seed: u64) -> [String; 2] {
     let saved = document.save();
     let mut opened = Document::open(2, &saved).unwrap();
     opened.check();
+    assert_eq!(opened.save(), saved, "seed {seed}");
     let vector = &document.version().vector;
     assert_eq!(&opened.version().vector, vector, "seed {seed}");
     let again = opened.save();
