@@ -56,6 +56,8 @@ pub enum Command {
         /// The answer.
         reply: Reply<Text>,
     },
+    /// The whole state, once everything in it is durable.
+    State(Reply<State>),
     /// Begin the document with a text.
     Create {
         /// The initial text.
@@ -106,6 +108,15 @@ pub enum Frame {
 pub struct Text {
     /// The text.
     pub rope: Rope,
+    /// Names the version.
+    pub version: Version,
+}
+
+/// The whole state of a document at a version.
+#[derive(Debug)]
+pub struct State {
+    /// As an update.
+    pub update: Arc<[u8]>,
     /// Names the version.
     pub version: Version,
 }

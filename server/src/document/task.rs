@@ -161,6 +161,7 @@ fn refuse(command: Command, why: Refused) {
     match command {
         Command::Join { reply, .. } => drop(reply.send(Err(why))),
         Command::Text { reply, .. } => reply.send(Err(why)),
+        Command::State(reply) => reply.send(Err(why)),
         Command::Create { reply, .. } => reply.send(Err(why)),
         Command::Delete(reply) => reply.send(Err(why)),
         Command::Leave(_) | Command::CaughtUp(_) | Command::Frame { .. } | Command::Stop => {}
@@ -270,6 +271,7 @@ impl Task {
                 drop(room);
             }
             Command::Text { root, reply } => self.text(&root, reply),
+            Command::State(reply) => self.state(reply),
             Command::Create { text, reply } => return self.create(text, reply).await,
             Command::Delete(reply) => {
                 let answer = self.delete().await;
@@ -304,6 +306,7 @@ impl Task {
             match waiting.what {
                 Answer::Echo(..) | Answer::Saved(..) => {}
                 Answer::Text(reply, _) => reply.send(Err(Refused::Storage)),
+                Answer::State(reply, _) => reply.send(Err(Refused::Storage)),
                 Answer::Created(reply, _) => reply.send(Err(Refused::Storage)),
             }
         }

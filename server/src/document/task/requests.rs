@@ -7,21 +7,42 @@ use ropewalk_crdt::{self as crdt, Edit, Unit};
 
 use super::saving::{Accepted, Answer};
 use super::{End, Existence, Task, load, now_ms};
-use crate::document::{Created, Refused, Reply, Text, Version};
+use crate::document::{Created, Refused, Reply, State, Text, Version};
 use crate::session::Close;
 
 impl Task {
     pub(super) fn text(&mut self, root: &str, reply: Reply<Text>) {
-        match self.existence {
-            Existence::Absent => reply.send(Err(Refused::NotFound)),
-            Existence::Deleted => reply.send(Err(Refused::Deleted)),
-            Existence::Stored => {
+        match self.stored() {
+            Err(refused) => reply.send(Err(refused)),
+            Ok(()) => {
                 let text = Text {
                     rope: self.document.text(root),
                     version: self.version(),
                 };
                 self.answer_when_durable(Answer::Text(reply, text));
             }
+        }
+    }
+
+    pub(super) fn state(&mut self, reply: Reply<State>) {
+        match self.stored() {
+            Err(refused) => reply.send(Err(refused)),
+            Ok(()) => {
+                let state = State {
+                    update: self.document.encode(),
+                    version: self.version(),
+                };
+                self.answer_when_durable(Answer::State(reply, state));
+            }
+        }
+    }
+
+    /// Whether there is a document to read.
+    fn stored(&self) -> Result<(), Refused> {
+        match self.existence {
+            Existence::Absent => Err(Refused::NotFound),
+            Existence::Deleted => Err(Refused::Deleted),
+            Existence::Stored => Ok(()),
         }
     }
 
@@ -65,11 +86,7 @@ impl Task {
     }
 
     pub(super) async fn delete(&mut self) -> Result<(), Refused> {
-        match self.existence {
-            Existence::Absent => return Err(Refused::NotFound),
-            Existence::Deleted => return Err(Refused::Deleted),
-            Existence::Stored => {}
-        }
+        self.stored()?;
         if self.all_durable().await.is_break() {
             return Err(Refused::Storage);
         }

@@ -7,7 +7,7 @@ use ropewalk_crdt::{self as crdt, protocol};
 
 use super::{Existence, Task, fanout, now_ms};
 use crate::document::peer::PeerId;
-use crate::document::{Created, Reply, Text};
+use crate::document::{Created, Reply, State, Text};
 use crate::journal::{Durable, Entry};
 use crate::name::DocumentName;
 
@@ -38,6 +38,8 @@ pub(super) enum Answer {
     Saved(PeerId, Bytes),
     /// A text that was read.
     Text(Reply<Text>, Text),
+    /// A state that was read.
+    State(Reply<State>, State),
     /// A document that was created.
     Created(Reply<Created>, Created),
 }
@@ -77,6 +79,7 @@ impl Task {
                 }
             }
             Answer::Text(reply, text) => reply.send(Ok(text)),
+            Answer::State(reply, state) => reply.send(Ok(state)),
             Answer::Created(reply, created) => reply.send(Ok(created)),
         }
     }
