@@ -50,7 +50,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/documents", get(api::list))
         .route(
             "/api/documents/{*name}",
-            get(api::text).put(api::create).delete(api::delete),
+            get(api::read).put(api::create).delete(api::delete),
         )
         .route("/yjs", any(yjs_socket))
         .route("/yjs/", any(yjs_socket))

@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod name;
 pub mod session;
 pub mod storage;
+pub mod view;
 
 use config::Config;
 use document::Command;
@@ -34,6 +35,7 @@ use journal::Journal;
 use metrics::Metrics;
 use storage::Storage;
 use storage::sqlite::Sqlite;
+use view::readers::Readers;
 
 /// Sockets get this long to say goodbye before documents are closed under them.
 const GOODBYE: Duration = Duration::from_secs(6);
@@ -50,6 +52,8 @@ pub struct App {
     pub hub: Hub,
     /// Counters.
     pub metrics: Metrics,
+    /// Processes that read rich documents.
+    pub readers: Readers,
     /// Tasks of documents and compactions: the server waits for them when it stops.
     pub tasks: TaskTracker,
     /// Tasks of connections.
@@ -95,6 +99,7 @@ impl Server {
             journal,
             hub: Hub::default(),
             metrics: Metrics::default(),
+            readers: Readers::new().map_err(StartError::System)?,
             tasks: TaskTracker::new(),
             sessions: TaskTracker::new(),
             stopping: CancellationToken::new(),

@@ -10,6 +10,7 @@ use ropewalk::config::command::{self, Request};
 use ropewalk::config::{Config, LogFormat};
 use ropewalk::error::{RunError, StartError};
 use ropewalk::storage::sqlite::OpenError;
+use ropewalk::view;
 use tracing_subscriber::EnvFilter;
 
 /// Bad arguments, environment or configuration file.
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
             say(format_args!("ropewalk: {error:#}"));
             exit_code(&error).into()
         }),
+        Ok(Request::View) => view::child::run(),
         Ok(Request::Print(text)) => {
             let _ = io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS

@@ -92,6 +92,10 @@ pub struct Metrics {
     pub documents_opened: Counter,
     /// Documents retired when idle.
     pub documents_retired: Counter,
+    /// Views of documents that were read.
+    pub views: Counter,
+    /// Views whose reader failed: it crashed, took too long or wrote too much.
+    pub views_failed: Counter,
     /// Snapshots that replaced a log.
     pub compactions: Counter,
     /// Snapshots that failed their check and were not stored.
@@ -207,6 +211,16 @@ impl Metrics {
                 "documents_retired_total",
                 "Documents retired when idle.",
                 &self.documents_retired,
+            ),
+            (
+                "views_total",
+                "Views of documents that were read.",
+                &self.views,
+            ),
+            (
+                "views_failed_total",
+                "Views whose reader crashed, took too long or wrote too much.",
+                &self.views_failed,
             ),
             (
                 "compactions_total",

@@ -10,12 +10,15 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::Config;
 use super::settings::{SETTINGS, Setting, Slot};
+use crate::view;
 
 /// What the process is asked to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Serve.
     Serve(Box<Config>),
+    /// Read a document for the server that started this process.
+    View,
     /// Print this: help, the version, or what is in force.
     Print(String),
 }
@@ -38,6 +41,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
     };
     // Settings may stand before the subcommand and after it; clap brings them together in the innermost.
     let (check, matches) = match matches.subcommand() {
+        Some((view::COMMAND, _)) => return Ok(Request::View),
         Some((name, inner)) => (name == "check-config", inner),
         None => (false, &matches),
     };
@@ -84,6 +88,7 @@ fn command() -> Command {
         .disable_help_subcommand(true)
         .args(settings.chain([config]).map(|arg| arg.global(true)))
         .subcommand(Command::new("serve").about("Run the server; this is also what happens without a command"))
+        .subcommand(Command::new(view::COMMAND).hide(true))
         .subcommand(Command::new("check-config").about("Print every setting in force and where it comes from"))
 }
 

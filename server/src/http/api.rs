@@ -1,5 +1,7 @@
 //! The API over documents: list, create, read, delete.
 
+mod content;
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -15,7 +17,7 @@ use tokio::task::spawn_blocking;
 
 use super::error::ApiError;
 use crate::App;
-use crate::document::Command;
+use crate::document::{Command, Version};
 use crate::name::DocumentName;
 use crate::storage::{DocumentId, Position};
 
@@ -151,6 +153,19 @@ pub async fn delete(State(app): State<Arc<App>>, uri: Uri) -> Result<StatusCode,
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// `GET /api/documents/{name}/…`: the last segment says what of the document.
+pub async fn read(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    match named(&uri).rsplit_once('/') {
+        Some((name, "text")) => text(&app, name, &uri, &headers).await,
+        Some((name, "content")) => content::content(&app, name, &uri, &headers).await,
+        _ => Err(ApiError::NOT_FOUND),
+    }
+}
+
 /// Which part of a text.
 #[derive(Debug, Deserialize)]
 pub struct TextQuery {
@@ -159,37 +174,22 @@ pub struct TextQuery {
 }
 
 /// `GET /api/documents/{name}/text`
-pub async fn text(
-    State(app): State<Arc<App>>,
-    uri: Uri,
-    query: Result<Query<TextQuery>, QueryRejection>,
-    headers: HeaderMap,
+async fn text(
+    app: &Arc<App>,
+    name: &str,
+    uri: &Uri,
+    headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let name = named(&uri)
-        .strip_suffix("/text")
-        .ok_or(ApiError::NOT_FOUND)?;
     let name = DocumentName::from_url(name)?;
-    let Ok(Query(query)) = query else {
+    let Ok(Query(query)) = Query::<TextQuery>::try_from_uri(uri) else {
         return Err(ApiError::bad_query("lines and root are texts"));
     };
     let lines = query.lines.as_deref().map(line_range).transpose()?;
-    let root = query.root.unwrap_or_else(|| ROOT.to_owned());
-    if root.len() > MAX_ROOT {
-        return Err(ApiError::bad_query("root has at most 256 bytes"));
-    }
-    let handle = app.hub.open(&app, &name);
+    let root = root_name(query.root)?;
+    let handle = app.hub.open(app, &name);
     let text = handle.ask(0, |reply| Command::Text { root, reply }).await?;
-    let tag = format!("\"{}\"", text.version);
-    let head = [
-        (header::ETAG, tag.clone()),
-        (header::CACHE_CONTROL, "no-cache".into()),
-    ];
-    let known = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|tags| tags.to_str().ok());
-    let mut tags = known.flat_map(|tags| tags.split(',')).map(str::trim);
-    if tags.any(|known| known == "*" || known.trim_start_matches("W/") == tag) {
+    let (head, known) = versioned(text.version, headers);
+    if known {
         return Ok((StatusCode::NOT_MODIFIED, head).into_response());
     }
     let body = match lines {
@@ -202,6 +202,31 @@ pub async fn text(
         body,
     )
         .into_response())
+}
+
+fn root_name(root: Option<String>) -> Result<String, ApiError> {
+    let root = root.unwrap_or_else(|| ROOT.to_owned());
+    if root.len() > MAX_ROOT {
+        return Err(ApiError::bad_query("root has at most 256 bytes"));
+    }
+    Ok(root)
+}
+
+/// Headers that name a version, and whether whoever asks has it already.
+fn versioned(version: Version, headers: &HeaderMap) -> ([(header::HeaderName, String); 2], bool) {
+    let tag = format!("\"{version}\"");
+    let mut tags = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|tags| tags.to_str().ok())
+        .flat_map(|tags| tags.split(','))
+        .map(str::trim);
+    let known = tags.any(|known| known == "*" || known.trim_start_matches("W/") == tag);
+    let head = [
+        (header::ETAG, tag),
+        (header::CACHE_CONTROL, "no-cache".into()),
+    ];
+    (head, known)
 }
 
 /// `a-b`, `a-` or `a`: lines from 1, both included.

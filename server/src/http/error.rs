@@ -54,6 +54,8 @@ errors! {
     OVERLOADED = SERVICE_UNAVAILABLE, "overloaded", "try again in a moment";
     /// The server stops.
     SHUTTING_DOWN = SERVICE_UNAVAILABLE, "shutting_down", "the server is stopping";
+    /// The reader of rich documents crashed, took too long or wrote too much.
+    VIEW_FAILED = INTERNAL_SERVER_ERROR, "view_failed", "this document cannot be shown";
     /// A bug.
     INTERNAL = INTERNAL_SERVER_ERROR, "internal", "something went wrong in the server";
 }

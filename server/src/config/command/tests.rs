@@ -17,14 +17,14 @@ fn asked(arguments: &[&str]) -> Result<Request, String> {
 fn config(arguments: &[&str]) -> Config {
     match asked(arguments).unwrap() {
         Request::Serve(config) => *config,
-        Request::Print(text) => panic!("{text}"),
+        other => panic!("{other:?}"),
     }
 }
 
 fn printed(arguments: &[&str]) -> String {
     match asked(arguments).unwrap() {
         Request::Print(text) => text,
-        Request::Serve(config) => panic!("{config:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -155,6 +155,12 @@ fn the_help_names_every_setting_with_its_default() {
         assert!(help.contains("[default: 127.0.0.1:4880]"));
     }
     assert!(printed(&["--version"]).starts_with("ropewalk "));
+}
+
+#[test]
+fn the_reader_is_nobodys_command() {
+    assert_eq!(asked(&[view::COMMAND]), Ok(Request::View));
+    assert!(!printed(&["--help"]).contains(view::COMMAND));
 }
 
 #[test]
