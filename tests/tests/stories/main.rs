@@ -4,6 +4,7 @@
 mod api;
 mod compaction;
 mod configuration;
+mod content;
 mod crash;
 mod forged;
 mod health;
@@ -14,6 +15,7 @@ mod names;
 mod openers;
 mod origins;
 mod presence;
+mod readers;
 mod restart;
 mod retire;
 mod shutdown;
