@@ -7,6 +7,7 @@ mod configuration;
 mod content;
 mod crash;
 mod forged;
+mod formats;
 mod health;
 mod honest;
 mod hostile;
