@@ -35,6 +35,16 @@ impl DeleteSet {
             return 0;
         }
         let ranges = self.clients.entry(client).or_default();
+        if let Some((&left, right)) = ranges.range_mut(..=end).next_back()
+            && left <= start
+            && (start..=end).contains(right)
+        {
+            // It goes on where one ends, as deleting forwards does.
+            let new = u64::from(end - *right);
+            *right = end;
+            self.units += new;
+            return new;
+        }
         let (mut from, mut to, mut known) = (start, end, 0);
         // The last range that starts at or before the end is the only one that can reach
         // furthest to the right; going left from it meets all that touch.

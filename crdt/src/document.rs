@@ -204,23 +204,21 @@ impl Document {
         let (outcome, held_deletes) = taken.inspect_err(|_| self.store.roll_back())?;
         let freed = self.freed_deletes(moved);
         let mut news = Vec::new();
-        let new = self.store.delete(&update.deletes, &mut news);
+        let new = self.store.delete(update.deleted(), &mut news);
         let as_it_came = !outcome.known
             && !outcome.waits
             && outcome.woken.is_empty()
             && held_deletes.is_empty()
             && freed.is_empty()
             && !self.store.altered()
-            && new == update.deletes.units();
+            && new == update.deleted_units();
         self.store.delete(&freed, &mut news);
         let changed = !self.store.touched().is_empty() || !news.is_empty();
+        let end = |client| self.store.end(client);
+        let mut deletes = update.deleted().iter();
         let applied = Applied {
             changed: changed || !outcome.hold.is_empty() || !held_deletes.is_empty(),
-            held: outcome.waits
-                || update
-                    .deletes
-                    .iter()
-                    .any(|(client, _, end)| end > self.store.end(client)),
+            held: outcome.waits || deletes.any(|&(client, _, until)| until > end(client)),
             integrated: match (changed, as_it_came) {
                 (false, _) => Integrated::Nothing,
                 (true, true) => Integrated::All,
@@ -232,6 +230,7 @@ impl Document {
         }
         self.weight.since += bytes;
         self.settle(outcome, &held_deletes);
+        self.store.begin();
         Ok(applied)
     }
 
@@ -246,7 +245,7 @@ impl Document {
         let (store, held) = (&mut self.store, &self.held);
         let outcome = intake::take_in(update, trust, moved, store, held, &self.limits)?;
         let mut deletes = DeleteSet::new();
-        for (client, start, end) in update.deletes.iter() {
+        for &(client, start, end) in update.deleted() {
             let known = self.store.end(client);
             self.held
                 .deletes
@@ -279,16 +278,14 @@ impl Document {
     }
 
     /// Held deletes of units that are known by now.
-    fn freed_deletes(&self, moved: &[ClientId]) -> DeleteSet {
-        let mut freed = DeleteSet::new();
+    fn freed_deletes(&self, moved: &[ClientId]) -> Vec<(ClientId, u32, u32)> {
+        let mut freed = Vec::new();
         if !self.held.deletes.is_empty() {
             let touched = self.store.touched().iter();
             let touched = touched.map(|&(number, _)| self.store.id_of(number));
             for client in touched.chain(moved.iter().copied()) {
-                let end = self.store.end(client);
-                for (start, end) in self.held.deletes.below(client, end) {
-                    freed.insert(client, start, end);
-                }
+                let below = self.held.deletes.below(client, self.store.end(client));
+                freed.extend(below.map(|(start, end)| (client, start, end)));
             }
         }
         freed
@@ -395,7 +392,7 @@ impl Document {
 
     /// The text of root `root`, U+FFFC for each embedded value or nested type; empty when there is no such text. O(1).
     pub fn text(&self, root: &str) -> Rope {
-        self.store.text(root)
+        self.store.text(root).rope
     }
 
     /// UTF-16 code units of the text of root `root`, 1 for each embedded value or nested type. O(1).

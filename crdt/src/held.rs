@@ -95,13 +95,19 @@ impl Held {
         self.pieces.is_empty() && self.deletes.is_empty()
     }
 
-    /// Pieces that have to be looked at again when the units of `client` are known up to `end`:
-    /// those that wait for one of them, and those that said the same themselves.
-    pub(crate) fn ready(&self, client: ClientId, end: u32) -> Vec<Piece> {
-        let from = (Id { client, clock: 0 }, (0, 0));
+    /// Pieces that have to be looked at again when the units of `client` are known up to `end`,
+    /// beyond those that were looked at when they were known up to `start`: those that wait for one of them, and those that said the same themselves.
+    pub(crate) fn ready(&self, client: ClientId, start: u32, end: u32) -> Vec<Piece> {
+        let from = (
+            Id {
+                client,
+                clock: start,
+            },
+            (0, 0),
+        );
         let to = (Id { client, clock: end }, (0, 0));
         let waiting = self.waiting.range(from..to).map(|(_, key)| *key);
-        let own = self.pieces.range((client, 0)..(client, end));
+        let own = self.pieces.range((client, start)..(client, end));
         waiting
             .chain(own.map(|(key, _)| *key))
             .filter_map(|key| self.pieces.get(&key).cloned())

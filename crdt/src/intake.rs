@@ -118,6 +118,8 @@ struct Intake<'i> {
     terms: [Terms; 2],
     outcome: Outcome,
     woken: HashSet<(ClientId, u32)>,
+    /// Up to which clock of each client all that waits was woken.
+    awake: HashMap<ClientId, u32>,
 }
 
 /// Takes in the structs of an update, and what is held and waits for units of the clients `moved`. On
@@ -136,6 +138,7 @@ pub(crate) fn take_in(
         terms: [trust == Trust::Peer, false].map(|strict| Terms::new(limits.conflicts, strict)),
         outcome: Outcome::default(),
         woken: HashSet::new(),
+        awake: HashMap::new(),
     };
     if let [section] = update.sections[..]
         && held.is_empty()
@@ -223,7 +226,8 @@ impl Intake<'_> {
         if self.held.is_empty() {
             return;
         }
-        for piece in self.held.ready(client, end) {
+        let start = self.awake.insert(client, end).unwrap_or(0);
+        for piece in self.held.ready(client, start.min(end), end) {
             if self.woken.insert((piece.client, piece.clock)) {
                 self.outcome.woken.push(piece.clone());
                 todo.push(sources.len());

@@ -18,15 +18,15 @@ mod insert;
 mod order;
 mod read;
 mod restore;
-mod rope;
 mod slots;
 mod span;
+mod text;
 mod timeline;
 mod types;
 mod undo;
 
 pub(crate) use insert::{Deps, Terms};
-pub(crate) use rope::{Extent, Splice};
+pub(crate) use text::{Extent, Splice, Text};
 
 use crate::update::{Id, Parent, Struct};
 use crate::{ClientId, DeleteSet, Error};
@@ -35,7 +35,7 @@ use content::Contents;
 use order::Order;
 use span::{MAX_CLIENT, NONE, Span, Unit};
 use std::collections::HashMap;
-use timeline::Timeline;
+use timeline::{Place, Timeline};
 use types::Types;
 use undo::Undo;
 
@@ -59,7 +59,7 @@ pub(crate) struct Store {
     spans: Vec<Span>,
     free: Vec<u32>,
     clients: Vec<Client>,
-    numbers: HashMap<ClientId, u32>,
+    numbers: HashMap<ClientId, u32, foldhash::fast::RandomState>,
     order: Order,
     contents: Contents,
     types: Types,
@@ -183,7 +183,7 @@ impl Store {
     /// The span that holds a known unit.
     fn find(&self, unit: Unit) -> u32 {
         let timeline = &self.clients[unit.client as usize].timeline;
-        timeline.get(timeline.find(unit.clock, &self.spans))
+        timeline.get(timeline.find(unit.clock))
     }
 
     fn make(&mut self, span: Span) -> u32 {
@@ -209,27 +209,35 @@ impl Store {
 
     /// The span that begins with a unit, after a cut if there is none.
     fn split_before(&mut self, unit: Unit) -> u32 {
-        let span = self.find(unit);
+        let timeline = &self.clients[unit.client as usize].timeline;
+        let place = timeline.find(unit.clock);
+        let span = timeline.get(place);
         match unit.clock - self.spans[span as usize].clock {
             0 => span,
-            units => self.split(span, units),
+            units => {
+                let place = self.split(unit.client, place, units);
+                self.clients[unit.client as usize].timeline.get(place)
+            }
         }
     }
 
     /// The span that ends with a unit, after a cut if there is none.
     fn split_behind(&mut self, unit: Unit) -> u32 {
-        let span = self.find(unit);
+        let timeline = &self.clients[unit.client as usize].timeline;
+        let place = timeline.find(unit.clock);
+        let span = timeline.get(place);
         let units = unit.clock - self.spans[span as usize].clock + 1;
         if units < self.spans[span as usize].len {
-            self.split(span, units);
+            self.split(unit.client, place, units);
         }
         span
     }
 
-    /// Cuts a span behind its first `units`; returns the rest.
+    /// Cuts a span behind its first `units`; returns the place of the rest.
     ///
     /// As in Yjs, the halves of a character that is cut become U+FFFD each.
-    fn split(&mut self, left: u32, units: u32) -> u32 {
+    fn split(&mut self, number: u32, place: Place, units: u32) -> Place {
+        let left = self.clients[number as usize].timeline.get(place);
         let span = self.spans[left as usize];
         let is_gone = span.leaf == NONE;
         let mut rest = span;
@@ -237,7 +245,7 @@ impl Store {
         rest.len -= units;
         if !is_gone {
             rest.origin = Unit {
-                client: span.client(),
+                client: number,
                 clock: rest.clock - 1,
             };
         }
@@ -247,9 +255,8 @@ impl Store {
         }
         let right = self.make(rest);
         self.spans[left as usize].len = units;
-        let timeline = &mut self.clients[span.client() as usize].timeline;
-        let place = timeline.find(span.clock, &self.spans);
-        timeline.insert_behind(place, right, &self.spans);
+        let timeline = &mut self.clients[number as usize].timeline;
+        let place = timeline.insert_behind(place, right, rest.clock);
         if !is_gone {
             let spot = self.spot(left);
             let moved = i64::from(rest.units());
@@ -265,6 +272,6 @@ impl Store {
             self.order.add(spot, moved);
         }
         self.undo.push(Undo::Split { left, right, torn });
-        right
+        place
     }
 }

@@ -13,7 +13,7 @@ pub(crate) use structs::suffix;
 pub use structs::{Content, Id, Kind, Parent, Section, Struct, Structs};
 
 use crate::wire::Reader;
-use crate::{DeleteSet, Error, Limits};
+use crate::{ClientId, DeleteSet, Error, Limits};
 use std::collections::HashSet;
 use structs::read_struct;
 
@@ -25,8 +25,7 @@ pub(crate) const MAX_CLOCK: u32 = i32::MAX as u32;
 pub struct Update<'a> {
     /// The structs, by client, in the order of the update; each client at most once.
     pub sections: Vec<Section<'a>>,
-    /// What is deleted.
-    pub deletes: DeleteSet,
+    deletes: Vec<(ClientId, u32, u32)>,
     kinds: u16,
 }
 
@@ -37,14 +36,16 @@ impl<'a> Update<'a> {
         let mut check = Check::new(limits);
         let count = reader.count(3)?;
         limit("clients in an update", count as u64, limits.structs)?;
-        let mut sections = Vec::with_capacity(count);
-        let mut seen = HashSet::with_capacity(count);
+        let mut sections: Vec<Section<'_>> = Vec::with_capacity(count);
         for _ in 0..count {
-            let section = check.section(&mut reader)?;
-            if !seen.insert(section.client) {
+            sections.push(check.section(&mut reader)?);
+        }
+        if count > 1 {
+            let clients: HashSet<ClientId> =
+                sections.iter().map(|section| section.client).collect();
+            if clients.len() < count {
                 return reader.malformed("each client at most once");
             }
-            sections.push(section);
         }
         let deletes = read_deletes(&mut reader)?;
         reader.finish()?;
@@ -59,7 +60,7 @@ impl<'a> Update<'a> {
     pub(crate) fn empty() -> Self {
         Update {
             sections: Vec::new(),
-            deletes: DeleteSet::new(),
+            deletes: Vec::new(),
             kinds: 0,
         }
     }
@@ -67,6 +68,25 @@ impl<'a> Update<'a> {
     /// Whether it holds structs of this kind.
     pub fn holds(&self, kind: Kind) -> bool {
         self.kinds & kind.bit() != 0
+    }
+
+    /// What is deleted.
+    pub fn deletes(&self) -> DeleteSet {
+        let mut deletes = DeleteSet::new();
+        for &(client, start, end) in &self.deletes {
+            deletes.insert(client, start, end);
+        }
+        deletes
+    }
+
+    /// What is deleted: client, start, end (exclusive). No unit is in two of these.
+    pub(crate) fn deleted(&self) -> &[(ClientId, u32, u32)] {
+        &self.deletes
+    }
+
+    pub(crate) fn deleted_units(&self) -> u64 {
+        let ranges = self.deletes.iter();
+        ranges.map(|&(_, start, end)| u64::from(end - start)).sum()
     }
 
     /// Whether it says nothing at all.
@@ -123,17 +143,28 @@ impl<'l> Check<'l> {
     }
 }
 
-fn read_deletes(reader: &mut Reader<'_>) -> Result<DeleteSet, Error> {
-    let mut deletes = DeleteSet::new();
+fn read_deletes(reader: &mut Reader<'_>) -> Result<Vec<(ClientId, u32, u32)>, Error> {
+    let mut deletes: Vec<(ClientId, u32, u32)> = Vec::new();
     for _ in 0..reader.count(2)? {
         let client = reader.var()?;
         for _ in 0..reader.count(2)? {
             let (start, len) = (reader.var()?, reader.var()?);
             match (u32::try_from(start), u32::try_from(start + len)) {
-                (Ok(start), Ok(end)) if end <= MAX_CLOCK => deletes.insert(client, start, end),
+                (Ok(start), Ok(end)) if start == end && end <= MAX_CLOCK => {}
+                (Ok(start), Ok(end)) if end <= MAX_CLOCK => deletes.push((client, start, end)),
                 _ => return reader.malformed("clocks of at most 31 bits"),
             };
         }
+    }
+    if deletes.len() > 1 {
+        deletes.sort_unstable();
+        deletes.dedup_by(|next, last| {
+            let joins = next.0 == last.0 && next.1 <= last.2;
+            if joins {
+                last.2 = last.2.max(next.2);
+            }
+            joins
+        });
     }
     Ok(deletes)
 }

@@ -2,6 +2,7 @@
 
 use super::Document;
 use crate::intake::Trust;
+use crate::store::Text;
 use crate::update::{Update, limit};
 use crate::{Error, Version};
 use ropey::Rope;
@@ -89,6 +90,7 @@ impl Document {
         self.moved(&news);
         let update = self.part(&news);
         self.weight.since += update.len() as u64;
+        self.store.begin();
         if !self.held.is_empty() {
             // Something may have waited for these units. It is nobody's fault if it turns out wrong.
             let client = [self.client];
@@ -109,7 +111,7 @@ fn unsorted(edits: &[Edit]) -> Option<usize> {
 }
 
 /// The edits in UTF-16 code units.
-fn changes<'e>(text: &Rope, unit: Unit, edits: &'e [Edit]) -> Result<Vec<Change<'e>>, Error> {
+fn changes<'e>(text: &Text, unit: Unit, edits: &'e [Edit]) -> Result<Vec<Change<'e>>, Error> {
     let mut changes = Vec::with_capacity(edits.len());
     for edit in edits {
         let from = utf16(text, unit, edit.from)?;
@@ -123,29 +125,29 @@ fn changes<'e>(text: &Rope, unit: Unit, edits: &'e [Edit]) -> Result<Vec<Change<
 }
 
 /// An offset in UTF-16 code units. O(log n).
-fn utf16(text: &Rope, unit: Unit, offset: u64) -> Result<u32, Error> {
-    let length = match unit {
-        Unit::Utf8 => text.len_bytes(),
-        Unit::Utf16 => text.len_utf16_cu(),
-        Unit::Char => text.len_chars(),
-    } as u64;
+fn utf16(text: &Text, unit: Unit, offset: u64) -> Result<u32, Error> {
+    let extent = text.extent;
+    let length = u64::from(match unit {
+        Unit::Utf8 => extent.utf8,
+        Unit::Utf16 => extent.utf16,
+        Unit::Char => extent.chars,
+    });
     if offset > length {
         return Err(Error::OutOfRange { offset, length });
     }
-    let at = offset as usize;
-    if text.len_bytes() == text.len_utf16_cu() {
-        return Ok(at as u32);
+    if extent.is_ascii() {
+        return Ok(offset as u32);
     }
-    let char = char_index(text, unit, offset);
+    let at = text.extent_at(char_index(&text.rope, unit, offset));
     let back = match unit {
-        Unit::Utf8 => text.char_to_byte(char),
-        Unit::Utf16 => text.char_to_utf16_cu(char),
-        Unit::Char => at,
+        Unit::Utf8 => at.utf8,
+        Unit::Utf16 => at.utf16,
+        Unit::Char => at.chars,
     };
-    if back != at {
-        return Err(Error::NotBoundary { offset });
+    match u64::from(back) == offset {
+        true => Ok(at.utf16),
+        false => Err(Error::NotBoundary { offset }),
     }
-    Ok(text.char_to_utf16_cu(char) as u32)
 }
 
 /// The character at an offset that is not behind the end. O(log n).

@@ -3,6 +3,7 @@
 use super::Store;
 use super::content::Content;
 use super::span::NONE;
+use super::text::Text;
 use crate::update::Kind;
 use std::collections::HashSet;
 
@@ -22,9 +23,10 @@ impl Store {
                         .all(|&at| self.spans[at as usize].is_deleted()),
                 "only the last value of a key lives"
             );
-            if let Some(rope) = &site.rope {
+            if let Some(text) = &site.text {
                 let units = self.order.units(site.root);
-                assert_eq!(rope.len_utf16_cu(), units as usize, "a rope is its spans");
+                assert_eq!(text.extent, Text::from(text.rope.clone()).extent);
+                assert_eq!(text.extent.utf16, units, "a text is its spans");
             }
             let branch = self.types.branches.get(site.branch);
             assert!(branch.is_some(), "a site has a branch");
@@ -52,7 +54,7 @@ impl Store {
         for (number, client) in self.clients.iter().enumerate() {
             client.timeline.check(&self.spans);
             let mut end = 0;
-            for at in client.timeline.from(0, &self.spans) {
+            for at in client.timeline.from(0) {
                 let span = &self.spans[at as usize];
                 assert_eq!(
                     (span.client(), span.clock),

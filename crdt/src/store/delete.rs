@@ -1,32 +1,43 @@
 //! Deletion: content goes at once, the units stay known.
 
 use super::content::Content;
-use super::span::{NONE, Unit};
+use super::span::{NONE, Span, Unit};
+use super::timeline::Place;
 use super::{Range, Store};
-use crate::DeleteSet;
+use crate::ClientId;
 use crate::update::Kind;
 
 impl Store {
     /// Takes note of what came deleted or has lost its key since [`Store::begin`], and deletes
     /// `deletes`, as far as they are known. Adds to `news` all that is newly deleted; returns how many
     /// units of `deletes` are.
-    pub(crate) fn delete(&mut self, deletes: &DeleteSet, news: &mut Vec<Range>) -> u64 {
-        for (number, start, end) in std::mem::take(&mut self.gone) {
-            let client = self.id_of(number);
-            self.deleted.insert(client, start, end);
-            news.push((number, start, end));
-        }
-        self.gone_units = 0;
-        for (number, start, end) in std::mem::take(&mut self.doomed) {
-            self.delete_range(number, start, end, news);
-        }
+    pub(crate) fn delete(
+        &mut self,
+        deletes: &[(ClientId, u32, u32)],
+        news: &mut Vec<Range>,
+    ) -> u64 {
         let mut new = 0;
-        for (client, start, end) in deletes.iter() {
+        for &(client, start, end) in deletes {
             if let Some(number) = self.number(client) {
                 let end = end.min(self.end_of(number));
                 new += self.delete_range(number, start, end, news);
             }
         }
+        for at in 0..self.gone.len() {
+            let (number, start, end) = self.gone[at];
+            let client = self.id_of(number);
+            self.deleted.gaps(client, start, end, |start, end| {
+                news.push((number, start, end));
+            });
+            self.deleted.insert(client, start, end);
+        }
+        self.gone.clear();
+        self.gone_units = 0;
+        for at in 0..self.doomed.len() {
+            let (number, start, end) = self.doomed[at];
+            self.delete_range(number, start, end, news);
+        }
+        self.doomed.clear();
         new
     }
 
@@ -40,7 +51,7 @@ impl Store {
         let client = self.id_of(number);
         let from = news.len();
         self.deleted.gaps(client, start, end, |start, end| {
-            news.push((number, start, end))
+            news.push((number, start, end));
         });
         let to = news.len();
         let mut new = 0;
@@ -48,25 +59,29 @@ impl Store {
             let (_, start, end) = news[at];
             new += u64::from(end - start);
             self.deleted.insert(client, start, end);
-            let unit = |clock| Unit {
-                client: number,
-                clock,
-            };
-            self.split_before(unit(start));
-            self.split_behind(unit(end - 1));
-            let mut branches = Vec::new();
             let timeline = &self.clients[number as usize].timeline;
-            let mut place = Some(timeline.find(start, &self.spans));
-            while let Some(at) = place {
-                let timeline = &self.clients[number as usize].timeline;
-                let span = timeline.get(at);
-                if self.spans[span as usize].clock >= end {
-                    break;
-                }
-                place = timeline.behind(at);
-                self.empty(span, &mut branches);
+            let mut first = timeline.find(start);
+            let before = start - self.spans[timeline.get(first) as usize].clock;
+            if before > 0 {
+                first = self.split(number, first, before);
             }
-            self.merge(number, start, end);
+            let (mut place, mut branches) = (first, Vec::new());
+            loop {
+                let timeline = &self.clients[number as usize].timeline;
+                let (span, next) = (timeline.get(place), timeline.behind(place));
+                let Span { clock, len, .. } = self.spans[span as usize];
+                if clock + len > end {
+                    self.split(number, place, end - clock);
+                    let timeline = &self.clients[number as usize].timeline;
+                    first = timeline.find(start);
+                }
+                self.empty(span, &mut branches);
+                match next {
+                    Some(next) if clock + len < end => place = next,
+                    _ => break,
+                }
+            }
+            self.merge(number, first, end);
             self.fell(branches, news);
         }
         new
@@ -81,7 +96,7 @@ impl Store {
         if span.units() > 0 {
             let spot = self.spot(at);
             let before = self.order.add(spot, -i64::from(span.units()));
-            self.cut_rope(spot.leaf, before, span.units());
+            self.cut(spot.leaf, before, span.units());
         }
         if let Some(Content::Type(_, branch)) = self.contents.take(span.content) {
             branches.push(branch);
@@ -129,18 +144,19 @@ impl Store {
                 news.push((number, start, end))
             });
             self.deleted.insert(client, start, end);
-            self.merge(number, start, end);
+            let timeline = &self.clients[number as usize].timeline;
+            let first = timeline.find(start);
+            self.merge(number, first, end);
         }
     }
 
-    /// Merges deleted spans that go on with one another, from the one before `start` to the one at
-    /// `end`.
-    fn merge(&mut self, number: u32, start: u32, end: u32) {
+    /// Merges deleted spans that go on with one another, from the one before `first` to the one at
+    /// the clock `end`.
+    fn merge(&mut self, number: u32, first: Place, end: u32) {
         let timeline = &self.clients[number as usize].timeline;
-        let mut place = timeline.find(start, &self.spans);
-        place = timeline.before(place).unwrap_or(place);
+        let mut place = timeline.before(first).unwrap_or(first);
         loop {
-            let timeline = &mut self.clients[number as usize].timeline;
+            let timeline = &self.clients[number as usize].timeline;
             let Some(next) = timeline.behind(place) else {
                 return;
             };
@@ -154,16 +170,13 @@ impl Store {
                 continue;
             }
             let timeline = &mut self.clients[number as usize].timeline;
-            timeline.remove(next, &self.spans);
+            timeline.remove(next);
             if rest.leaf != NONE {
                 let spot = self.spot(right);
                 self.order.remove(spot, &mut self.spans);
             }
             self.spans[left as usize].len += rest.len;
             self.free.push(right);
-            // Taking a span out may move the others of its client.
-            let timeline = &self.clients[number as usize].timeline;
-            place = timeline.find(self.spans[left as usize].clock, &self.spans);
         }
     }
 

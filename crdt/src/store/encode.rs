@@ -2,8 +2,8 @@
 
 use super::Store;
 use super::content::{Content, byte_at, value_at};
-use super::rope::char_at;
 use super::span::{NONE, Span, Unit};
+use super::text::Text;
 use crate::update::Kind;
 use crate::wire::{write_buf, write_var};
 use crate::{ClientId, DeleteSet};
@@ -38,7 +38,7 @@ impl Store {
         parts.sort_unstable_by_key(|&(number, _)| std::cmp::Reverse(self.id_of(number)));
         let count = |number: u32, from| {
             let timeline = &self.clients[number as usize].timeline;
-            timeline.count_from(from, &self.spans)
+            timeline.count_from(from)
         };
         let counts: Vec<usize> = parts
             .iter()
@@ -56,7 +56,7 @@ impl Store {
             write_var(&mut out, count as u64);
             write_var(&mut out, client.id);
             write_var(&mut out, u64::from(from));
-            for at in client.timeline.from(from, &self.spans) {
+            for at in client.timeline.from(from) {
                 let span = &self.spans[at as usize];
                 self.write_span(at, from.saturating_sub(span.clock), &texts, &mut out);
             }
@@ -69,13 +69,14 @@ impl Store {
     fn flat_texts(&self) -> Texts {
         let (mut text, mut starts) = (String::new(), vec![0; self.spans.len()]);
         for (_, site) in self.types.sites.iter() {
-            let Some(rope) = &site.rope else { continue };
+            let Some(Text { rope, extent }) = &site.text else {
+                continue;
+            };
             let mut at = text.len();
             rope.chunks().for_each(|chunk| text.push_str(chunk));
-            let is_ascii = rope.len_bytes() == rope.len_utf16_cu();
             self.order.walk(site.root, |span, units| {
                 starts[span as usize] = at as u32;
-                at += match is_ascii {
+                at += match extent.is_ascii() {
                     true => units as usize,
                     false => byte_at(&text[at..], units).0,
                 };
@@ -163,13 +164,13 @@ impl Store {
             Texts::Ropes => {
                 let spot = self.spot(at);
                 let site = self.types.site(self.order.site(spot.leaf));
-                let Some(rope) = site.and_then(|site| site.rope.as_ref()) else {
+                let Some(text) = site.and_then(|site| site.text.as_ref()) else {
                     debug_assert!(false, "text stands in a rope");
                     return write_var(out, 0);
                 };
                 let from = self.order.position(spot);
-                let chars = char_at(rope, from)..char_at(rope, from + span.len);
-                let text: std::borrow::Cow<'_, str> = rope.slice(chars).into();
+                let chars = text.char_at(from)..text.char_at(from + span.len);
+                let text: std::borrow::Cow<'_, str> = text.rope.slice(chars).into();
                 write_text(&text, offset, out);
             }
         }

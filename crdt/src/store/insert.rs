@@ -217,7 +217,7 @@ impl Store {
             let before = self.order.add(spot, i64::from(news.len));
             if span.content == NONE {
                 let site = self.order.site(spot.leaf);
-                self.fill_rope(site, before + span.len, &news.text());
+                self.fill(site, before + span.len, &news.text());
             }
         }
         true
@@ -245,7 +245,7 @@ impl Store {
             Kind::String if is_plain => {
                 let (spot, _) = self.add_span(spot, news.at, news.len, news, NONE);
                 let at = self.order.add(spot, i64::from(news.len));
-                self.fill_rope(site, at, &news.text());
+                self.fill(site, at, &news.text());
             }
             Kind::String => {
                 let text = news.text();

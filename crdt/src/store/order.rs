@@ -26,6 +26,17 @@ struct Node {
     entries: Vec<Entry>,
 }
 
+/// Makes room for one more, and never for more than a node can hold.
+fn reserve(entries: &mut Vec<Entry>) {
+    if entries.len() == entries.capacity() {
+        let more = match entries.len() {
+            few if few * 2 < MAX => few.max(1),
+            many => MAX + 1 - many,
+        };
+        entries.reserve_exact(more);
+    }
+}
+
 /// Where a span stands; good until the order changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spot {
@@ -327,6 +338,7 @@ impl Order {
     /// Puts a span at a spot, before what is there, with no units yet; returns where it stands.
     pub(crate) fn insert(&mut self, spot: Spot, span: u32, spans: &mut [Span]) -> Spot {
         let entries = &mut self.nodes[spot.leaf as usize].entries;
+        reserve(entries);
         entries.insert(spot.at, Entry { id: span, units: 0 });
         spans[span as usize].leaf = spot.leaf;
         if entries.len() <= MAX {
@@ -360,6 +372,7 @@ impl Order {
             let at = self.index(parent, node);
             let above = &mut self.nodes[parent as usize].entries;
             above[at].units -= units;
+            reserve(above);
             above.insert(at + 1, Entry { id: sibling, units });
             at_end &= at + 2 == above.len();
             node = parent;

@@ -1,19 +1,18 @@
 //! Reading root texts.
 
 use super::Store;
-use super::rope::objects;
-use super::types::Site;
+use super::text::{Text, objects};
 use ropey::Rope;
 
 impl Store {
     /// The text of a root, U+FFFC for each object in it.
-    pub(crate) fn text(&self, root: &str) -> Rope {
+    pub(crate) fn text(&self, root: &str) -> Text {
         match self.types.list(root) {
-            None => Rope::new(),
-            Some(Site {
-                rope: Some(rope), ..
-            }) => rope.clone(),
-            Some(site) => Rope::from_str(&objects(self.order.units(site.root))),
+            None => Text::default(),
+            Some(site) => match &site.text {
+                Some(text) => text.clone(),
+                None => Rope::from_str(&objects(self.order.units(site.root))).into(),
+            },
         }
     }
 

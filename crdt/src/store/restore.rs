@@ -5,8 +5,8 @@
 //! much faster: no span has to look for its place.
 
 use super::content::Content;
-use super::rope::objects;
 use super::span::{NONE, Span, Unit};
+use super::text::{Text, objects};
 use super::{Range, Store};
 use crate::update::{Content as Incoming, Id, Kind, Parent, Section, Update};
 use crate::wire::{Reader, write_buf, write_var};
@@ -41,7 +41,7 @@ impl Store {
         let mut place = 0;
         for (_, number) in clients {
             let timeline = &self.clients[number as usize].timeline;
-            for span in timeline.from(0, &self.spans) {
+            for span in timeline.from(0) {
                 places[span as usize] = place;
                 place += 1;
             }
@@ -105,7 +105,7 @@ impl Store {
         for (number, start, end) in deleted {
             set.insert(store.id_of(number), start, end);
         }
-        if set != update.deletes {
+        if set != update.deletes() {
             return malformed("a saved state that knows what is deleted");
         }
         store.deleted = set;
@@ -264,7 +264,7 @@ impl Store {
             }
         }
         if let Some(site) = self.types.sites.get_mut(site) {
-            site.rope = (is_plain && has_text).then(|| rope.finish());
+            site.text = (is_plain && has_text).then(|| Text::from(rope.finish()));
             site.has_values = has_values && site.key.is_none();
             self.order.fill(site.root, list, &mut self.spans);
         }

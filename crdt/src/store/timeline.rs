@@ -17,11 +17,20 @@ pub(crate) struct Timeline {
     runs: Vec<Run>,
 }
 
-#[derive(Debug)]
-struct Run {
-    /// Clock of the first unit.
-    start: u32,
-    spans: Vec<u32>,
+/// Spans with the clocks of their first units.
+type Run = Vec<Entry>;
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    clock: u32,
+    span: u32,
+}
+
+/// Makes room for one more, and never for more than a run can hold.
+fn reserve(run: &mut Run) {
+    if run.len() == run.capacity() {
+        run.reserve_exact(run.len().max(1).min(MAX + 1 - run.len()));
+    }
 }
 
 /// Where a span stands; good until the timeline changes.
@@ -33,16 +42,16 @@ pub(crate) struct Place {
 
 impl Timeline {
     /// The place of the span that holds a clock, which has to be known. O(log n).
-    pub(crate) fn find(&self, clock: u32, spans: &[Span]) -> Place {
+    pub(crate) fn find(&self, clock: u32) -> Place {
         let run = match self.runs.last() {
-            Some(last) if last.start <= clock => self.runs.len(),
-            _ => self.runs.partition_point(|run| run.start <= clock),
+            Some(last) if last[0].clock <= clock => self.runs.len(),
+            _ => self.runs.partition_point(|run| run[0].clock <= clock),
         };
         let run = run.saturating_sub(1);
-        let list = &self.runs[run].spans;
+        let list = &self.runs[run];
         let at = match list.last() {
-            Some(&last) if spans[last as usize].clock <= clock => list.len(),
-            _ => list.partition_point(|&span| spans[span as usize].clock <= clock),
+            Some(last) if last.clock <= clock => list.len(),
+            _ => list.partition_point(|entry| entry.clock <= clock),
         };
         Place {
             run,
@@ -51,11 +60,11 @@ impl Timeline {
     }
 
     pub(crate) fn get(&self, place: Place) -> u32 {
-        self.runs[place.run].spans[place.at]
+        self.runs[place.run][place.at].span
     }
 
     pub(crate) fn last(&self) -> Option<u32> {
-        self.runs.last()?.spans.last().copied()
+        Some(self.runs.last()?.last()?.span)
     }
 
     /// The place before; None at the start.
@@ -64,7 +73,7 @@ impl Timeline {
             Some(at) => Some(Place { at, ..place }),
             None => {
                 let run = place.run.checked_sub(1)?;
-                let at = self.runs[run].spans.len() - 1;
+                let at = self.runs[run].len() - 1;
                 Some(Place { run, at })
             }
         }
@@ -72,7 +81,7 @@ impl Timeline {
 
     /// The place behind; None at the end.
     pub(crate) fn behind(&self, place: Place) -> Option<Place> {
-        if place.at + 1 < self.runs[place.run].spans.len() {
+        if place.at + 1 < self.runs[place.run].len() {
             return Some(Place {
                 at: place.at + 1,
                 ..place
@@ -85,78 +94,78 @@ impl Timeline {
     /// Appends the newest span.
     pub(crate) fn push(&mut self, span: u32, clock: u32) {
         match self.runs.last_mut() {
-            Some(run) if run.spans.len() < MAX => run.spans.push(span),
-            _ => self.runs.push(Run {
-                start: clock,
-                spans: vec![span],
-            }),
+            Some(run) if run.len() < MAX => {
+                reserve(run);
+                run.push(Entry { clock, span });
+            }
+            _ => self.runs.push(vec![Entry { clock, span }]),
         }
     }
 
     /// Takes off the newest span.
     pub(crate) fn pop(&mut self) {
         if let Some(run) = self.runs.last_mut() {
-            run.spans.pop();
-            if run.spans.is_empty() {
+            run.pop();
+            if run.is_empty() {
                 self.runs.pop();
             }
         }
     }
 
-    /// Puts a span behind another, of which it was a part.
-    pub(crate) fn insert_behind(&mut self, place: Place, span: u32, spans: &[Span]) {
+    /// Puts a span behind another, of which it was a part; returns its place.
+    pub(crate) fn insert_behind(&mut self, place: Place, span: u32, clock: u32) -> Place {
         let run = &mut self.runs[place.run];
-        run.spans.insert(place.at + 1, span);
-        if run.spans.len() > MAX {
-            let half = run.spans.split_off(MAX / 2);
-            let start = spans[half[0] as usize].clock;
-            self.runs.insert(place.run + 1, Run { start, spans: half });
+        let at = place.at + 1;
+        reserve(run);
+        run.insert(at, Entry { clock, span });
+        if run.len() <= MAX {
+            return Place { at, ..place };
+        }
+        let half = run.split_off(MAX / 2);
+        let run = place.run + 1;
+        self.runs.insert(run, half);
+        match at.checked_sub(MAX / 2) {
+            Some(at) => Place { run, at },
+            None => Place { at, ..place },
         }
     }
 
-    /// Takes out a span whose units another one has taken over.
-    pub(crate) fn remove(&mut self, place: Place, spans: &[Span]) {
+    /// Takes out a span whose units the one before has taken over.
+    pub(crate) fn remove(&mut self, place: Place) {
         let run = &mut self.runs[place.run];
-        run.spans.remove(place.at);
-        match run.spans.first() {
-            None => drop(self.runs.remove(place.run)),
-            Some(&first) => run.start = spans[first as usize].clock,
+        run.remove(place.at);
+        if run.is_empty() {
+            self.runs.remove(place.run);
         }
     }
 
-    /// The places from the one that holds `clock` on.
-    pub(crate) fn from(
-        &self,
-        clock: u32,
-        spans: &[Span],
-    ) -> impl Iterator<Item = u32> + Clone + '_ {
+    /// The spans from the one that holds `clock` on.
+    pub(crate) fn from(&self, clock: u32) -> impl Iterator<Item = u32> + '_ {
         let place = match self.runs.is_empty() {
             true => Place { run: 0, at: 0 },
-            false => self.find(clock, spans),
+            false => self.find(clock),
         };
-        let rest = self.runs.get(place.run).map(|run| &run.spans[place.at..]);
-        let others = self.runs.iter().skip(place.run + 1);
-        rest.into_iter()
-            .flatten()
-            .chain(others.flat_map(|run| &run.spans))
-            .copied()
+        let rest = self.runs.get(place.run).map(|run| &run[place.at..]);
+        let others = self.runs.iter().skip(place.run + 1).flatten();
+        let all = rest.into_iter().flatten().chain(others);
+        all.map(|entry| entry.span)
     }
 
     /// Number of spans from the one that holds `clock` on.
-    pub(crate) fn count_from(&self, clock: u32, spans: &[Span]) -> usize {
+    pub(crate) fn count_from(&self, clock: u32) -> usize {
         if self.runs.is_empty() {
             return 0;
         }
-        let place = self.find(clock, spans);
-        let all = self.runs[place.run..].iter().map(|run| run.spans.len());
-        all.sum::<usize>() - place.at
+        let place = self.find(clock);
+        self.runs[place.run..].iter().map(Vec::len).sum::<usize>() - place.at
     }
 
-    /// Panics when a run is empty, too long or begins elsewhere than it says.
+    /// Panics when a run is empty or too long, or has a clock that is not its span's.
     pub(crate) fn check(&self, spans: &[Span]) {
         for run in &self.runs {
-            assert!(!run.spans.is_empty() && run.spans.len() <= MAX);
-            assert!(run.start == spans[run.spans[0] as usize].clock);
+            assert!(!run.is_empty() && run.len() <= MAX);
+            let clock = |entry: &Entry| spans[entry.span as usize].clock;
+            assert!(run.iter().all(|entry| entry.clock == clock(entry)));
         }
     }
 }

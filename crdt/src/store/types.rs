@@ -4,9 +4,9 @@ use super::Store;
 use super::content::Content;
 use super::slots::Slots;
 use super::span::{NONE, Unit};
+use super::text::Text;
 use super::undo::Undo;
 use crate::update::{Kind, Parent};
-use ropey::Rope;
 use std::collections::BTreeMap;
 
 /// A shared type: a root, or the content of a span.
@@ -32,7 +32,7 @@ pub(crate) struct Site {
     /// The root of its order.
     pub(crate) root: u32,
     /// The text, of the list of a root, once it has any.
-    pub(crate) rope: Option<Rope>,
+    pub(crate) text: Option<Text>,
     /// It has held values, as arrays do.
     pub(crate) has_values: bool,
 }
@@ -111,7 +111,7 @@ impl Store {
             branch,
             key: key.map(Into::into),
             root,
-            rope: None,
+            text: None,
             has_values: false,
         });
         self.order.replant(root, site);

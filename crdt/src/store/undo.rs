@@ -4,6 +4,12 @@ use super::Store;
 use super::content::Content;
 use super::span::{NONE, Span};
 
+/// What was needed for a large update is not kept for small ones.
+fn clear<T>(list: &mut Vec<T>) {
+    list.clear();
+    list.shrink_to(64);
+}
+
 /// One step of an update.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Undo {
@@ -24,15 +30,15 @@ pub(super) enum Undo {
 impl Store {
     /// From here on, [`Store::roll_back`] takes back.
     pub(crate) fn begin(&mut self) {
-        self.undo.clear();
+        clear(&mut self.undo);
+        clear(&mut self.splices);
+        clear(&mut self.gone);
+        clear(&mut self.doomed);
         for (number, _) in self.touched.drain(..) {
             if let Some(client) = self.clients.get_mut(number as usize) {
                 client.is_touched = false;
             }
         }
-        self.doomed.clear();
-        self.splices.clear();
-        self.gone.clear();
         self.gone_units = 0;
         self.altered = false;
     }
@@ -72,7 +78,7 @@ impl Store {
             let spot = self.spot(at);
             let units = span.units();
             let before = self.order.add(spot, -i64::from(units));
-            self.cut_rope(spot.leaf, before, units);
+            self.cut(spot.leaf, before, units);
             self.order.remove(spot, &mut self.spans);
         }
         self.free.push(at);
@@ -89,15 +95,15 @@ impl Store {
         if span.units() > 0 {
             let spot = self.spot(at);
             let before = self.order.add(spot, -i64::from(by));
-            self.cut_rope(spot.leaf, before + len, by);
+            self.cut(spot.leaf, before + len, by);
         }
     }
 
     fn join(&mut self, left: u32, right: u32, torn: Option<char>) {
         let rest = self.spans[right as usize];
         let timeline = &mut self.clients[rest.client() as usize].timeline;
-        let place = timeline.find(rest.clock, &self.spans);
-        timeline.remove(place, &self.spans);
+        let place = timeline.find(rest.clock);
+        timeline.remove(place);
         self.spans[left as usize].len += rest.len;
         if rest.content != NONE {
             self.contents

@@ -31,7 +31,7 @@ impl<'a> Composer<'a> {
         for section in &update.sections {
             self.add_section(section);
         }
-        self.deletes.join(&update.deletes);
+        self.deletes.join(&update.deletes());
     }
 
     /// Adds the structs of a section, cut at its skips.

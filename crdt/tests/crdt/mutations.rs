@@ -48,7 +48,7 @@ fn check(document: &mut Document, seed: u64) -> [String; 2] {
     let state = document.encode();
     let state = Update::decode(&state, &Limits::NONE).unwrap();
     let deleted = document.version().deleted;
-    assert_eq!(state.deletes.units(), deleted, "seed {seed}");
+    assert_eq!(state.deletes().units(), deleted, "seed {seed}");
     let saved = document.save();
     let mut opened = Document::open(2, &saved).unwrap();
     opened.check();

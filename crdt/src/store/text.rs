@@ -1,0 +1,241 @@
+//! The texts of roots, as ropes that move with the order.
+
+use super::Store;
+use super::order::Spot;
+use super::types::Site;
+use ropey::Rope;
+use std::ops::{AddAssign, Sub, SubAssign};
+
+/// Stands for what is not text within a text, one for each unit that it takes.
+const OBJECT: char = '\u{fffc}';
+
+/// A length or an offset of text in each unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Extent {
+    pub(crate) utf16: u32,
+    pub(crate) utf8: u32,
+    pub(crate) chars: u32,
+}
+
+impl Extent {
+    fn of(text: &str) -> Self {
+        let utf8 = text.len() as u32;
+        if text.is_ascii() {
+            return Self::ascii(utf8);
+        }
+        let (mut utf16, mut chars) = (0, 0);
+        for char in text.chars() {
+            utf16 += char.len_utf16() as u32;
+            chars += 1;
+        }
+        Extent { utf16, utf8, chars }
+    }
+
+    fn ascii(count: u32) -> Self {
+        Extent {
+            utf16: count,
+            utf8: count,
+            chars: count,
+        }
+    }
+
+    /// One byte, one unit and one character are the same.
+    pub(crate) fn is_ascii(self) -> bool {
+        self.utf8 == self.utf16
+    }
+
+    fn has_pairs(self) -> bool {
+        self.utf16 != self.chars
+    }
+}
+
+impl Sub for Extent {
+    type Output = Extent;
+
+    fn sub(mut self, other: Extent) -> Extent {
+        self -= other;
+        self
+    }
+}
+
+impl SubAssign for Extent {
+    fn sub_assign(&mut self, other: Extent) {
+        self.utf16 -= other.utf16;
+        self.utf8 -= other.utf8;
+        self.chars -= other.chars;
+    }
+}
+
+impl AddAssign for Extent {
+    fn add_assign(&mut self, other: Extent) {
+        self.utf16 += other.utf16;
+        self.utf8 += other.utf8;
+        self.chars += other.chars;
+    }
+}
+
+/// One change of a text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Splice {
+    /// The site of the text.
+    pub(crate) site: u32,
+    pub(crate) at: Extent,
+    pub(crate) removed: Extent,
+    pub(crate) inserted: Extent,
+}
+
+/// A rope, and its length: to ask the rope each time would cost as much as to change it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Text {
+    pub(crate) rope: Rope,
+    pub(crate) extent: Extent,
+}
+
+impl From<Rope> for Text {
+    fn from(rope: Rope) -> Self {
+        let extent = Extent {
+            utf16: rope.len_utf16_cu() as u32,
+            utf8: rope.len_bytes() as u32,
+            chars: rope.len_chars() as u32,
+        };
+        Text { rope, extent }
+    }
+}
+
+impl Text {
+    /// The character at a unit. O(log n), O(1) without surrogate pairs.
+    pub(crate) fn char_at(&self, unit: u32) -> usize {
+        match self.extent.has_pairs() {
+            true => self.rope.utf16_cu_to_char(unit as usize),
+            false => unit as usize,
+        }
+    }
+
+    /// Where a character begins. O(log n), O(1) in ASCII.
+    pub(crate) fn extent_at(&self, char: usize) -> Extent {
+        if self.extent.is_ascii() {
+            return Extent::ascii(char as u32);
+        }
+        let utf16 = match self.extent.has_pairs() {
+            true => self.rope.char_to_utf16_cu(char),
+            false => char,
+        };
+        Extent {
+            utf16: utf16 as u32,
+            utf8: self.rope.char_to_byte(char) as u32,
+            chars: char as u32,
+        }
+    }
+
+    fn insert(&mut self, char: usize, text: &str) -> Extent {
+        let inserted = Extent::of(text);
+        self.rope.insert(char, text);
+        self.extent += inserted;
+        inserted
+    }
+
+    fn remove(&mut self, at: Extent, end: Extent) -> Extent {
+        let removed = end - at;
+        self.rope.remove(at.chars as usize..end.chars as usize);
+        self.extent -= removed;
+        removed
+    }
+}
+
+/// What stands for `units` that are no text.
+pub(crate) fn objects(units: u32) -> String {
+    std::iter::repeat_n(OBJECT, units as usize).collect()
+}
+
+impl Store {
+    fn text_at(&mut self, site: u32) -> Option<&mut Text> {
+        self.types.sites.get_mut(site)?.text.as_mut()
+    }
+
+    /// Puts text into a plain site at a position. The units of it are counted already.
+    pub(super) fn fill(&mut self, site: u32, at: u32, text: &str) {
+        let Some(Site {
+            text: place, root, ..
+        }) = self.types.sites.get_mut(site)
+        else {
+            return;
+        };
+        let place = place.get_or_insert_with(|| {
+            let others = self.order.units(*root) - Extent::of(text).utf16;
+            Rope::from_str(&objects(others)).into()
+        });
+        let char = place.char_at(at);
+        let at = place.extent_at(char);
+        let inserted = place.insert(char, text);
+        self.splices.push(Splice {
+            site,
+            at,
+            removed: Extent::default(),
+            inserted,
+        });
+    }
+
+    /// Puts what stands for objects into a plain site, if there is any text.
+    pub(super) fn fill_objects(&mut self, site: u32, at: u32, units: u32) {
+        if self.text_at(site).is_some() {
+            self.fill(site, at, &objects(units));
+        }
+    }
+
+    /// Takes units out of the text that a leaf belongs to, if there is any.
+    pub(super) fn cut(&mut self, leaf: u32, at: u32, units: u32) {
+        let site = self.order.site(leaf);
+        if units == 0 {
+            return;
+        }
+        if let Some(text) = self.text_at(site) {
+            let (from, to) = (text.char_at(at), text.char_at(at + units));
+            let (at, end) = (text.extent_at(from), text.extent_at(to));
+            let removed = text.remove(at, end);
+            self.splices.push(Splice {
+                site,
+                at,
+                removed,
+                inserted: Extent::default(),
+            });
+        }
+    }
+
+    /// Makes two characters of the one that `units` behind a spot cut in half; returns it.
+    pub(super) fn tear(&mut self, spot: Spot, units: u32) -> Option<char> {
+        let site = self.order.site(spot.leaf);
+        if !self.text_at(site)?.extent.has_pairs() {
+            return None;
+        }
+        let unit = self.order.position(spot) + units;
+        let text = self.text_at(site)?;
+        let char = text.char_at(unit);
+        let at = text.extent_at(char);
+        if at.utf16 == unit {
+            return None;
+        }
+        let torn = text.rope.char(char);
+        let end = text.extent_at(char + 1);
+        let removed = text.remove(at, end);
+        let inserted = text.insert(char, "\u{fffd}\u{fffd}");
+        self.splices.push(Splice {
+            site,
+            at,
+            removed,
+            inserted,
+        });
+        Some(torn)
+    }
+
+    /// Puts a torn character back.
+    pub(super) fn mend(&mut self, spot: Spot, units: u32, torn: char) {
+        let site = self.order.site(spot.leaf);
+        let unit = self.order.position(spot) + units;
+        if let Some(text) = self.text_at(site) {
+            let char = text.char_at(unit);
+            let (at, end) = (text.extent_at(char - 1), text.extent_at(char + 1));
+            text.remove(at, end);
+            text.insert(char - 1, torn.encode_utf8(&mut [0; 4]));
+        }
+    }
+}
