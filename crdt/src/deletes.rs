@@ -18,6 +18,19 @@ impl DeleteSet {
         Self::default()
     }
 
+    /// The set of ranges that are sorted and neither touch nor overlap. O(n).
+    pub(crate) fn from_sorted(ranges: &[(ClientId, u32, u32)]) -> Self {
+        let clients = ranges.chunk_by(|a, b| a.0 == b.0).map(|ranges| {
+            let pairs = ranges.iter().map(|&(_, start, end)| (start, end));
+            (ranges[0].0, pairs.collect())
+        });
+        let units = ranges.iter().map(|&(_, start, end)| u64::from(end - start));
+        DeleteSet {
+            clients: clients.collect(),
+            units: units.sum(),
+        }
+    }
+
     /// Number of deleted units. O(1).
     pub fn units(&self) -> u64 {
         self.units

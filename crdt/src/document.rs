@@ -199,25 +199,27 @@ impl Document {
         trust: Trust,
         moved: &[ClientId],
     ) -> Result<Applied, Error> {
-        self.store.begin();
-        let taken = self.take_in(update, bytes, trust, moved);
-        let (outcome, held_deletes) = taken.inspect_err(|_| self.store.roll_back())?;
+        let mut outcome = Outcome::default();
+        self.take_in(update, bytes, trust, moved, &mut outcome)
+            .inspect_err(|_| self.store.roll_back())?;
         let freed = self.freed_deletes(moved);
         let mut news = Vec::new();
         let new = self.store.delete(update.deleted(), &mut news);
         let as_it_came = !outcome.known
             && !outcome.waits
             && outcome.woken.is_empty()
-            && held_deletes.is_empty()
+            && outcome.deletes.is_empty()
             && freed.is_empty()
             && !self.store.altered()
             && new == update.deleted_units();
-        self.store.delete(&freed, &mut news);
+        if !freed.is_empty() {
+            self.store.delete(&freed, &mut news);
+        }
         let changed = !self.store.touched().is_empty() || !news.is_empty();
         let end = |client| self.store.end(client);
         let mut deletes = update.deleted().iter();
         let applied = Applied {
-            changed: changed || !outcome.hold.is_empty() || !held_deletes.is_empty(),
+            changed: changed || !outcome.hold.is_empty() || !outcome.deletes.is_empty(),
             held: outcome.waits || deletes.any(|&(client, _, until)| until > end(client)),
             integrated: match (changed, as_it_came) {
                 (false, _) => Integrated::Nothing,
@@ -229,7 +231,9 @@ impl Document {
             self.moved(&news);
         }
         self.weight.since += bytes;
-        self.settle(outcome, &held_deletes);
+        if !outcome.is_quiet() || !self.held.deletes.is_empty() {
+            self.settle(&mut outcome);
+        }
         self.store.begin();
         Ok(applied)
     }
@@ -241,32 +245,34 @@ impl Document {
         bytes: u64,
         trust: Trust,
         moved: &[ClientId],
-    ) -> Result<(Outcome, DeleteSet), Error> {
+        outcome: &mut Outcome,
+    ) -> Result<(), Error> {
         let (store, held) = (&mut self.store, &self.held);
-        let outcome = intake::take_in(update, trust, moved, store, held, &self.limits)?;
-        let mut deletes = DeleteSet::new();
+        intake::take_in(update, trust, moved, store, held, &self.limits, outcome)?;
         for &(client, start, end) in update.deleted() {
             let known = self.store.end(client);
-            self.held
-                .deletes
-                .gaps(client, start.max(known), end, |start, end| {
-                    deletes.insert(client, start, end);
+            if end > known {
+                self.held
+                    .deletes
+                    .gaps(client, start.max(known), end, |start, end| {
+                        outcome.deletes.insert(client, start, end);
+                    });
+            }
+        }
+        if !outcome.hold.is_empty() || !outcome.deletes.is_empty() {
+            let size = outcome.hold.iter().map(Piece::size).sum();
+            if outcome
+                .hold
+                .iter()
+                .any(|piece| self.held.contradicts(piece))
+            {
+                let pieces = outcome.hold.len();
+                return Err(Error::HeldFull {
+                    pieces,
+                    bytes: size,
                 });
-        }
-        let size = outcome.hold.iter().map(Piece::size).sum();
-        let ranges = deletes.ranges();
-        if outcome
-            .hold
-            .iter()
-            .any(|piece| self.held.contradicts(piece))
-        {
-            let pieces = outcome.hold.len();
-            return Err(Error::HeldFull {
-                pieces,
-                bytes: size,
-            });
-        }
-        if !outcome.hold.is_empty() || ranges > 0 {
+            }
+            let ranges = outcome.deletes.ranges();
             self.held
                 .room(outcome.hold.len(), size, ranges, &self.limits)?;
         }
@@ -274,7 +280,7 @@ impl Document {
             limit("units in the document", self.store.live(), self.limits.text)?;
             self.weigh(bytes)?;
         }
-        Ok((outcome, deletes))
+        Ok(())
     }
 
     /// Held deletes of units that are known by now.
@@ -334,14 +340,14 @@ impl Document {
     }
 
     /// Keeps what has to wait, and lets go of what no longer has to.
-    fn settle(&mut self, outcome: Outcome, deletes: &DeleteSet) {
+    fn settle(&mut self, outcome: &mut Outcome) {
         for piece in &outcome.woken {
             self.held.remove(piece);
         }
-        for piece in outcome.hold_on.into_iter().chain(outcome.hold) {
+        for piece in outcome.hold_on.drain(..).chain(outcome.hold.drain(..)) {
             self.held.insert(piece);
         }
-        self.held.deletes.join(deletes);
+        self.held.deletes.join(&outcome.deletes);
         if !self.held.deletes.is_empty() {
             for &(number, _) in self.store.touched() {
                 let end = self.store.end_of(number);
@@ -392,7 +398,7 @@ impl Document {
 
     /// The text of root `root`, U+FFFC for each embedded value or nested type; empty when there is no such text. O(1).
     pub fn text(&self, root: &str) -> Rope {
-        self.store.text(root).rope
+        self.store.text(root).rope()
     }
 
     /// UTF-16 code units of the text of root `root`, 1 for each embedded value or nested type. O(1).

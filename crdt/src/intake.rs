@@ -6,7 +6,7 @@
 use crate::held::{Held, Piece};
 use crate::store::{Store, Terms};
 use crate::update::{Id, Kind, Section, Update};
-use crate::{ClientId, Error, Limits};
+use crate::{ClientId, DeleteSet, Error, Limits};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What became of an update.
@@ -22,6 +22,18 @@ pub(crate) struct Outcome {
     pub(crate) waits: bool,
     /// Something of the update itself was known before.
     pub(crate) known: bool,
+    /// New deletes of units that are not known.
+    pub(crate) deletes: DeleteSet,
+}
+
+impl Outcome {
+    /// Nothing has to wait, and nothing that waited does not any more.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.hold.is_empty()
+            && self.woken.is_empty()
+            && self.hold_on.is_empty()
+            && self.deletes.is_empty()
+    }
 }
 
 /// How much an update is believed.
@@ -116,7 +128,7 @@ struct Intake<'i> {
     held: &'i Held,
     /// For the update at hand, and for what was held.
     terms: [Terms; 2],
-    outcome: Outcome,
+    outcome: &'i mut Outcome,
     woken: HashSet<(ClientId, u32)>,
     /// Up to which clock of each client all that waits was woken.
     awake: HashMap<ClientId, u32>,
@@ -131,30 +143,43 @@ pub(crate) fn take_in(
     store: &mut Store,
     held: &Held,
     limits: &Limits,
-) -> Result<Outcome, Error> {
-    let mut intake = Intake {
-        store,
-        held,
-        terms: [trust == Trust::Peer, false].map(|strict| Terms::new(limits.conflicts, strict)),
-        outcome: Outcome::default(),
-        woken: HashSet::new(),
-        awake: HashMap::new(),
-    };
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
+    let mut terms =
+        [trust == Trust::Peer, false].map(|strict| Terms::new(limits.conflicts, strict));
     if let [section] = update.sections[..]
         && held.is_empty()
         && moved.is_empty()
         && trust != Trust::Held
     {
         // A keystroke.
-        if let Some(stop) = intake.walk(section, false)? {
+        if let Some(block) = update.only()
+            && store.end(section.client) == block.clock
+            && block.len > 0
+            && block.content.kind() != Kind::Skip
+        {
+            let number = store.number(section.client);
+            if let Ok(deps) = store.deps(number, block) {
+                let writer = number.map_or_else(|| store.intern(section.client), Ok)?;
+                return store.integrate(writer, block, 0, deps, &mut terms[0]);
+            }
+        }
+        if let Some(stop) = walk(store, section, &mut terms[0], &mut outcome.known)? {
             let mut rest = Source::Update(section);
             rest.shorten(stop);
-            intake.hold(rest, stop.missing);
+            hold(outcome, held, rest, stop.missing);
         }
-    } else {
-        intake.structs(update, trust, moved)?;
+        return Ok(());
     }
-    Ok(intake.outcome)
+    let mut intake = Intake {
+        store,
+        held,
+        terms,
+        outcome,
+        woken: HashSet::new(),
+        awake: HashMap::new(),
+    };
+    intake.structs(update, trust, moved)
 }
 
 impl Intake<'_> {
@@ -180,7 +205,9 @@ impl Intake<'_> {
         while let Some(at) = todo.pop() {
             let client = sources[at].section().client;
             let is_piece = matches!(sources[at], Source::Piece(_));
-            match self.walk(sources[at].section(), is_piece) {
+            let terms = &mut self.terms[usize::from(is_piece)];
+            let known = &mut self.outcome.known;
+            match walk(self.store, sources[at].section(), terms, known) {
                 Ok(None) => {}
                 Ok(Some(stop)) => {
                     sources[at].shorten(stop);
@@ -195,22 +222,10 @@ impl Intake<'_> {
         let mut sources: Vec<Option<Source<'_>>> = sources.into_iter().map(Some).collect();
         for (missing, at) in waiting.missing {
             if let Some(source) = sources[at].take() {
-                self.hold(source, missing);
+                hold(self.outcome, self.held, source, missing);
             }
         }
         Ok(())
-    }
-
-    fn hold(&mut self, source: Source<'_>, missing: Id) {
-        match source {
-            Source::Update(section) => {
-                self.outcome.waits = true;
-                if !self.held.covers(&section) {
-                    self.outcome.hold.push(Piece::new(section, missing));
-                }
-            }
-            Source::Piece(piece) => self.outcome.hold_on.push(piece.lacking(missing)),
-        }
     }
 
     /// Looks again at all that waits for units of `client` that are known by now.
@@ -235,49 +250,62 @@ impl Intake<'_> {
             }
         }
     }
+}
 
-    /// Takes in structs until one lacks something. None when all are taken in.
-    fn walk(&mut self, section: Section<'_>, is_piece: bool) -> Result<Option<Stop>, Error> {
-        let mut number = self.store.number(section.client);
-        let mut structs = section.structs();
-        loop {
-            let (clock, count, rest) = structs.rest();
-            let known = number.map_or(0, |number| self.store.end_of(number));
-            let stop = |missing| {
-                Ok(Some(Stop {
-                    clock,
-                    stands: clock.max(known),
-                    count,
-                    bytes: rest.len(),
-                    missing,
-                }))
-            };
-            let Some(block) = structs.next() else {
-                return Ok(None);
-            };
-            if block.clock < known {
-                self.outcome.known = true;
+fn hold(outcome: &mut Outcome, held: &Held, source: Source<'_>, missing: Id) {
+    match source {
+        Source::Update(section) => {
+            outcome.waits = true;
+            if !held.covers(&section) {
+                outcome.hold.push(Piece::new(section, missing));
             }
-            if block.end() <= known || block.content.kind() == Kind::Skip || block.len == 0 {
-                continue;
-            }
-            if block.clock > known {
-                let client = block.client;
-                let clock = block.clock - 1;
-                return stop(Id { client, clock });
-            }
-            let deps = match self.store.deps(number, &block) {
-                Ok(deps) => deps,
-                Err(missing) => return stop(missing),
-            };
-            let writer = match number {
-                Some(number) => number,
-                None => self.store.intern(section.client)?,
-            };
-            number = Some(writer);
-            let terms = &mut self.terms[usize::from(is_piece)];
-            self.store
-                .integrate(writer, &block, known - block.clock, deps, terms)?;
         }
+        Source::Piece(piece) => outcome.hold_on.push(piece.lacking(missing)),
+    }
+}
+
+/// Takes in structs until one lacks something. None when all are taken in. Says whether something was `familiar`.
+fn walk(
+    store: &mut Store,
+    section: Section<'_>,
+    terms: &mut Terms,
+    familiar: &mut bool,
+) -> Result<Option<Stop>, Error> {
+    let mut number = store.number(section.client);
+    let mut structs = section.structs();
+    loop {
+        let (clock, count, rest) = structs.rest();
+        let known = number.map_or(0, |number| store.end_of(number));
+        let stop = |missing| {
+            Ok(Some(Stop {
+                clock,
+                stands: clock.max(known),
+                count,
+                bytes: rest.len(),
+                missing,
+            }))
+        };
+        let Some(block) = structs.next() else {
+            return Ok(None);
+        };
+        *familiar |= block.clock < known;
+        if block.end() <= known || block.content.kind() == Kind::Skip || block.len == 0 {
+            continue;
+        }
+        if block.clock > known {
+            let client = block.client;
+            let clock = block.clock - 1;
+            return stop(Id { client, clock });
+        }
+        let deps = match store.deps(number, &block) {
+            Ok(deps) => deps,
+            Err(missing) => return stop(missing),
+        };
+        let writer = match number {
+            Some(number) => number,
+            None => store.intern(section.client)?,
+        };
+        number = Some(writer);
+        store.integrate(writer, &block, known - block.clock, deps, terms)?;
     }
 }

@@ -27,6 +27,8 @@ pub struct Update<'a> {
     pub sections: Vec<Section<'a>>,
     deletes: Vec<(ClientId, u32, u32)>,
     kinds: u16,
+    /// The only struct, read already.
+    only: Option<Struct<'a>>,
 }
 
 impl<'a> Update<'a> {
@@ -53,6 +55,7 @@ impl<'a> Update<'a> {
             sections,
             deletes,
             kinds: check.kinds,
+            only: check.last.filter(|_| check.structs == 1),
         })
     }
 
@@ -62,6 +65,7 @@ impl<'a> Update<'a> {
             sections: Vec::new(),
             deletes: Vec::new(),
             kinds: 0,
+            only: None,
         }
     }
 
@@ -89,6 +93,11 @@ impl<'a> Update<'a> {
         ranges.map(|&(_, start, end)| u64::from(end - start)).sum()
     }
 
+    /// Its only struct, when there is one.
+    pub(crate) fn only(&self) -> Option<&Struct<'a>> {
+        self.only.as_ref()
+    }
+
     /// Whether it says nothing at all.
     pub fn is_empty(&self) -> bool {
         self.sections.iter().all(|section| section.count == 0) && self.deletes.is_empty()
@@ -96,24 +105,26 @@ impl<'a> Update<'a> {
 }
 
 /// What is counted over a whole update.
-struct Check<'l> {
+struct Check<'l, 'a> {
     limits: &'l Limits,
     structs: u64,
     units: u64,
     kinds: u16,
+    last: Option<Struct<'a>>,
 }
 
-impl<'l> Check<'l> {
+impl<'l, 'a> Check<'l, 'a> {
     fn new(limits: &'l Limits) -> Self {
         Check {
             limits,
             structs: 0,
             units: 0,
             kinds: 0,
+            last: None,
         }
     }
 
-    fn section<'a>(&mut self, reader: &mut Reader<'a>) -> Result<Section<'a>, Error> {
+    fn section(&mut self, reader: &mut Reader<'a>) -> Result<Section<'a>, Error> {
         let count = reader.count(2)?;
         self.structs += count as u64;
         limit("structs in an update", self.structs, self.limits.structs)?;
@@ -132,6 +143,9 @@ impl<'l> Check<'l> {
             self.units += u64::from(block.len);
             limit("units in an update", self.units, self.limits.update_units)?;
             self.kinds |= block.content.kind().bit();
+            if count == 1 {
+                self.last = Some(block);
+            }
         }
         Ok(Section {
             client,

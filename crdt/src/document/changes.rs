@@ -51,17 +51,15 @@ impl Changes {
         while self.marks.len() > CHANGES || self.splices.len() > PARTS || self.deletes.len() > PARTS
         {
             self.marks.pop_front();
-            let (splices, deletes) = match self.marks.front() {
-                Some(mark) => (
-                    (mark.splices - self.forgotten.0) as usize,
-                    (mark.deletes - self.forgotten.1) as usize,
-                ),
-                None => (self.splices.len(), self.deletes.len()),
-            };
-            self.splices.drain(..splices);
-            self.deletes.drain(..deletes);
-            self.forgotten.0 += splices as u64;
-            self.forgotten.1 += deletes as u64;
+            let end = self.marks.front().copied();
+            let splices = end.map_or(u64::MAX, |mark| mark.splices);
+            while self.forgotten.0 < splices && self.splices.pop_front().is_some() {
+                self.forgotten.0 += 1;
+            }
+            let deletes = end.map_or(u64::MAX, |mark| mark.deletes);
+            while self.forgotten.1 < deletes && self.deletes.pop_front().is_some() {
+                self.forgotten.1 += 1;
+            }
         }
     }
 

@@ -69,7 +69,6 @@ impl Document {
             limit("units in an update", inserted, self.limits.update_units)?;
             self.weigh(edits.iter().map(|edit| edit.insert.len() as u64).sum())?;
         }
-        self.store.begin();
         let own = self.store.intern(self.client)?;
         let mut deletes = Vec::new();
         // The last first, so that each leaves the places of the others.
@@ -138,7 +137,7 @@ fn utf16(text: &Text, unit: Unit, offset: u64) -> Result<u32, Error> {
     if extent.is_ascii() {
         return Ok(offset as u32);
     }
-    let at = text.extent_at(char_index(&text.rope, unit, offset));
+    let at = text.extent_at(char_index(&text.rope(), unit, offset));
     let back = match unit {
         Unit::Utf8 => at.utf8,
         Unit::Utf16 => at.utf16,

@@ -25,7 +25,7 @@ impl Store {
             );
             if let Some(text) = &site.text {
                 let units = self.order.units(site.root);
-                assert_eq!(text.extent, Text::from(text.rope.clone()).extent);
+                assert_eq!(text.extent, Text::from(text.rope()).extent);
                 assert_eq!(text.extent.utf16, units, "a text is its spans");
             }
             let branch = self.types.branches.get(site.branch);

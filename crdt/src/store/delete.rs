@@ -50,9 +50,18 @@ impl Store {
     ) -> u64 {
         let client = self.id_of(number);
         let from = news.len();
-        self.deleted.gaps(client, start, end, |start, end| {
-            news.push((number, start, end));
-        });
+        if start < end {
+            let timeline = &self.clients[number as usize].timeline;
+            let span = &self.spans[timeline.get(timeline.find(start)) as usize];
+            // Most often it is a part of one span, and nothing has come deleted.
+            match end <= span.end() && self.gone.is_empty() {
+                true if span.is_deleted() => {}
+                true => news.push((number, start, end)),
+                false => self.deleted.gaps(client, start, end, |start, end| {
+                    news.push((number, start, end));
+                }),
+            }
+        }
         let to = news.len();
         let mut new = 0;
         for at in from..to {

@@ -3,7 +3,6 @@
 use super::Store;
 use super::content::{Content, byte_at, value_at};
 use super::span::{NONE, Span, Unit};
-use super::text::Text;
 use crate::update::Kind;
 use crate::wire::{write_buf, write_var};
 use crate::{ClientId, DeleteSet};
@@ -69,14 +68,12 @@ impl Store {
     fn flat_texts(&self) -> Texts {
         let (mut text, mut starts) = (String::new(), vec![0; self.spans.len()]);
         for (_, site) in self.types.sites.iter() {
-            let Some(Text { rope, extent }) = &site.text else {
-                continue;
-            };
+            let Some(part) = &site.text else { continue };
             let mut at = text.len();
-            rope.chunks().for_each(|chunk| text.push_str(chunk));
+            part.rope().chunks().for_each(|chunk| text.push_str(chunk));
             self.order.walk(site.root, |span, units| {
                 starts[span as usize] = at as u32;
-                at += match extent.is_ascii() {
+                at += match part.extent.is_ascii() {
                     true => units as usize,
                     false => byte_at(&text[at..], units).0,
                 };
@@ -170,7 +167,7 @@ impl Store {
                 };
                 let from = self.order.position(spot);
                 let chars = text.char_at(from)..text.char_at(from + span.len);
-                let text: std::borrow::Cow<'_, str> = text.rope.slice(chars).into();
+                let text = text.slice(chars.start, chars.end);
                 write_text(&text, offset, out);
             }
         }

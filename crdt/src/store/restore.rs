@@ -4,10 +4,10 @@
 //! the order in which they are integrated, and a document has to come back as it was. It is also
 //! much faster: no span has to look for its place.
 
+use super::Store;
 use super::content::Content;
 use super::span::{NONE, Span, Unit};
 use super::text::{Text, objects};
-use super::{Range, Store};
 use crate::update::{Content as Incoming, Id, Kind, Parent, Section, Update};
 use crate::wire::{Reader, write_buf, write_var};
 use crate::{ClientId, DeleteSet, Error};
@@ -92,23 +92,19 @@ impl Store {
                 }
             }
         }
-        let mut deleted: Vec<Range> = Vec::new();
+        let mut deleted: Vec<(ClientId, u32, u32)> = Vec::new();
         for span in store.spans.iter().filter(|span| span.is_deleted()) {
+            let client = store.id_of(span.client());
             match deleted.last_mut() {
-                Some((client, _, end)) if (*client, *end) == (span.client(), span.clock) => {
-                    *end = span.end();
-                }
-                _ => deleted.push((span.client(), span.clock, span.end())),
+                Some((last, _, end)) if (*last, *end) == (client, span.clock) => *end = span.end(),
+                _ => deleted.push((client, span.clock, span.end())),
             }
         }
-        let mut set = DeleteSet::new();
-        for (number, start, end) in deleted {
-            set.insert(store.id_of(number), start, end);
-        }
-        if set != update.deletes() {
+        deleted.sort_unstable();
+        if deleted != update.deleted() {
             return malformed("a saved state that knows what is deleted");
         }
-        store.deleted = set;
+        store.deleted = DeleteSet::from_sorted(&deleted);
         store.restore_order(order, &texts)?;
         store.begin();
         Ok(store)

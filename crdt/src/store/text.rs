@@ -84,11 +84,21 @@ pub(crate) struct Splice {
     pub(crate) inserted: Extent,
 }
 
-/// A rope, and its length: to ask the rope each time would cost as much as to change it.
+/// Bytes of the newest typing that stand before the rope at most.
+const FRESH: usize = 512;
+
+/// A rope, its length, and what is being typed: a run of letters goes into the rope at once.
+///
+/// To ask the rope for its length would cost as much as to change it, so that is kept beside it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Text {
-    pub(crate) rope: Rope,
+    rope: Rope,
     pub(crate) extent: Extent,
+    /// Text that belongs into the rope at character `at`, and its number of characters. Empty when there are surrogate
+    /// pairs.
+    fresh: String,
+    fresh_chars: usize,
+    at: usize,
 }
 
 impl From<Rope> for Text {
@@ -98,11 +108,40 @@ impl From<Rope> for Text {
             utf8: rope.len_bytes() as u32,
             chars: rope.len_chars() as u32,
         };
-        Text { rope, extent }
+        Text {
+            rope,
+            extent,
+            ..Text::default()
+        }
     }
 }
 
 impl Text {
+    /// The text. O(log n).
+    pub(crate) fn rope(&self) -> Rope {
+        let mut rope = self.rope.clone();
+        if !self.fresh.is_empty() {
+            rope.insert(self.at, &self.fresh);
+        }
+        rope
+    }
+
+    /// The characters of a range. O(log n).
+    pub(crate) fn slice(&self, from: usize, to: usize) -> String {
+        match self.fresh.is_empty() {
+            true => self.rope.slice(from..to).into(),
+            false => self.rope().slice(from..to).into(),
+        }
+    }
+
+    fn settle(&mut self) {
+        if !self.fresh.is_empty() {
+            self.rope.insert(self.at, &self.fresh);
+            self.fresh.clear();
+            self.fresh_chars = 0;
+        }
+    }
+
     /// The character at a unit. O(log n), O(1) without surrogate pairs.
     pub(crate) fn char_at(&self, unit: u32) -> usize {
         match self.extent.has_pairs() {
@@ -120,24 +159,51 @@ impl Text {
             true => self.rope.char_to_utf16_cu(char),
             false => char,
         };
+        let fresh = char.saturating_sub(self.at).min(self.fresh_chars);
+        let byte = match fresh == self.fresh_chars {
+            true => self.fresh.len(),
+            false => self.fresh.chars().take(fresh).map(char::len_utf8).sum(),
+        };
         Extent {
             utf16: utf16 as u32,
-            utf8: self.rope.char_to_byte(char) as u32,
+            utf8: (self.rope.char_to_byte(char - fresh) + byte) as u32,
             chars: char as u32,
         }
     }
 
     fn insert(&mut self, char: usize, text: &str) -> Extent {
         let inserted = Extent::of(text);
-        self.rope.insert(char, text);
         self.extent += inserted;
+        let goes_on = !self.fresh.is_empty() && char == self.at + self.fresh_chars;
+        let is_long = self.fresh.len() + text.len() > FRESH;
+        if !goes_on || is_long || inserted.has_pairs() {
+            self.settle();
+        }
+        if text.len() > FRESH || self.extent.has_pairs() {
+            self.rope.insert(char, text);
+            return inserted;
+        }
+        if self.fresh.is_empty() {
+            self.at = char;
+        }
+        self.fresh.push_str(text);
+        self.fresh_chars += inserted.chars as usize;
         inserted
     }
 
     fn remove(&mut self, at: Extent, end: Extent) -> Extent {
         let removed = end - at;
-        self.rope.remove(at.chars as usize..end.chars as usize);
         self.extent -= removed;
+        let (from, to) = (at.chars as usize, end.chars as usize);
+        let fresh_end = self.at + self.fresh_chars;
+        if !self.fresh.is_empty() && from >= self.at && to == fresh_end {
+            self.fresh
+                .truncate(self.fresh.len() - removed.utf8 as usize);
+            self.fresh_chars -= to - from;
+        } else {
+            self.settle();
+            self.rope.remove(from..to);
+        }
         removed
     }
 }
@@ -232,6 +298,7 @@ impl Store {
         let site = self.order.site(spot.leaf);
         let unit = self.order.position(spot) + units;
         if let Some(text) = self.text_at(site) {
+            text.settle();
             let char = text.char_at(unit);
             let (at, end) = (text.extent_at(char - 1), text.extent_at(char + 1));
             text.remove(at, end);
