@@ -406,8 +406,8 @@ impl Document {
         self.store.len(root)
     }
 
-    /// Steps that all searches for a place have taken: what a test counts instead of seconds.
-    #[doc(hidden)]
+    /// Steps past concurrent insertions that all updates have taken so far, refused ones included: how much work
+    /// somebody makes is the difference.
     pub fn steps(&self) -> u64 {
         self.store.steps()
     }

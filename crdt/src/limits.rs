@@ -14,9 +14,8 @@ pub struct Limits {
     pub structs: u64,
     /// Units in one update, deleted, forgotten and skipped ones included. 16 Mi.
     pub update_units: u64,
-    /// Steps that an engine may take past other insertions behind the same unit, while it looks for
-    /// the places of the structs in one update: their number grows with the square of a crowd.
-    /// 8 Mi.
+    /// Steps past concurrent insertions in one update: the number of these that its structs have to be
+    /// compared with. 2 Mi, which takes about 50 ms.
     pub conflicts: u64,
     /// Bytes that wait for missing updates. 1 MiB.
     pub held_bytes: u64,
@@ -44,7 +43,7 @@ impl Default for Limits {
             state_bytes: 64 << 20,
             structs: 1 << 20,
             update_units: 16 << 20,
-            conflicts: 8 << 20,
+            conflicts: 2 << 20,
             held_bytes: 1 << 20,
             held_pieces: 1_000,
         }

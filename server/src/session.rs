@@ -78,6 +78,11 @@ impl Close {
         code: 1013,
         reason: "too much waits for missing updates",
     };
+    /// Its updates take too long to be merged; come back and sync.
+    pub const TOO_MUCH_WORK: Self = Self {
+        code: 1013,
+        reason: "too many concurrent insertions at one place",
+    };
 }
 
 impl From<Refused> for Close {

@@ -111,20 +111,6 @@ fn document(text: &str) -> Document {
 }
 
 #[test]
-fn an_edit_needs_the_current_version() {
-    let mut document = document("abc");
-    let base = document.version().clone();
-    document
-        .edit(&base, ROOT, Unit::Char, &[edit(0, 1, "")])
-        .unwrap();
-    // A delete alone makes another version.
-    assert_eq!(base.vector, document.version().vector);
-    let late = document.edit(&base, ROOT, Unit::Char, &[edit(0, 1, "")]);
-    assert_eq!(late, Err(Error::Stale));
-    assert_eq!(document.text(ROOT).to_string(), "bc");
-}
-
-#[test]
 fn offsets_behind_the_end_are_refused() {
     let mut document = document("é😀");
     let base = document.version().clone();

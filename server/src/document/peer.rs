@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ropewalk_crdt::{ClientId, VersionVector};
+use ropewalk_crdt::{ClientId, Version, VersionVector};
 use tokio::sync::{mpsc, watch};
 
 use crate::session::Close;
@@ -126,16 +127,37 @@ impl Inbox {
     }
 }
 
+/// What a peer that lags has of the document.
+#[derive(Debug)]
+pub enum Has {
+    /// It said so: these insertions, and nobody knows which deletes.
+    Vector(VersionVector),
+    /// All that it was sent: this version.
+    Version(Version),
+}
+
 /// A peer of a document.
 #[derive(Debug)]
 pub struct Peer {
     outbox: Outbox,
-    /// While it lags: the version it has, and whether it asked for what it lacks.
-    lagging: Option<VersionVector>,
+    /// While it lags: what it has.
+    lagging: Option<Has>,
     /// The client id it introduced itself with.
     pub introduced: Option<ClientId>,
     /// The newest marker that became durable while it lagged.
     saved: Option<Bytes>,
+    work: Work,
+}
+
+/// Steps past concurrent insertions that the updates of one connection may cost within a second, before no more are
+/// taken: about 25 ms of the document's task.
+const MAX_WORK: u64 = 1 << 20;
+
+/// The steps that updates have cost in the current second.
+#[derive(Debug)]
+struct Work {
+    since: Instant,
+    steps: u64,
 }
 
 impl Peer {
@@ -146,6 +168,10 @@ impl Peer {
             lagging: None,
             introduced: None,
             saved: None,
+            work: Work {
+                since: Instant::now(),
+                steps: 0,
+            },
         }
     }
 
@@ -165,6 +191,22 @@ impl Peer {
         }
     }
 
+    /// Takes note of what an update has cost.
+    pub fn charge(&mut self, steps: u64) {
+        self.work.steps += steps;
+    }
+
+    /// Whether its updates have cost so much lately that the next one has to wait for another connection.
+    pub fn is_overworking(&mut self) -> bool {
+        if self.work.steps > 0 && self.work.since.elapsed() > Duration::from_secs(1) {
+            self.work = Work {
+                since: Instant::now(),
+                steps: 0,
+            };
+        }
+        self.work.steps > MAX_WORK
+    }
+
     /// Whether frames are held back until the peer has read what waits for it.
     pub fn is_lagging(&self) -> bool {
         self.lagging.is_some()
@@ -172,27 +214,27 @@ impl Peer {
 
     /// To be called after frames were sent, with the version they lead to: from here on a peer whose queue is full
     /// lags. Says whether it just began to.
-    pub fn settle(&mut self, version: &VersionVector) -> bool {
+    pub fn settle(&mut self, version: &Version) -> bool {
         if self.lagging.is_none() && self.outbox.is_full() {
-            self.lag_from(version.clone());
+            self.lag_from(Has::Version(version.clone()));
             return true;
         }
         false
     }
 
     /// Remembers what a lagging peer has.
-    pub fn lag_from(&mut self, version: VersionVector) {
-        if self.lagging.replace(version).is_none() {
+    pub fn lag_from(&mut self, has: Has) {
+        if self.lagging.replace(has).is_none() {
             self.outbox.link.lagging.store(true, Relaxed);
             // The session may have emptied its queue just before; this wakes it once more.
             self.outbox.push(Bytes::new());
         }
     }
 
-    /// The peer has read everything: the version it has, and the marker to answer. It gets frames again.
-    pub fn catch_up(&mut self) -> Option<(VersionVector, Option<Bytes>)> {
-        let version = self.lagging.take()?;
-        Some((version, self.saved.take()))
+    /// The peer has read everything: what it has, and the marker to answer. It gets frames again.
+    pub fn catch_up(&mut self) -> Option<(Has, Option<Bytes>)> {
+        let has = self.lagging.take()?;
+        Some((has, self.saved.take()))
     }
 
     /// Ends the connection.

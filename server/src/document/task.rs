@@ -106,40 +106,29 @@ pub async fn run(
         name: name.clone(),
         handle: handle.clone(),
     };
-    loop {
-        let end = match load::load(&app, &name).await {
-            Ok(loaded) => {
-                app.metrics.documents_opened.add_one();
-                let mut task = Task::new(app.clone(), name.clone(), handle.clone(), loaded);
-                let end = task.serve(&mut commands).await;
-                tracing::debug!(?end, "document ends");
-                end
-            }
-            Err(error) => {
-                tracing::error!(%error, "document cannot be loaded");
-                End::StorageFailed
-            }
-        };
-        handle.people.store(0, Relaxed);
-        match end {
-            End::Retired => {
-                app.metrics.documents_retired.add_one();
-                return;
-            }
-            End::Stopped | End::StorageFailed => {
-                app.hub.remove(&name, &handle);
-                commands.close();
-                let why = if end == End::Stopped {
-                    Refused::Again
-                } else {
-                    Refused::Storage
-                };
-                while let Some(command) = commands.recv().await {
-                    refuse(command, why);
-                }
-                return;
-            }
+    let end = match load::load(&app, &name).await {
+        Ok(loaded) => {
+            app.metrics.documents_opened.add_one();
+            let mut task = Task::new(app.clone(), name.clone(), handle.clone(), loaded);
+            let end = task.serve(&mut commands).await;
+            tracing::debug!(?end, "document ends");
+            end
         }
+        Err(error) => {
+            tracing::error!(%error, "document cannot be loaded");
+            End::StorageFailed
+        }
+    };
+    handle.people.store(0, Relaxed);
+    let why = match end {
+        End::Retired => return app.metrics.documents_retired.add_one(),
+        End::Stopped => Refused::Again,
+        End::StorageFailed => Refused::Storage,
+    };
+    app.hub.remove(&name, &handle);
+    commands.close();
+    while let Some(command) = commands.recv().await {
+        refuse(command, why);
     }
 }
 

@@ -104,6 +104,51 @@ async fn nobody_writes_under_a_connected_persons_client_id() {
     assert_eq!(server.text(name).await, "ann goes on");
 }
 
+/// A crowd behind one letter, each of it with another right neighbour: whoever comes later has to be compared with all of
+/// it. Who builds it is sent away before others wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_makes_too_much_work_is_sent_away() {
+    let mut server = Ropewalk::start().await;
+    let name = "crowd";
+    let pair = HonestPair::start(&server, name).await;
+    // 3,000 letters of client 7 as right neighbours, then those of client 70,000 in front of all of them.
+    let mut text = vec![4, 1];
+    put_buf(&mut text, b"list");
+    put_buf(&mut text, &[b'y'; 3_000]);
+    let mut socket = Socket::open(&server, name).await;
+    socket.send(frames::update(&one_struct(7, 0, &text))).await;
+    let mut sent = 0;
+    let closed = loop {
+        let letters: Vec<u8> = (sent..sent + 600)
+            .flat_map(|clock| letter(None, Some((7, clock % 3_000))))
+            .collect();
+        let mut update = vec![1];
+        put_uint(&mut update, 600);
+        put_uint(&mut update, 70_000);
+        put_uint(&mut update, sent);
+        update.extend_from_slice(&letters);
+        update.push(0);
+        sent += 600;
+        socket.send(frames::step2(&update)).await;
+        socket.send(frames::saved(b"sent")).await;
+        let answer = loop {
+            match socket.next().await {
+                Ok(frame) if frame == frames::saved(b"sent") => break None,
+                Ok(_) => {}
+                Err(closed) => break Some(closed),
+            }
+        };
+        if let Some(closed) = answer {
+            break closed;
+        }
+        assert!(sent < 60_000, "somebody who makes work without end is kept");
+    };
+    assert_eq!(closed.code, 1013, "{closed:?}");
+    assert!(closed.reason.contains("one place"), "{closed:?}");
+    pair.types_on().await;
+    pair.ends_whole(&mut server, name).await;
+}
+
 /// What waits for its neighbours may be sent in two versions under the same clocks. Whichever is taken, it is the
 /// same one for all.
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::saving::{Accepted, Answer};
 use super::{Existence, Task};
-use crate::document::peer::{Peer, PeerId};
+use crate::document::peer::{Has, Peer, PeerId};
 use crate::document::{Frame, Refused};
 use crate::session::Close;
 
@@ -29,7 +29,7 @@ impl Task {
         if self.presence.people() > 0 {
             peer.send(&protocol::awareness(&self.presence.all()).into());
         }
-        peer.settle(&version.vector);
+        peer.settle(version);
         self.peers.insert(id, peer);
         self.visited = true;
         self.handle.people.store(self.peers.len(), Relaxed);
@@ -85,7 +85,17 @@ impl Task {
 
     fn update(&mut self, peer: PeerId, speaker: Speaker, update: Bytes) {
         let metrics = &self.app.metrics;
-        let applied = match self.document.apply_from(&update, speaker) {
+        if self.peers.get_mut(&peer).is_some_and(Peer::is_overworking) {
+            metrics.refused_full.add_one();
+            return self.close(peer, Close::TOO_MUCH_WORK);
+        }
+        let before = self.document.steps();
+        let applied = self.document.apply_from(&update, speaker);
+        let steps = self.document.steps() - before;
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.charge(steps);
+        }
+        let applied = match applied {
             Ok(applied) => applied,
             Err(error) => return self.refuse(peer, &error),
         };
@@ -143,7 +153,7 @@ impl Task {
         };
         if peer.is_lagging() {
             // Answered when it has read what waits for it: one answer at a time, however often it asks.
-            peer.lag_from(vector);
+            peer.lag_from(Has::Vector(vector));
             return;
         }
         let answer = self.step2(&vector);
@@ -166,11 +176,14 @@ impl Task {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        let Some((version, saved)) = peer.catch_up() else {
+        let Some((has, saved)) = peer.catch_up() else {
             return;
         };
         self.app.metrics.resyncs.add_one();
-        let update = self.document.diff(&version);
+        let update = match has {
+            Has::Vector(vector) => self.document.diff(&vector),
+            Has::Version(version) => self.document.diff_since(&version),
+        };
         let all = protocol::awareness(&self.presence.all());
         peer.send(&protocol::step2(&update).into());
         peer.send(&all.into());
@@ -183,15 +196,23 @@ impl Task {
     pub(super) fn send_to(&mut self, id: PeerId, frame: &Bytes) {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.send(frame);
-            let version = self.document.version();
-            peer.settle(&version.vector);
+            self.settle_peer(id);
+        }
+    }
+
+    /// Sees whether a peer lags. What was applied and not broadcast yet it does not have: then the broadcast sees to it.
+    pub(super) fn settle_peer(&mut self, id: PeerId) {
+        if self.accepted.is_empty()
+            && let Some(peer) = self.peers.get_mut(&id)
+        {
+            peer.settle(self.document.version());
         }
     }
 
     pub(super) fn settle_peers(&mut self) {
         let version = self.document.version();
         for peer in self.peers.values_mut() {
-            peer.settle(&version.vector);
+            peer.settle(version);
         }
     }
 

@@ -74,8 +74,7 @@ impl Task {
             Answer::Saved(id, frame) => {
                 if let Some(peer) = self.peers.get_mut(&id) {
                     peer.send_saved(frame);
-                    let version = self.document.version();
-                    peer.settle(&version.vector);
+                    self.settle_peer(id);
                 }
             }
             Answer::Text(reply, text) => reply.send(Ok(text)),
