@@ -164,11 +164,7 @@ impl Document {
         let update = Update::decode(update, &self.limits)?;
         let end = |client| self.store.end(client);
         let used = self.owners.check(&update, speaker, self.client, end)?;
-        let trust = match speaker {
-            Speaker::Trusted => Trust::Accepted,
-            Speaker::Live(_) | Speaker::Relay(_) => Trust::Peer,
-        };
-        let applied = self.admit(&update, bytes, trust, &[])?;
+        let applied = self.admit(&update, bytes, Trust::Strict, &[])?;
         if let Some((connection, client)) = used {
             self.owners.introduce(connection, client);
         }
@@ -200,8 +196,15 @@ impl Document {
         moved: &[ClientId],
     ) -> Result<Applied, Error> {
         let mut outcome = Outcome::default();
-        self.take_in(update, bytes, trust, moved, &mut outcome)
-            .inspect_err(|_| self.store.roll_back())?;
+        let mut taken = self.take_in(update, bytes, trust, moved, &mut outcome);
+        if taken.is_err() && !outcome.woken.is_empty() {
+            // It may be the fault of what has waited for it. That has to wait on, then.
+            self.store.roll_back();
+            outcome = Outcome::default();
+            outcome.lets_wait = true;
+            taken = self.take_in(update, bytes, trust, &[], &mut outcome);
+        }
+        taken.inspect_err(|_| self.store.roll_back())?;
         let freed = self.freed_deletes(moved);
         let mut news = Vec::new();
         let new = self.store.delete(update.deleted(), &mut news);
@@ -232,7 +235,7 @@ impl Document {
         }
         self.weight.since += bytes;
         if !outcome.is_quiet() || !self.held.deletes.is_empty() {
-            self.settle(&mut outcome);
+            self.settle(&mut outcome, moved);
         }
         self.store.begin();
         Ok(applied)
@@ -340,7 +343,7 @@ impl Document {
     }
 
     /// Keeps what has to wait, and lets go of what no longer has to.
-    fn settle(&mut self, outcome: &mut Outcome) {
+    fn settle(&mut self, outcome: &mut Outcome, moved: &[ClientId]) {
         for piece in &outcome.woken {
             self.held.remove(piece);
         }
@@ -349,11 +352,11 @@ impl Document {
         }
         self.held.deletes.join(&outcome.deletes);
         if !self.held.deletes.is_empty() {
-            for &(number, _) in self.store.touched() {
-                let end = self.store.end_of(number);
-                self.held
-                    .deletes
-                    .remove_below(self.store.id_of(number), end);
+            let touched = self.store.touched().iter();
+            let touched = touched.map(|&(number, _)| self.store.id_of(number));
+            for client in touched.chain(moved.iter().copied()) {
+                let end = self.store.end(client);
+                self.held.deletes.remove_below(client, end);
             }
         }
     }

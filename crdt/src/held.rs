@@ -4,7 +4,7 @@
 //! first unit that it lacks. It is looked at again only when that unit comes, and it goes on from
 //! where it stopped, so all work is linear in what was said.
 
-use crate::update::{Id, Section};
+use crate::update::{Id, Section, agree};
 use crate::wire::write_var;
 use crate::{ClientId, DeleteSet, Error, Limits};
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,14 +117,14 @@ impl Held {
     /// Whether a piece that is held already says all that the section would.
     pub(crate) fn covers(&self, section: &Section<'_>) -> bool {
         let held = self.pieces.get(&(section.client, section.clock));
-        held.is_some_and(|piece| piece.raw().starts_with(section.raw))
+        held.is_some_and(|piece| piece.end >= section.end && agree(piece.section(), *section))
     }
 
     /// Whether a piece that is held says something else from the same clock on. Only one of them could stay, and
     /// who sent the other would take it for kept.
     pub(crate) fn contradicts(&self, piece: &Piece) -> bool {
         let held = self.pieces.get(&piece.key());
-        held.is_some_and(|held| !piece.raw().starts_with(held.raw()))
+        held.is_some_and(|held| !agree(held.section(), piece.section()))
     }
 
     pub(crate) fn remove(&mut self, piece: &Piece) {
@@ -134,11 +134,11 @@ impl Held {
         }
     }
 
-    /// Keeps a piece; one that says the same, but less of it, goes.
+    /// Keeps a piece, unless one that says the same and more is kept already.
     pub(crate) fn insert(&mut self, piece: Piece) {
         let from = piece.key();
         match self.pieces.get(&from).cloned() {
-            Some(old) if piece.raw().starts_with(old.raw()) => self.remove(&old),
+            Some(old) if piece.end > old.end => self.remove(&old),
             Some(_) => return,
             None => {}
         }

@@ -4,7 +4,7 @@
 //! known. The rest of its client's structs waits with the first that is not.
 
 use crate::held::{Held, Piece};
-use crate::store::{Store, Terms};
+use crate::store::{Steps, Store};
 use crate::update::{Id, Kind, Section, Update};
 use crate::{ClientId, DeleteSet, Error, Limits};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -24,6 +24,8 @@ pub(crate) struct Outcome {
     pub(crate) known: bool,
     /// New deletes of units that are not known.
     pub(crate) deletes: DeleteSet,
+    /// What is held has to wait on, whatever comes.
+    pub(crate) lets_wait: bool,
 }
 
 impl Outcome {
@@ -39,10 +41,8 @@ impl Outcome {
 /// How much an update is believed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// A peer's: one struct that cannot be true refuses all of it.
-    Peer,
-    /// It was accepted before.
-    Accepted,
+    /// One struct that cannot be true refuses all of it.
+    Strict,
     /// It was held: what cannot be true is left out.
     Held,
 }
@@ -127,7 +127,7 @@ struct Intake<'i> {
     store: &'i mut Store,
     held: &'i Held,
     /// For the update at hand, and for what was held.
-    terms: [Terms; 2],
+    steps: [Steps; 2],
     outcome: &'i mut Outcome,
     woken: HashSet<(ClientId, u32)>,
     /// Up to which clock of each client all that waits was woken.
@@ -145,8 +145,7 @@ pub(crate) fn take_in(
     limits: &Limits,
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
-    let mut terms =
-        [trust == Trust::Peer, false].map(|strict| Terms::new(limits.conflicts, strict));
+    let mut steps = [Steps::new(limits.conflicts), Steps::new(limits.conflicts)];
     if let [section] = update.sections[..]
         && held.is_empty()
         && moved.is_empty()
@@ -161,10 +160,10 @@ pub(crate) fn take_in(
             let number = store.number(section.client);
             if let Ok(deps) = store.deps(number, block) {
                 let writer = number.map_or_else(|| store.intern(section.client), Ok)?;
-                return store.integrate(writer, block, 0, deps, &mut terms[0]);
+                return store.integrate(writer, block, 0, deps, &mut steps[0]);
             }
         }
-        if let Some(stop) = walk(store, section, &mut terms[0], &mut outcome.known)? {
+        if let Some(stop) = walk(store, section, &mut steps[0], &mut outcome.known)? {
             let mut rest = Source::Update(section);
             rest.shorten(stop);
             hold(outcome, held, rest, stop.missing);
@@ -174,7 +173,7 @@ pub(crate) fn take_in(
     let mut intake = Intake {
         store,
         held,
-        terms,
+        steps,
         outcome,
         woken: HashSet::new(),
         awake: HashMap::new(),
@@ -205,9 +204,9 @@ impl Intake<'_> {
         while let Some(at) = todo.pop() {
             let client = sources[at].section().client;
             let is_piece = matches!(sources[at], Source::Piece(_));
-            let terms = &mut self.terms[usize::from(is_piece)];
+            let steps = &mut self.steps[usize::from(is_piece)];
             let known = &mut self.outcome.known;
-            match walk(self.store, sources[at].section(), terms, known) {
+            match walk(self.store, sources[at].section(), steps, known) {
                 Ok(None) => {}
                 Ok(Some(stop)) => {
                     sources[at].shorten(stop);
@@ -238,7 +237,7 @@ impl Intake<'_> {
     ) {
         let end = self.store.end(client);
         todo.extend(waiting.take(client, end));
-        if self.held.is_empty() {
+        if self.held.is_empty() || self.outcome.lets_wait {
             return;
         }
         let start = self.awake.insert(client, end).unwrap_or(0);
@@ -268,7 +267,7 @@ fn hold(outcome: &mut Outcome, held: &Held, source: Source<'_>, missing: Id) {
 fn walk(
     store: &mut Store,
     section: Section<'_>,
-    terms: &mut Terms,
+    steps: &mut Steps,
     familiar: &mut bool,
 ) -> Result<Option<Stop>, Error> {
     let mut number = store.number(section.client);
@@ -306,6 +305,6 @@ fn walk(
             None => store.intern(section.client)?,
         };
         number = Some(writer);
-        store.integrate(writer, &block, known - block.clock, deps, terms)?;
+        store.integrate(writer, &block, known - block.clock, deps, steps)?;
     }
 }

@@ -25,7 +25,7 @@ mod timeline;
 mod types;
 mod undo;
 
-pub(crate) use insert::{Deps, Terms};
+pub(crate) use insert::{Deps, Steps};
 pub(crate) use text::{Extent, Splice, Text};
 
 use crate::update::{Id, Parent, Struct};

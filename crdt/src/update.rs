@@ -5,12 +5,14 @@
 //! string that does not hold; after that [`Section::structs`] walks again without failing. Nothing
 //! is kept per struct, so the memory is a small multiple of the number of sections and ranges.
 
+mod agree;
 mod compose;
 mod structs;
 
+pub(crate) use agree::agree;
 pub use compose::merge;
-pub(crate) use structs::suffix;
 pub use structs::{Content, Id, Kind, Parent, Section, Struct, Structs};
+pub(crate) use structs::{suffix, value_at};
 
 use crate::wire::Reader;
 use crate::{ClientId, DeleteSet, Error, Limits};

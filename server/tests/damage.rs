@@ -193,7 +193,7 @@ fn a_newer_format_is_left_alone() {
         untouched(folder.path()),
         OpenError::Newer {
             found: 99,
-            known: 1,
+            known: 2,
             ..
         }
     ));

@@ -224,6 +224,8 @@ async fn nothing_is_acknowledged_before_another_reader_sees_it() {
     let mut writer = Writer::new(&journal, &*storage, "a");
     let mut heard = writer.heard.clone();
     let file = folder.path().join(FILE);
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let mut begun = Some(begun);
     let reader = tokio::task::spawn_blocking(move || {
         let connection = rusqlite::Connection::open(file).unwrap();
         let mut checks = 0;
@@ -243,12 +245,14 @@ async fn nothing_is_acknowledged_before_another_reader_sees_it() {
                 .unwrap();
             assert!(through <= stored, "{through} acknowledged, {stored} stored");
             checks += 1;
+            begun.take().map(|begun| begun.send(()));
             if through == 500 {
                 return checks;
             }
             handle.block_on(heard.changed()).unwrap();
         }
     });
+    begins.await.unwrap();
     for _ in 0..500 {
         writer.write().await.unwrap();
         tokio::task::yield_now().await;

@@ -1,9 +1,10 @@
 //! Where an insertion goes when others have been made at the same place.
 
 use super::Store;
-use super::insert::Terms;
+use super::insert::Steps;
 use super::order::Spot;
 use super::span::{NONE, Unit};
+use super::undo::Undo;
 use crate::{ClientId, Error};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -33,7 +34,7 @@ impl Store {
     ///
     /// As in Yjs, it goes past all that was inserted behind the same unit by lower clients, and past
     /// what hangs behind those; and not past what hangs behind a unit before its left neighbour.
-    pub(super) fn search(&mut self, search: &Search, terms: &mut Terms) -> Result<Spot, Error> {
+    pub(super) fn search(&mut self, search: &Search, steps: &mut Steps) -> Result<Spot, Error> {
         let root = self.types.site(search.site).map_or(NONE, |site| site.root);
         let start = (search.left_span != NONE).then(|| self.spot(search.left_span));
         let mut left = start;
@@ -54,7 +55,7 @@ impl Store {
                 break;
             }
             self.steps += 1;
-            terms.step()?;
+            steps.take()?;
             let span = &self.spans[here as usize];
             if span.origin == search.origin {
                 if self.id_of(span.client()) < search.client {
@@ -83,6 +84,8 @@ impl Store {
         if self.steps - before > FAR {
             let crowd = self.crowds.entry((search.origin, search.right));
             crowd.or_default().insert(search.client, search.at);
+            self.undo
+                .push(Undo::Hint(search.origin, search.right, search.client));
         }
         Ok(match left {
             Some(spot) => Spot {
@@ -97,7 +100,7 @@ impl Store {
     fn hint(&self, search: &Search) -> Option<Spot> {
         let crowd = self.crowds.get(&(search.origin, search.right))?;
         let (_, &unit) = crowd.range(..search.client).next_back()?;
-        if unit.clock >= self.end_of(unit.client) {
+        if unit.clock >= self.clients.get(unit.client as usize)?.end {
             return None;
         }
         let at = self.find(unit);

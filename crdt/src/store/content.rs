@@ -2,8 +2,7 @@
 
 use super::slots::Slots;
 use super::span::NONE;
-use crate::update::Kind;
-use crate::wire::Reader;
+use crate::update::{Kind, value_at};
 
 /// Units in one span of such content at most, so that cutting a span never moves much.
 pub(crate) const MAX_RUN: u32 = if cfg!(feature = "small-nodes") {
@@ -134,15 +133,4 @@ pub(crate) fn byte_at(text: &str, units: u32) -> (usize, Option<char>) {
         }
     }
     (text.len(), None)
-}
-
-/// The byte at which value `count` begins.
-pub(crate) fn value_at(bytes: &[u8], kind: Kind, count: u32) -> usize {
-    let mut reader = Reader::new(bytes);
-    let skipped = (0..count).try_for_each(|_| match kind {
-        Kind::Json => reader.string().map(drop),
-        _ => reader.any(),
-    });
-    debug_assert!(skipped.is_ok(), "checked when it was decoded");
-    reader.at()
 }

@@ -1,6 +1,6 @@
 //! From positions to units.
 
-use super::insert::{Deps, Terms};
+use super::insert::{Deps, Steps};
 use super::span::Unit;
 use super::{Range, Store};
 use crate::Error;
@@ -59,7 +59,7 @@ impl Store {
             right,
             parent: Unit::NONE,
         };
-        self.integrate(number, &block, 0, deps, &mut Terms::new(u64::MAX, false))
+        self.integrate(number, &block, 0, deps, &mut Steps::new(u64::MAX))
     }
 
     /// The units left and right of a position, deleted ones included.

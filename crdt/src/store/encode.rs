@@ -1,9 +1,9 @@
 //! A document as an update.
 
 use super::Store;
-use super::content::{Content, byte_at, value_at};
+use super::content::{Content, byte_at};
 use super::span::{NONE, Span, Unit};
-use crate::update::Kind;
+use crate::update::{Kind, value_at};
 use crate::wire::{write_buf, write_var};
 use crate::{ClientId, DeleteSet};
 

@@ -2,14 +2,13 @@
 
 use super::Store;
 use super::conflict::Search;
-use super::content::{Content, MAX_RUN, byte_at, value_at};
+use super::content::{Content, MAX_RUN, byte_at};
 use super::order::Spot;
 use super::span::{NONE, Span, Unit};
 use super::undo::Undo;
 use crate::Error;
-use crate::update::{Content as Incoming, Kind, Struct, suffix};
+use crate::update::{Content as Incoming, Kind, Struct, suffix, value_at};
 use std::borrow::Cow;
-use std::cmp::Ordering;
 
 /// How deep types may nest: readers walk down recursively.
 const MAX_NESTING: u16 = 64;
@@ -22,26 +21,19 @@ pub(crate) struct Deps {
     pub(super) parent: Unit,
 }
 
-/// What searches for places may cost, and what is asked of the neighbours.
+/// What searches for places may cost.
 #[derive(Debug)]
-pub(crate) struct Terms {
+pub(crate) struct Steps {
     taken: u64,
     limit: u64,
-    /// A left neighbour has to stand before the right one. Not asked of what was accepted before:
-    /// where the letters of a forger stand may depend on the order in which they are read.
-    is_ordered: bool,
 }
 
-impl Terms {
-    pub(crate) fn new(limit: u64, is_ordered: bool) -> Self {
-        Terms {
-            taken: 0,
-            limit,
-            is_ordered,
-        }
+impl Steps {
+    pub(crate) fn new(limit: u64) -> Self {
+        Steps { taken: 0, limit }
     }
 
-    pub(super) fn step(&mut self) -> Result<(), Error> {
+    pub(super) fn take(&mut self) -> Result<(), Error> {
         self.taken += 1;
         let what = "steps past concurrent insertions";
         crate::update::limit(what, self.taken, self.limit)
@@ -63,14 +55,27 @@ struct News<'b, 'a> {
 
 impl Store {
     /// Integrates the units of a struct from `offset` on. They are the next of client `number`.
-    /// Nothing has changed on an error but cuts, which [`Store::roll_back`] mends.
+    /// Nothing has changed on an error.
     pub(crate) fn integrate(
         &mut self,
         number: u32,
         block: &Struct<'_>,
         offset: u32,
         deps: Deps,
-        terms: &mut Terms,
+        steps: &mut Steps,
+    ) -> Result<(), Error> {
+        let before = self.undo.len();
+        let done = self.insert(number, block, offset, deps, steps);
+        done.inspect_err(|_| self.undo_to(before))
+    }
+
+    fn insert(
+        &mut self,
+        number: u32,
+        block: &Struct<'_>,
+        offset: u32,
+        deps: Deps,
+        steps: &mut Steps,
     ) -> Result<(), Error> {
         let at = Unit {
             client: number,
@@ -109,7 +114,7 @@ impl Store {
                 return Ok(());
             }
         }
-        let Some(site) = self.site_at(left, &news, deps, terms)? else {
+        let Some(site) = self.site_at(left, &news, deps)? else {
             self.forget_altered(at, news.len);
             return Ok(());
         };
@@ -129,7 +134,7 @@ impl Store {
             left_span: left,
             right_span: right,
         };
-        let spot = self.search(&search, terms)?;
+        let spot = self.search(&search, steps)?;
         self.place(spot, news)
     }
 
@@ -152,7 +157,6 @@ impl Store {
         left: u32,
         news: &News<'_, '_>,
         deps: Deps,
-        terms: &Terms,
     ) -> Result<Option<u32>, Error> {
         let malformed = |what| Err(Error::Malformed { what, at: 0 });
         let right = match news.right.is_none() {
@@ -166,16 +170,13 @@ impl Store {
             let (parent, key) = (news.block.parent, news.block.key);
             return Ok(self.site_of(parent, deps.parent, key));
         }
-        if left != NONE && right != NONE {
-            let between = match left == right {
-                true => Some(news.origin.clock.cmp(&news.right.clock)),
-                false => self.order.compare(self.spot(left), self.spot(right)),
-            };
-            match between {
-                Some(Ordering::Less) => {}
-                Some(_) if !terms.is_ordered => {}
-                Some(_) => return malformed("a left neighbour that stands before the right one"),
-                None => return malformed("neighbours at the same place"),
+        if left != NONE && right != NONE && left != right {
+            // Their order is not asked for: when Yjs undoes the deletion of a type, it can write a left
+            // neighbour that stands behind the right one.
+            let (left, right) = (self.spans[left as usize], self.spans[right as usize]);
+            if left.leaf != right.leaf && self.order.site(left.leaf) != self.order.site(right.leaf)
+            {
+                return malformed("neighbours at the same place");
             }
         }
         let near = if left == NONE { right } else { left };

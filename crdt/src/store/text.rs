@@ -39,6 +39,15 @@ impl Extent {
         }
     }
 
+    /// What stands for so many objects.
+    fn objects(count: u32) -> Self {
+        Extent {
+            utf16: count,
+            utf8: count * OBJECT.len_utf8() as u32,
+            chars: count,
+        }
+    }
+
     /// One byte, one unit and one character are the same.
     pub(crate) fn is_ascii(self) -> bool {
         self.utf8 == self.utf16
@@ -241,10 +250,17 @@ impl Store {
         });
     }
 
-    /// Puts what stands for objects into a plain site, if there is any text.
+    /// Puts what stands for objects into a plain site.
     pub(super) fn fill_objects(&mut self, site: u32, at: u32, units: u32) {
         if self.text_at(site).is_some() {
             self.fill(site, at, &objects(units));
+        } else if self.types.is_plain(site) {
+            self.splices.push(Splice {
+                site,
+                at: Extent::objects(at),
+                removed: Extent::default(),
+                inserted: Extent::objects(units),
+            });
         }
     }
 
@@ -254,17 +270,22 @@ impl Store {
         if units == 0 {
             return;
         }
-        if let Some(text) = self.text_at(site) {
-            let (from, to) = (text.char_at(at), text.char_at(at + units));
-            let (at, end) = (text.extent_at(from), text.extent_at(to));
-            let removed = text.remove(at, end);
-            self.splices.push(Splice {
-                site,
-                at,
-                removed,
-                inserted: Extent::default(),
-            });
-        }
+        let is_plain = self.types.is_plain(site);
+        let (at, removed) = match self.text_at(site) {
+            Some(text) => {
+                let (from, to) = (text.char_at(at), text.char_at(at + units));
+                let (at, end) = (text.extent_at(from), text.extent_at(to));
+                (at, text.remove(at, end))
+            }
+            None if is_plain => (Extent::objects(at), Extent::objects(units)),
+            None => return,
+        };
+        self.splices.push(Splice {
+            site,
+            at,
+            removed,
+            inserted: Extent::default(),
+        });
     }
 
     /// Makes two characters of the one that `units` behind a spot cut in half; returns it.

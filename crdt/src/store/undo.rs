@@ -2,7 +2,8 @@
 
 use super::Store;
 use super::content::Content;
-use super::span::{NONE, Span};
+use super::span::{NONE, Span, Unit};
+use crate::ClientId;
 
 /// What was needed for a large update is not kept for small ones.
 fn clear<T>(list: &mut Vec<T>) {
@@ -16,6 +17,8 @@ pub(super) enum Undo {
     Client,
     Root(u32),
     Site(u32),
+    /// A hint in a crowd.
+    Hint(Unit, Unit, ClientId),
     /// A new span at the end of its client's.
     Inserted(u32),
     /// The newest span of its client has this many units more.
@@ -45,7 +48,15 @@ impl Store {
 
     /// Takes back everything since [`Store::begin`], as long as nothing was deleted.
     pub(crate) fn roll_back(&mut self) {
-        while let Some(step) = self.undo.pop() {
+        self.undo_to(0);
+        self.begin();
+    }
+
+    /// Takes back all but the first steps.
+    pub(super) fn undo_to(&mut self, steps: usize) {
+        while self.undo.len() > steps
+            && let Some(step) = self.undo.pop()
+        {
             match step {
                 Undo::Client => {
                     if let Some(client) = self.clients.pop() {
@@ -54,12 +65,16 @@ impl Store {
                 }
                 Undo::Root(branch) => self.unmake_root(branch),
                 Undo::Site(site) => self.unmake_site(site),
+                Undo::Hint(origin, right, client) => {
+                    if let Some(crowd) = self.crowds.get_mut(&(origin, right)) {
+                        crowd.remove(&client);
+                    }
+                }
                 Undo::Inserted(span) => self.remove_newest(span),
                 Undo::Grew(span, by) => self.shrink(span, by),
                 Undo::Split { left, right, torn } => self.join(left, right, torn),
             }
         }
-        self.begin();
     }
 
     fn forget_units(&mut self, span: &Span, units: u32) {

