@@ -1,81 +1,215 @@
-//! What an update costs: it grows with the update, not with the document.
+//! What an update costs, in steps that the document has to take: they grow with the update, not with the
+//! document, the number of people or what waits.
 
-use crate::hostile::{string, var};
+use crate::forge;
+use crate::forge::{Block, Content, ORIGIN, RIGHT, Section, Update};
+use crate::hazards::gapped;
 use crate::rng::Rng;
-use ropewalk_crdt::{Document, Limits, ROOT};
-use std::time::{Duration, Instant};
+use ropewalk_crdt::{Document, Error, Limits, ROOT};
+use yrs::{Doc, Text, Transact};
 
-/// Items in the long document. Building it takes its time without optimisation.
-const LONG: u64 = if cfg!(debug_assertions) {
-    100_000
-} else {
-    200_000
-};
+/// A unit of `client` at `clock` between two others.
+fn item(client: u64, clock: u64, left: Option<forge::Id>, right: Option<forge::Id>) -> Update {
+    let mut block = Block::new(Content::String("x".to_owned()));
+    if let Some(left) = left {
+        block.flags |= ORIGIN;
+        block.origin = left;
+    }
+    if let Some(right) = right {
+        block.flags |= RIGHT;
+        block.right = right;
+    }
+    let blocks = vec![block];
+    Update {
+        sections: vec![Section {
+            client,
+            clock,
+            blocks,
+        }],
+        deletes: Vec::new(),
+    }
+}
+
+/// One update of what several say.
+fn joined(updates: impl Iterator<Item = Update>) -> Vec<u8> {
+    let mut all = Update::default();
+    for section in updates.flat_map(|update| update.sections) {
+        match all.sections.last_mut() {
+            Some(last) if last.client == section.client => last.blocks.extend(section.blocks),
+            _ => all.sections.push(section),
+        }
+    }
+    all.write()
+}
+
+/// Steps that `work` takes.
+fn steps(document: &mut Document, work: impl FnOnce(&mut Document)) -> u64 {
+    let before = document.steps();
+    work(document);
+    document.steps() - before
+}
+
+/// Asserts that ten times as much takes ten times the steps, not a hundred.
+fn assert_linear(few: u64, many: u64) {
+    assert!(many <= 20 * few.max(100), "{few} steps, then {many}");
+}
 
 /// A text of `items` characters, written in turn by clients 1 and 2 so that none join.
 fn scattered(items: u64) -> Document {
-    let mut out = vec![2];
-    for client in [2, 1] {
-        var(&mut out, items / 2);
-        var(&mut out, client);
-        out.push(0);
-        for clock in 0..items / 2 {
-            if (client, clock) == (1, 0) {
-                out.extend_from_slice(&[4, 1]);
-                string(&mut out, ROOT);
-            } else {
-                out.push(0x84);
-                var(&mut out, 3 - client);
-                var(&mut out, if client == 1 { clock - 1 } else { clock });
-            }
-            string(&mut out, "x");
-        }
-    }
-    out.push(0);
+    let typed = |client: u64| {
+        (0..items / 2).map(move |clock| {
+            let left = match client {
+                1 => clock.checked_sub(1).map(|clock| (2, clock)),
+                _ => Some((1, clock)),
+            };
+            item(client, clock, left, None)
+        })
+    };
     let mut document = Document::with_limits(9, Limits::NONE);
-    document.apply(&out).unwrap();
+    document.apply(&joined(typed(2).chain(typed(1)))).unwrap();
     document
 }
 
-/// Keystrokes of client 3 at random places, each with a delete of the character before it.
-fn keystrokes(document: &mut Document, items: u64, count: u64) -> Duration {
-    let mut rng = Rng::new(items);
-    let updates: Vec<Vec<u8>> = (0..count)
-        .map(|clock| {
-            let at = 1 + rng.below(items as usize / 2 - 1) as u64;
-            let mut out = vec![1, 1, 3];
-            var(&mut out, clock);
-            out.extend_from_slice(&[0xc4, 1]);
-            var(&mut out, at);
-            out.push(2);
-            var(&mut out, at);
-            string(&mut out, "y");
-            out.extend_from_slice(&[1, 1, 1]);
-            var(&mut out, at);
-            out.push(1);
-            out
+#[test]
+fn a_keystroke_takes_the_same_steps_in_a_long_document() {
+    let measure = |items: u64| {
+        let mut document = scattered(items);
+        let mut rng = Rng::new(items);
+        steps(&mut document, |document| {
+            for clock in 0..1_000 {
+                let at = 1 + rng.below(items as usize / 2 - 1) as u64;
+                let mut update = item(3, clock, Some((1, at)), Some((2, at)));
+                update.deletes.push((1, vec![(at, 1)]));
+                document.apply(&update.write()).unwrap();
+            }
         })
-        .collect();
-    let start = Instant::now();
-    for update in &updates {
-        document.apply(update).unwrap();
-        document.len_utf16(ROOT);
-    }
-    start.elapsed() / count as u32
+    };
+    let (short, long) = (measure(2_000), measure(40_000));
+    assert!(
+        long <= short,
+        "{short} steps among 2,000 items, {long} among 40,000"
+    );
 }
 
 #[test]
-fn a_keystroke_costs_the_same_in_a_long_document() {
-    let measure = |items: u64| {
-        let mut document = scattered(items);
-        keystrokes(&mut document, items, 4_000)
+fn each_update_that_waits_is_looked_at_once() {
+    let measure = |count: u64| {
+        let mut document = Document::with_limits(1, Limits::NONE);
+        steps(&mut document, |document| {
+            for update in gapped(count) {
+                assert!(document.apply(&update).unwrap().held);
+            }
+        })
     };
-    measure(1_000);
-    let (short, long) = (measure(10_000), measure(LONG));
-    println!("a keystroke among 10,000 items: {short:?}, among {LONG}: {long:?}");
-    // Ten times the items or more: anything that looks at all of them would show.
-    assert!(
-        long < short * 5,
-        "{short:?} among 10,000 items, {long:?} among {LONG}"
-    );
+    assert_linear(measure(500), measure(5_000));
+}
+
+/// One update waits; every unit of it lacks another unit of client 5, which come one by one.
+#[test]
+fn what_waits_goes_on_from_where_it_stopped() {
+    let measure = |count: u64| {
+        let mut document = Document::new(1);
+        let waits = joined((0..count).map(|clock| item(6, clock, Some((5, clock)), None)));
+        document.apply(&waits).unwrap();
+        let taken = steps(&mut document, |document| {
+            for clock in 0..count {
+                let left = clock.checked_sub(1).map(|clock| (5, clock));
+                document.apply(&item(5, clock, left, None).write()).unwrap();
+            }
+        });
+        assert_eq!(document.version().vector.get(6), count);
+        taken
+    };
+    assert_linear(measure(500), measure(5_000));
+}
+
+/// A document of which client 9 has typed the first line.
+fn honest() -> Document {
+    let peer = Doc::with_client_id(9);
+    let root = peer.get_or_insert_text(ROOT);
+    let mut txn = peer.transact_mut();
+    root.insert(&mut txn, 0, "hello world");
+    let mut document = Document::new(1);
+    document.apply(&txn.encode_update_v1()).unwrap();
+    document
+}
+
+#[test]
+fn a_crowd_whose_places_have_to_be_searched_is_refused() {
+    // Each behind the first character, and none in sight of another: the right neighbours differ, so that an
+    // engine goes past all that came before.
+    let crowd = |count: u64| {
+        joined((0..count).map(|clock| item(5, clock, Some((9, 0)), Some((9, clock + 1)))))
+    };
+    let mut document = honest();
+    let mut line = item(9, 11, Some((9, 10)), None);
+    line.sections[0].blocks[0].content = Content::String("-".repeat(100_000));
+    document.apply(&line.write()).unwrap();
+    let text = document.text(ROOT);
+    let (version, saved) = (document.version().clone(), document.save());
+    let error = document.apply(&crowd(100_000)).unwrap_err();
+    assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+    assert_eq!(*document.version(), version);
+    assert_eq!(document.save(), saved);
+    assert_eq!(document.text(ROOT), text);
+    document.check();
+    document.apply(&crowd(1_000)).unwrap();
+    let crowded = document.text(ROOT).to_string();
+    assert_eq!(crowded.replace('x', ""), text.to_string());
+}
+
+#[test]
+fn writing_one_line_above_the_other_is_no_crowd() {
+    let mut document = honest();
+    let peer = Doc::with_client_id(7);
+    let root = peer.get_or_insert_text(ROOT);
+    let mut txn = peer.transact_mut();
+    for _ in 0..5_000 {
+        root.insert(&mut txn, 0, "x");
+    }
+    let update = txn.encode_update_v1();
+    let taken = steps(&mut document, |document| {
+        document.apply(&update).unwrap();
+    });
+    assert!(taken <= 50_000, "{taken} steps for 5,000 lines");
+}
+
+#[test]
+fn a_crowd_between_the_same_neighbours_is_jumped_over() {
+    // 10,000 people who have all seen the same write at the same place, at once or one after the other.
+    let crowd = |between: (Option<forge::Id>, Option<forge::Id>)| {
+        let (left, right) = between;
+        (0..10_000).map(move |at| item(100 + at * 7_919 % 10_000, 0, left, right))
+    };
+    for between in [
+        (Some((9, 4)), Some((9, 5))),
+        (None, Some((9, 0))),
+        (Some((9, 10)), None),
+    ] {
+        let mut clients: Vec<Update> = crowd(between).collect();
+        clients.sort_by_key(|update| std::cmp::Reverse(update.sections[0].client));
+        let together = joined(clients.into_iter());
+        let mut document = honest();
+        let taken = steps(&mut document, |document| {
+            document.apply(&together).unwrap();
+        });
+        assert!(
+            taken <= 32 * 10_000,
+            "{taken} steps for 10,000 people at once"
+        );
+        let mut one_by_one = honest();
+        let taken = steps(&mut one_by_one, |document| {
+            for update in crowd(between) {
+                document.apply(&update.write()).unwrap();
+            }
+        });
+        assert!(
+            taken <= 32 * 10_000,
+            "{taken} steps for 10,000 people in turn"
+        );
+        let text = document.text(ROOT);
+        assert_eq!(one_by_one.text(ROOT), text);
+        assert_eq!(text.to_string().replace('x', ""), "hello world");
+        assert_eq!(one_by_one.version(), document.version());
+    }
 }

@@ -1,7 +1,7 @@
 //! What waits for updates that have not come.
 
+use crate::forge::{string, var};
 use crate::history::history;
-use crate::hostile::{string, var};
 use crate::rng::Rng;
 use ropewalk_crdt::{Document, Error, Integrated, Limits, ROOT};
 

@@ -1,6 +1,6 @@
 //! Awareness states: the rules of y-protocols, and nobody speaks for another.
 
-use crate::hostile::{string, var};
+use crate::forge::{string, var};
 use ropewalk_crdt::{Announced, Error, MAX_IDS, MAX_STATE, Presence};
 
 fn body(states: &[(u64, u64, &str)]) -> Vec<u8> {
