@@ -1,6 +1,6 @@
 //! Edits by position, against `String`.
 
-use crate::history;
+use crate::history::{self, Kind};
 use crate::rng::Rng;
 use ropewalk_crdt::{Document, Edit, Error, ROOT, Unit};
 
@@ -86,7 +86,7 @@ fn edits_are_those_of_a_string() {
             let units = text.encode_utf16().count() as u64;
             assert_eq!(document.len_utf16(ROOT), units, "seed {seed}");
         }
-        let mut opened = Document::open(3, &document.save()).unwrap();
+        let opened = Document::open(3, &document.save()).unwrap();
         assert_eq!(opened.text(ROOT).to_string(), text, "seed {seed}");
         assert_eq!(opened.version(), document.version(), "seed {seed}");
     }
@@ -108,6 +108,21 @@ fn document(text: &str) -> Document {
         .edit(&base, ROOT, Unit::Char, &[edit(0, 0, text)])
         .unwrap();
     document
+}
+
+#[test]
+fn a_version_counts_deletes_too() {
+    let mut document = document("abc");
+    let base = document.version().clone();
+    document
+        .edit(&base, ROOT, Unit::Char, &[edit(0, 1, "")])
+        .unwrap();
+    // A delete alone makes another version, and to delete the same once more says nothing.
+    assert_eq!(base.vector, document.version().vector);
+    assert_ne!(base, *document.version());
+    let again = document.edit(&base, ROOT, Unit::Char, &[edit(0, 1, "")]);
+    assert_eq!(again, Ok(vec![0, 0]));
+    assert_eq!(document.text(ROOT).to_string(), "bc");
 }
 
 #[test]
@@ -175,7 +190,7 @@ fn what_is_not_text_counts_one() {
 #[test]
 fn a_root_that_is_no_text_reads_as_empty() {
     let mut rng = Rng::new(3);
-    let rich = history::history(&mut rng, 2, 60, true);
+    let rich = history::history(&mut rng, 2, 60, &[Kind::Letters, Kind::Values]);
     let mut document = Document::new(1);
     for update in &rich.updates {
         document.apply(update).unwrap();

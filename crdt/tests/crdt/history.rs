@@ -1,147 +1,251 @@
 //! Honest histories: replicas of yrs that edit concurrently and hear of one another by chance.
 
+mod edits;
+
+use crate::forge::{self, Block, Content, ORIGIN, Parent, Section};
 use crate::rng::Rng;
+use crate::view;
+use std::collections::HashSet;
 use yrs::updates::decoder::Decode;
-use yrs::{
-    Any, Array, ArrayPrelim, Doc, GetString, Map, MapPrelim, OffsetKind, Options, ReadTxn, Text,
-    Transact, Update, WriteTxn, XmlElementPrelim, XmlFragment,
-};
+use yrs::{Doc, IdSet, OffsetKind, Options, ReadTxn, StateVector, Transact, Update};
+
+/// What a history is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Letters come and go; always.
+    Letters,
+    /// Characters of two units, and edits between the two.
+    Astral,
+    /// Values of every sort in arrays and maps.
+    Values,
+    /// Texts, arrays, maps and XML within one another, deleted while others edit in them.
+    Nested,
+    /// Embedded values and types within texts.
+    Embeds,
+    /// Formats in texts.
+    Formats,
+    /// Documents within the document.
+    Documents,
+    /// Bytes, which yrs reads, but only Yjs writes. JSON and hooks of Yjs are nothing that yrs reads.
+    Bytes,
+}
+
+/// Plain text and nothing else.
+pub const LETTERS: &[Kind] = &[Kind::Letters];
+
+/// Everything.
+pub const ALL: &[Kind] = &[
+    Kind::Letters,
+    Kind::Astral,
+    Kind::Values,
+    Kind::Nested,
+    Kind::Embeds,
+    Kind::Formats,
+    Kind::Documents,
+    Kind::Bytes,
+];
+
+/// Letters, and each other kind or not.
+pub fn kinds(rng: &mut Rng) -> Vec<Kind> {
+    let mut kinds = ALL.to_vec();
+    kinds.retain(|&kind| kind == Kind::Letters || rng.chance(2));
+    kinds
+}
 
 pub struct History {
     /// One update per transaction, in an order in which each comes after what it depends on.
     pub updates: Vec<Vec<u8>>,
+    /// What each replica knows in the end, as an update.
+    pub states: Vec<Vec<u8>>,
     /// The text in the end, by yrs.
     pub text: String,
-    /// The state vector and the number of deleted units in the end, by yrs.
+    /// All that is to be seen in the end, by yrs.
+    pub view: String,
+    /// The state vector and the deleted units in the end, by yrs: client, start, end.
     pub clocks: Vec<(u64, u64)>,
+    pub deletes: Vec<(u64, u32, u32)>,
     pub deleted: u64,
 }
 
-fn replica(client: u64) -> Doc {
+/// A document of yrs. `tidy`: it deletes formats that do nothing any more whenever it hears of others.
+pub fn replica(client: u64, tidy: bool) -> Doc {
     let mut options = Options::with_client_id(yrs::block::ClientID::new(client));
     options.offset_kind = OffsetKind::Utf16;
+    options.cleanup_formatting = tidy;
     Doc::with_options(options)
 }
 
-/// Text of BMP characters: positions in UTF-16 code units are positions in characters.
-const WORDS: [&str; 8] = ["a", "bc", "hello ", "\n", "é", "女女", "0123456789", "z"];
+/// What yrs makes of updates.
+pub fn peer(updates: &[Vec<u8>]) -> Doc {
+    let doc = replica(9_999_999, false);
+    let mut txn = doc.transact_mut();
+    for update in updates {
+        let update = Update::decode_v1(update).unwrap();
+        txn.apply_update(update).unwrap();
+    }
+    drop(txn);
+    doc
+}
 
-/// `steps` transactions of `replicas` replicas. `rich`: also maps, arrays, embeds and XML.
-pub fn history(rng: &mut Rng, replicas: usize, steps: usize, rich: bool) -> History {
+/// What is deleted in a document of yrs: client, start, end.
+pub fn deletes(doc: &Doc) -> Vec<(u64, u32, u32)> {
+    let snapshot = doc.transact().snapshot();
+    let ranges = snapshot.delete_set.iter();
+    let ranges = ranges.flat_map(|(client, ranges)| {
+        let ranges = ranges.iter();
+        ranges.map(|range| (client.get(), range.start, range.end))
+    });
+    let mut ranges: Vec<_> = ranges.collect();
+    ranges.sort_unstable();
+    ranges
+}
+
+/// A client id of 1 to 53 bits that nobody has.
+fn client(rng: &mut Rng, taken: &mut HashSet<u64>) -> u64 {
+    loop {
+        let bits = 1 + rng.below(53);
+        let id = rng.next() & ((1 << bits) - 1);
+        if id != 9_999_999 && taken.insert(id) {
+            return id;
+        }
+    }
+}
+
+/// The order of options in a document within the document is chance in yrs.
+fn settled(update: Vec<u8>, kinds: &[Kind]) -> Vec<u8> {
+    if !kinds.contains(&Kind::Documents) {
+        return update;
+    }
+    let mut update = forge::Update::read(&update);
+    let blocks = update
+        .sections
+        .iter_mut()
+        .flat_map(|section| &mut section.blocks);
+    for block in blocks {
+        if let Content::Doc(_, options) = &mut block.content {
+            options.sort();
+        }
+    }
+    update.write()
+}
+
+/// An update that deletes and says nothing else.
+fn deleting(units: &IdSet) -> Vec<u8> {
+    let mut update = forge::Update::default();
+    for (client, ranges) in units.iter() {
+        let ranges = ranges.iter().map(|range| {
+            let len = range.end - range.start;
+            (u64::from(range.start), u64::from(len))
+        });
+        update.deletes.push((client.get(), ranges.collect()));
+    }
+    update.write()
+}
+
+/// `steps` transactions of `replicas` replicas.
+pub fn history(rng: &mut Rng, replicas: usize, steps: usize, kinds: &[Kind]) -> History {
+    let mut taken = HashSet::new();
     let docs: Vec<Doc> = (0..replicas)
-        .map(|at| replica(1 + at as u64 * 1000 + rng.below(900) as u64))
+        .map(|_| replica(client(rng, &mut taken), true))
         .collect();
+    let mut scribes: Vec<Option<Scribe>> = docs.iter().map(|_| None).collect();
     let mut updates: Vec<Vec<u8>> = Vec::new();
     let mut heard = vec![0; replicas];
-    for _ in 0..steps {
+    for step in 0..steps {
         let at = rng.below(replicas);
         if rng.chance(3) {
             let until = heard[at] + rng.below(updates.len() - heard[at] + 1);
             let mut txn = docs[at].transact_mut();
             for update in &updates[heard[at]..until] {
-                txn.apply_update(Update::decode_v1(update).unwrap())
-                    .unwrap();
+                let update = Update::decode_v1(update).unwrap();
+                txn.apply_update(update).unwrap();
             }
             heard[at] = until;
+            txn.commit();
+            // Who tidies up says so.
+            let tidied = txn.cleanups().clone();
+            if tidied.iter().next().is_some() {
+                updates.push(deleting(&tidied));
+            }
+        }
+        if kinds.contains(&Kind::Bytes) && rng.chance(8) {
+            let scribe = scribes[at].get_or_insert_with(|| Scribe {
+                client: client(rng, &mut taken),
+                clock: 0,
+            });
+            let update = scribe.write(rng);
+            let read = Update::decode_v1(&update).unwrap();
+            docs[at].transact_mut().apply_update(read).unwrap();
+            updates.push(update);
+            continue;
         }
         let mut txn = docs[at].transact_mut();
-        if rich && rng.chance(3) {
-            edit_rich(rng, &mut txn);
-        } else {
-            edit_text(rng, &mut txn);
-        }
+        edits::edit(rng, &mut txn, kinds, step);
         txn.commit();
-        updates.push(txn.encode_update_v1());
+        updates.push(settled(txn.encode_update_v1(), kinds));
     }
-    let last = replica(9_999_999);
-    let mut txn = last.transact_mut();
-    for update in &updates {
-        txn.apply_update(Update::decode_v1(update).unwrap())
-            .unwrap();
-    }
-    txn.commit();
-    let text = txn.get_or_insert_text("text");
-    let snapshot = txn.snapshot();
-    let mut clocks: Vec<(u64, u64)> = snapshot
-        .state_map
-        .iter()
+    let states = docs.iter().map(|doc| {
+        let state = doc.transact().encode_diff_v1(&StateVector::default());
+        settled(state, kinds)
+    });
+    let last = peer(&updates);
+    let deletes = deletes(&last);
+    let snapshot = last.transact().snapshot();
+    let clocks = snapshot.state_map.iter();
+    let mut clocks: Vec<(u64, u64)> = clocks
         .map(|(client, &clock)| (client.get(), u64::from(clock)))
         .collect();
     clocks.sort_unstable();
-    let ranges = snapshot
-        .delete_set
-        .iter()
-        .flat_map(|(_, ranges)| ranges.iter());
     History {
+        states: states.collect(),
         updates,
-        text: text.get_string(&txn),
+        text: view::text(&last, "text"),
+        view: view::all(&last),
         clocks,
-        deleted: ranges.map(|range| u64::from(range.end - range.start)).sum(),
+        deleted: deletes
+            .iter()
+            .map(|(_, from, to)| u64::from(to - from))
+            .sum(),
+        deletes,
     }
 }
 
-fn edit_text(rng: &mut Rng, txn: &mut yrs::TransactionMut<'_>) {
-    let text = txn.get_or_insert_text("text");
-    for _ in 0..1 + rng.below(3) {
-        let len = text.len(txn);
-        if len > 0 && rng.chance(3) {
-            let from = rng.below(len as usize) as u32;
-            let count = 1 + rng.below(4) as u32;
-            text.remove_range(txn, from, count.min(len - from));
-        } else {
-            let at = rng.below(len as usize + 1) as u32;
-            text.insert(txn, at, rng.pick(&WORDS));
+/// A client beside a replica that writes by hand, into a list, and never hears of others.
+struct Scribe {
+    client: u64,
+    clock: u64,
+}
+
+impl Scribe {
+    fn write(&mut self, rng: &mut Rng) -> Vec<u8> {
+        let mut block = Block::new(Content::Binary(vec![7; rng.below(4)]));
+        block.parent = Parent::Root("values".to_owned());
+        if let Some(last) = self.clock.checked_sub(1) {
+            block.flags = ORIGIN;
+            block.origin = (self.client, last);
         }
+        let mut update = forge::Update::default();
+        update.sections.push(Section {
+            client: self.client,
+            clock: self.clock,
+            blocks: vec![block],
+        });
+        self.clock += 1;
+        update.write()
     }
 }
 
-fn edit_rich(rng: &mut Rng, txn: &mut yrs::TransactionMut<'_>) {
-    match rng.below(8) {
-        0 => {
-            let map = txn.get_or_insert_map("map");
-            map.insert(txn, rng.pick(&["a", "b"]), rng.below(100) as i64);
-        }
-        1 => {
-            let map = txn.get_or_insert_map("map");
-            map.remove(txn, rng.pick(&["a", "b"]));
-        }
-        2 => {
-            let map = txn.get_or_insert_map("map");
-            let inner = MapPrelim::from([("x", Any::from(1)), ("y", Any::from("z"))]);
-            map.insert(txn, rng.pick(&["a", "b"]), inner);
-        }
-        3 => {
-            let array = txn.get_or_insert_array("array");
-            let at = rng.below(array.len(txn) as usize + 1) as u32;
-            array.insert_range(txn, at, [Any::from(1), Any::from("two"), Any::Null]);
-        }
-        4 => {
-            let array = txn.get_or_insert_array("array");
-            let at = rng.below(array.len(txn) as usize + 1) as u32;
-            array.insert(txn, at, ArrayPrelim::from([1, 2, 3]));
-        }
-        5 => {
-            let array = txn.get_or_insert_array("array");
-            let len = array.len(txn);
-            if len > 0 {
-                array.remove(txn, rng.below(len as usize) as u32);
-            }
-        }
-        6 => {
-            let text = txn.get_or_insert_text("rich");
-            let at = rng.below(text.len(txn) as usize + 1) as u32;
-            text.insert_embed(txn, at, Any::from("embed"));
-        }
-        _ => {
-            let xml = txn.get_or_insert_xml_fragment("xml");
-            let len = xml.len(txn);
-            if len > 2 && rng.chance(2) {
-                xml.remove_range(txn, rng.below(len as usize) as u32, 1);
-            } else {
-                let at = rng.below(len as usize + 1) as u32;
-                let element = xml.insert(txn, at, XmlElementPrelim::empty("p"));
-                element.insert(txn, 0, XmlElementPrelim::empty("b"));
-            }
-        }
+#[test]
+fn the_same_seed_writes_the_same_bytes() {
+    for seed in 0..300 {
+        let write = || {
+            let mut rng = Rng::new(seed);
+            let kinds = kinds(&mut rng);
+            history(&mut rng, 2 + seed as usize % 4, 30, &kinds)
+        };
+        let (once, again) = (write(), write());
+        assert_eq!(once.updates, again.updates, "seed {seed}");
+        assert_eq!(once.states, again.states, "seed {seed}");
+        assert_eq!(once.view, again.view, "seed {seed}");
     }
 }

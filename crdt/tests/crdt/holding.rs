@@ -1,7 +1,7 @@
 //! What waits for updates that have not come.
 
 use crate::forge::{string, var};
-use crate::history::history;
+use crate::history::{ALL, history};
 use crate::rng::Rng;
 use ropewalk_crdt::{Document, Error, Integrated, Limits, ROOT};
 
@@ -214,7 +214,7 @@ fn the_delete_set_of_a_reconnecting_client_is_nothing_new() {
 #[test]
 fn nothing_waits_when_all_has_come_in_reverse() {
     let mut rng = Rng::new(11);
-    let honest = history(&mut rng, 4, 200, true);
+    let honest = history(&mut rng, 4, 200, ALL);
     let mut document = Document::new(1);
     for update in honest.updates.iter().rev() {
         document.apply(update).unwrap();

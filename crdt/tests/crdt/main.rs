@@ -19,3 +19,4 @@ mod mutations;
 mod presence;
 mod rebase;
 mod rng;
+mod view;

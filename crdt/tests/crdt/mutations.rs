@@ -95,8 +95,8 @@ fn foreign_structs_leave_honest_text() {
                 eprintln!("seed {seed}");
                 let mut rng = Rng::new(seed);
                 let (replicas, steps) = (1 + rng.below(3), rng.below(12));
-                let rich = rng.chance(2);
-                let honest = history::history(&mut rng, replicas, steps, rich);
+                let rich = history::kinds(&mut rng);
+                let honest = history::history(&mut rng, replicas, steps, &rich);
                 let mut document = Document::new(1);
                 for update in &honest.updates {
                     document.apply(update).unwrap();
@@ -134,8 +134,8 @@ fn hostile_structs_and_deletes_do_not_crash() {
                 eprintln!("seed {seed}");
                 let mut rng = Rng::new(seed);
                 let (replicas, steps) = (1 + rng.below(3), rng.below(12));
-                let rich = rng.chance(2);
-                let honest = history::history(&mut rng, replicas, steps, rich);
+                let rich = history::kinds(&mut rng);
+                let honest = history::history(&mut rng, replicas, steps, &rich);
                 let mut document = Document::new(1);
                 let mut clocks = honest.clocks.clone();
                 clocks.extend([(1, 0), (70_000, 0), ((1 << 53) - 1, 0)]);
@@ -163,8 +163,8 @@ fn bent_updates_do_not_crash() {
         for seed in seeds() {
             eprintln!("seed {seed}");
             let mut rng = Rng::new(seed);
-            let rich = rng.chance(2);
-            let mut updates = history::history(&mut rng, 3, 12, rich).updates;
+            let rich = history::kinds(&mut rng);
+            let mut updates = history::history(&mut rng, 3, 12, &rich).updates;
             for at in 0..updates.len() {
                 let update = hostile::bent(&mut rng, &updates[at]);
                 updates.push(update);

@@ -38,3 +38,26 @@ impl Rng {
         }
     }
 }
+
+/// Names the seed when the test fails while it works with it.
+pub struct Seed(pub u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("seed {}", self.0);
+        }
+    }
+}
+
+/// A number from the environment, or `usual`.
+pub fn setting(name: &str, usual: u64) -> u64 {
+    let set = std::env::var(name).ok();
+    set.and_then(|number| number.parse().ok()).unwrap_or(usual)
+}
+
+/// `count` seeds from `ROPEWALK_FUZZ_SEED` on.
+pub fn seeds(count: u64) -> impl Iterator<Item = u64> {
+    let first = setting("ROPEWALK_FUZZ_SEED", 1);
+    first..first.saturating_add(count)
+}
