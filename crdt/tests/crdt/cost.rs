@@ -213,3 +213,34 @@ fn a_crowd_between_the_same_neighbours_is_jumped_over() {
         assert_eq!(one_by_one.version(), document.version());
     }
 }
+#[test]
+fn a_refused_one_of_a_crowd_is_not_remembered() {
+    // What is remembered of a crowd must not outlive an update that was taken back, with its clients.
+    let mut document = honest();
+    let crowd = (10..40)
+        .chain([5_000])
+        .map(|client| item(client, 0, Some((9, 4)), None));
+    document.apply(&joined(crowd)).unwrap();
+    let (version, saved) = (document.version().clone(), document.save());
+    let mut refused = item(1_000, 0, Some((9, 4)), None);
+    let wrong = item(1_000, 1, Some((9, 4)), Some((9, 4)));
+    refused.sections[0]
+        .blocks
+        .extend(wrong.sections[0].blocks.clone());
+    let stranger = ropewalk_crdt::Speaker::Relay(2);
+    for _ in 0..2 {
+        let error = document.apply_from(&refused.write(), stranger).unwrap_err();
+        assert!(matches!(error, Error::Malformed { .. }), "{error:?}");
+        assert_eq!(*document.version(), version);
+        assert_eq!(document.save(), saved);
+    }
+    for (client, clock) in [(5_000, 1), (2_000, 0), (50, 0), (1_000, 0), (5_000, 2)] {
+        let said = item(client, clock, Some((9, 4)), None).write();
+        document.apply_from(&said, stranger).unwrap();
+        document.check();
+    }
+    let mut other = honest();
+    let state = document.encode();
+    other.apply(&state).unwrap();
+    assert_eq!(other.text(ROOT), document.text(ROOT));
+}

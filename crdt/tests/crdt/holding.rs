@@ -224,3 +224,67 @@ fn nothing_waits_when_all_has_come_in_reverse() {
     fresh.apply(&document.encode()).unwrap();
     assert_eq!(fresh.version(), document.version());
 }
+
+fn tight() -> Limits {
+    Limits {
+        text: 5,
+        ..Limits::default()
+    }
+}
+
+/// Four letters of client 7 behind the first unit of another.
+fn behind(client: u64) -> Vec<u8> {
+    let mut out = vec![1, 1, 7, 0, 0x84];
+    var(&mut out, client);
+    out.push(0);
+    string(&mut out, "long");
+    out.push(0);
+    out
+}
+
+/// What waits came from somebody else: who frees it is not to blame for its size.
+#[test]
+fn what_is_freed_and_too_large_is_left_out() {
+    let mut document = Document::with_limits(1, tight());
+    assert_eq!(apply(&mut document, &behind(8)), WAITS);
+    assert_eq!(apply(&mut document, &typed(8, 0, "abc")), NEW);
+    assert_eq!(text(&mut document), "abc");
+}
+
+/// As before; and an edit that was made is never answered by an error.
+#[test]
+fn what_an_edit_frees_and_is_too_large_is_left_out() {
+    use ropewalk_crdt::{Edit, Unit};
+    let mut document = Document::with_limits(1, tight());
+    assert_eq!(apply(&mut document, &behind(1)), WAITS);
+    let base = document.version().clone();
+    let insert = "abc".to_owned();
+    let edits = [Edit {
+        from: 0,
+        to: 0,
+        insert,
+    }];
+    document.edit(&base, ROOT, Unit::Char, &edits).unwrap();
+    assert_eq!(text(&mut document), "abc");
+}
+
+/// Deletes that waited for units of the document itself wait no longer.
+#[test]
+fn own_edits_leave_nothing_waiting_that_they_have_freed() {
+    use ropewalk_crdt::{Edit, Unit};
+    let mut document = Document::new(1);
+    assert_eq!(apply(&mut document, &deleted(1, 0, 2)), WAITS);
+    let base = document.version().clone();
+    let insert = "abc".to_owned();
+    let edits = [Edit {
+        from: 0,
+        to: 0,
+        insert,
+    }];
+    document.edit(&base, ROOT, Unit::Char, &edits).unwrap();
+    assert_eq!(text(&mut document), "c");
+    let saved = document.save();
+    let mut opened = Document::open(1, &saved).unwrap();
+    assert_eq!(opened.version(), document.version());
+    assert_eq!(opened.save(), saved, "nothing waits");
+}

@@ -53,7 +53,7 @@ fn what_only_yrs_knows_is_refused_whole() {
         "kinds::what_only_yrs_knows_is_refused_whole",
         SECONDS,
         || {
-            for content in [&[7, 7, 0, 5, 0][..]] {
+            for content in [&[7, 7, 0, 5, 0][..], &[11, 0, 5, 0, 0], &[11]] {
                 let error = refuse(&with(content));
                 assert!(
                     matches!(error, Error::Unsupported { .. }),

@@ -194,3 +194,24 @@ fn a_peer_that_lags_gets_only_the_deletes_that_it_lacks() {
         assert_eq!(text(&behind), text(&document));
     }
 }
+
+/// In a root that has no letter yet as well.
+#[test]
+fn what_stands_for_an_object_is_a_change_like_any_other() {
+    let mut document = Document::new(1);
+    let empty = document.version().clone();
+    // An embedded 5 of client 7, and its end.
+    let embed = [1, 1, 7, 0, 5, 1, 4, b't', b'e', b'x', b't', 1, b'5', 0];
+    document.apply(&embed).unwrap();
+    let edit = |from, to, insert: &str| Edit {
+        from,
+        to,
+        insert: insert.to_owned(),
+    };
+    let came = document.changes(&empty, ROOT, Unit::Char).unwrap();
+    assert_eq!(came, [edit(0, 0, "\u{fffc}")]);
+    let full = document.version().clone();
+    document.apply(&[0, 1, 7, 1, 0, 1]).unwrap();
+    let went = document.changes(&full, ROOT, Unit::Char).unwrap();
+    assert_eq!(went, [edit(0, 1, "")]);
+}
