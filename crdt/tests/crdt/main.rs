@@ -16,6 +16,8 @@ mod hostile;
 mod kinds;
 mod memory;
 mod mutations;
+mod origins;
+mod owners;
 mod presence;
 mod rebase;
 mod rng;
