@@ -288,3 +288,38 @@ fn own_edits_leave_nothing_waiting_that_they_have_freed() {
     assert_eq!(opened.version(), document.version());
     assert_eq!(opened.save(), saved, "nothing waits");
 }
+
+/// What waited and is left out leaves no cut behind: a character of two units stays whole.
+#[test]
+fn what_is_left_out_cuts_nothing() {
+    let limits = Limits {
+        conflicts: 4,
+        ..Limits::default()
+    };
+    let mut document = Document::with_limits(1, limits);
+    let behind = |client: u64, clock: u64, left: u64, text: &str| {
+        let mut out = vec![1, 1];
+        var(&mut out, client);
+        var(&mut out, clock);
+        out.extend_from_slice(&[0x84, 9]);
+        var(&mut out, left);
+        string(&mut out, text);
+        out.push(0);
+        out
+    };
+    document.apply(&typed(9, 0, "😀")).unwrap();
+    for client in (20..30).rev() {
+        document.apply(&behind(client, 0, 1, "z")).unwrap();
+    }
+    let whole = text(&mut document);
+    // Between the halves, and too many steps from there.
+    assert_eq!(apply(&mut document, &behind(40, 1, 0, "w")), WAITS);
+    let mut first = vec![1, 1, 40, 0, 4, 1];
+    string(&mut first, "other");
+    string(&mut first, "v");
+    first.push(0);
+    document.apply(&first).unwrap();
+    document.check();
+    assert_eq!(document.version().vector.get(40), 1, "it is left out");
+    assert_eq!(text(&mut document), whole);
+}
