@@ -9,7 +9,7 @@ use crate::held::{Held, Piece};
 use crate::intake::{self, Outcome, Trust};
 use crate::owners::{Owners, Speaker};
 use crate::store::{Range, Store};
-use crate::update::{Update, limit};
+use crate::update::{Update, limit, merge};
 use crate::wire::{Reader, write_buf};
 use crate::{ClientId, DeleteSet, Error, Limits, Version, VersionVector};
 use changes::Changes;
@@ -196,20 +196,63 @@ impl Document {
         moved: &[ClientId],
     ) -> Result<Applied, Error> {
         let mut outcome = Outcome::default();
-        let mut taken = self.take_in(update, bytes, trust, moved, &mut outcome);
-        if taken.is_err() && !outcome.woken.is_empty() {
-            // It may be the fault of what has waited for it. That has to wait on, then.
-            self.store.roll_back();
-            outcome = Outcome::default();
-            outcome.lets_wait = true;
-            taken = self.take_in(update, bytes, trust, &[], &mut outcome);
+        let taken = self.try_admit(update, bytes, trust, moved, &mut outcome);
+        if taken.is_ok() || outcome.woken.is_empty() {
+            return taken;
         }
-        taken.inspect_err(|_| self.store.roll_back())?;
+        // It may be the fault of what has waited for it: without that, then.
+        let mut outcome = Outcome::default();
+        outcome.lets_wait = true;
+        let first = self.try_admit(update, bytes, trust, moved, &mut outcome)?;
+        let mut clients = moved.to_vec();
+        clients.extend(update.sections.iter().map(|section| section.client));
+        let mut outcome = Outcome::default();
+        let nothing = Update::empty();
+        match self.try_admit(&nothing, 0, Trust::Held, &clients, &mut outcome) {
+            Ok(second) => Ok(self.both(first, second)),
+            Err(_) => {
+                // It is, and it is left out.
+                for piece in &outcome.woken {
+                    self.held.remove(piece);
+                }
+                Ok(first)
+            }
+        }
+    }
+
+    fn both(&mut self, first: Applied, second: Applied) -> Applied {
+        let parts: Vec<&[u8]> = [&first, &second]
+            .into_iter()
+            .filter_map(|applied| applied.integrated.bytes(&[]))
+            .collect();
+        let integrated = match parts[..] {
+            [] => Integrated::Nothing,
+            [part] => Integrated::Part(part.to_vec()),
+            _ => Integrated::Part(merge(&parts).unwrap_or_else(|| self.encode().to_vec())),
+        };
+        Applied {
+            changed: first.changed || second.changed,
+            held: first.held,
+            integrated,
+        }
+    }
+
+    fn try_admit(
+        &mut self,
+        update: &Update<'_>,
+        bytes: u64,
+        trust: Trust,
+        moved: &[ClientId],
+        outcome: &mut Outcome,
+    ) -> Result<Applied, Error> {
+        self.take_in(update, bytes, trust, moved, outcome)
+            .inspect_err(|_| self.store.roll_back())?;
         let freed = self.freed_deletes(moved);
         let mut news = Vec::new();
         let new = self.store.delete(update.deleted(), &mut news);
         let as_it_came = !outcome.known
             && !outcome.waits
+            && !outcome.lets_wait
             && outcome.woken.is_empty()
             && outcome.deletes.is_empty()
             && freed.is_empty()
@@ -235,7 +278,7 @@ impl Document {
         }
         self.weight.since += bytes;
         if !outcome.is_quiet() || !self.held.deletes.is_empty() {
-            self.settle(&mut outcome, moved);
+            self.settle(outcome, moved);
         }
         self.store.begin();
         Ok(applied)

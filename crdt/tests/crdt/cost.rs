@@ -221,9 +221,14 @@ fn a_refused_one_of_a_crowd_is_not_remembered() {
         .chain([5_000])
         .map(|client| item(client, 0, Some((9, 4)), None));
     document.apply(&joined(crowd)).unwrap();
+    let other = [
+        1, 1, 7, 0, 4, 1, 5, b'o', b't', b'h', b'e', b'r', 1, b'z', 0,
+    ];
+    document.apply(&other).unwrap();
     let (version, saved) = (document.version().clone(), document.save());
     let mut refused = item(1_000, 0, Some((9, 4)), None);
-    let wrong = item(1_000, 1, Some((9, 4)), Some((9, 4)));
+    // A neighbour of another place.
+    let wrong = item(1_000, 1, Some((9, 4)), Some((7, 0)));
     refused.sections[0]
         .blocks
         .extend(wrong.sections[0].blocks.clone());
