@@ -13,14 +13,19 @@
 //! and [`Version::deleted`] count units. [`Document::edit`] takes offsets in the [`Unit`] of the
 //! caller. Limits say their unit in [`Limits`].
 //!
-//! **What it is not good at.** Formatting, subdocuments, links, XML hooks and the JSON content of
-//! Yjs before 13 are refused as [`Error::Unsupported`]; plain text, embedded values, arrays, maps
-//! and XML elements work. An embedded string reads as text, every other embedded value as U+FFFC.
-//! Update format v2 is not read. An insertion by [`Document::edit`] looks for its place along the
-//! whole document. Who may speak for which client id is not its question: the caller has to know.
-//! A peer may claim neighbours that contradict one another: no text is lost by it, but the order
-//! of what lies between them may differ from one opening to the next, as in Yjs. How far the engine
-//! searches for a place is bounded for a crowd behind one unit, not for every shape.
+//! The engine is this crate's own, without `unsafe`; `INTERNALS.md` explains it. An update is taken in
+//! whole, held in parts, or refused with the document unchanged. Nothing in it can fail otherwise.
+//!
+//! **Text.** Every root has a text: its strings in order, one U+FFFC for each embedded value or nested
+//! type among them; formatting takes no room. A root that holds values (as an array does) cannot be
+//! edited by position. The text of nested types is stored and merged, and not read here.
+//!
+//! **What it is not good at.** The links and moves of yrs are refused as [`Error::Unsupported`]. Update
+//! format v2 is not read. A peer may claim neighbours that no author could have seen next to one
+//! another: where such letters stand depends on the order in which updates come, as in Yjs. There is no
+//! history: deleted content is gone.
+
+#![forbid(unsafe_code)]
 
 mod deletes;
 mod document;
