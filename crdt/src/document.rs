@@ -1,17 +1,18 @@
 //! The only door to a document.
 
+mod admit;
 mod changes;
 mod edit;
 
 pub use edit::{Edit, Unit};
 
-use crate::held::{Held, Piece};
-use crate::intake::{self, Outcome, Trust};
+use crate::held::Held;
+use crate::intake::Trust;
 use crate::owners::{Owners, Speaker};
-use crate::store::{Range, Store};
-use crate::update::{Update, limit, merge};
+use crate::store::Store;
+use crate::update::Update;
 use crate::wire::{Reader, write_buf};
-use crate::{ClientId, DeleteSet, Error, Limits, Version, VersionVector};
+use crate::{ClientId, Error, Limits, Version, VersionVector};
 use changes::Changes;
 use ropey::Rope;
 use std::sync::Arc;
@@ -185,223 +186,6 @@ impl Document {
     /// Whose a client id is.
     pub fn owner(&self, client: ClientId) -> Option<u64> {
         self.owners.owner(client)
-    }
-
-    /// Takes in a checked update of so many bytes, and what waits for it or for units of the clients `moved`.
-    fn admit(
-        &mut self,
-        update: &Update<'_>,
-        bytes: u64,
-        trust: Trust,
-        moved: &[ClientId],
-    ) -> Result<Applied, Error> {
-        let mut outcome = Outcome::default();
-        let taken = self.try_admit(update, bytes, trust, moved, &mut outcome);
-        if taken.is_ok() || outcome.woken.is_empty() {
-            return taken;
-        }
-        // It may be the fault of what has waited for it: without that, then.
-        let mut outcome = Outcome::default();
-        outcome.lets_wait = true;
-        let first = self.try_admit(update, bytes, trust, moved, &mut outcome)?;
-        let mut clients = moved.to_vec();
-        clients.extend(update.sections.iter().map(|section| section.client));
-        let mut outcome = Outcome::default();
-        let nothing = Update::empty();
-        match self.try_admit(&nothing, 0, Trust::Held, &clients, &mut outcome) {
-            Ok(second) => Ok(self.both(first, second)),
-            Err(_) => {
-                // It is, and it is left out.
-                for piece in &outcome.woken {
-                    self.held.remove(piece);
-                }
-                Ok(first)
-            }
-        }
-    }
-
-    fn both(&mut self, first: Applied, second: Applied) -> Applied {
-        let parts: Vec<&[u8]> = [&first, &second]
-            .into_iter()
-            .filter_map(|applied| applied.integrated.bytes(&[]))
-            .collect();
-        let integrated = match parts[..] {
-            [] => Integrated::Nothing,
-            [part] => Integrated::Part(part.to_vec()),
-            _ => Integrated::Part(merge(&parts).unwrap_or_else(|| self.encode().to_vec())),
-        };
-        Applied {
-            changed: first.changed || second.changed,
-            held: first.held,
-            integrated,
-        }
-    }
-
-    fn try_admit(
-        &mut self,
-        update: &Update<'_>,
-        bytes: u64,
-        trust: Trust,
-        moved: &[ClientId],
-        outcome: &mut Outcome,
-    ) -> Result<Applied, Error> {
-        self.take_in(update, bytes, trust, moved, outcome)
-            .inspect_err(|_| self.store.roll_back())?;
-        let freed = self.freed_deletes(moved);
-        let mut news = Vec::new();
-        let new = self.store.delete(update.deleted(), &mut news);
-        let as_it_came = !outcome.known
-            && !outcome.waits
-            && !outcome.lets_wait
-            && outcome.woken.is_empty()
-            && outcome.deletes.is_empty()
-            && freed.is_empty()
-            && !self.store.altered()
-            && new == update.deleted_units();
-        if !freed.is_empty() {
-            self.store.delete(&freed, &mut news);
-        }
-        let changed = !self.store.touched().is_empty() || !news.is_empty();
-        let end = |client| self.store.end(client);
-        let mut deletes = update.deleted().iter();
-        let applied = Applied {
-            changed: changed || !outcome.hold.is_empty() || !outcome.deletes.is_empty(),
-            held: outcome.waits || deletes.any(|&(client, _, until)| until > end(client)),
-            integrated: match (changed, as_it_came) {
-                (false, _) => Integrated::Nothing,
-                (true, true) => Integrated::All,
-                (true, false) => Integrated::Part(self.part(&news)),
-            },
-        };
-        if changed {
-            self.moved(&news);
-        }
-        self.weight.since += bytes;
-        if !outcome.is_quiet() || !self.held.deletes.is_empty() {
-            self.settle(outcome, moved);
-        }
-        self.store.begin();
-        Ok(applied)
-    }
-
-    /// The structs of an update, as far as they may be; what of its deletes has to wait.
-    fn take_in(
-        &mut self,
-        update: &Update<'_>,
-        bytes: u64,
-        trust: Trust,
-        moved: &[ClientId],
-        outcome: &mut Outcome,
-    ) -> Result<(), Error> {
-        let (store, held) = (&mut self.store, &self.held);
-        intake::take_in(update, trust, moved, store, held, &self.limits, outcome)?;
-        for &(client, start, end) in update.deleted() {
-            let known = self.store.end(client);
-            if end > known {
-                self.held
-                    .deletes
-                    .gaps(client, start.max(known), end, |start, end| {
-                        outcome.deletes.insert(client, start, end);
-                    });
-            }
-        }
-        if !outcome.hold.is_empty() || !outcome.deletes.is_empty() {
-            let size = outcome.hold.iter().map(Piece::size).sum();
-            if outcome
-                .hold
-                .iter()
-                .any(|piece| self.held.contradicts(piece))
-            {
-                let pieces = outcome.hold.len();
-                return Err(Error::HeldFull {
-                    pieces,
-                    bytes: size,
-                });
-            }
-            let ranges = outcome.deletes.ranges();
-            self.held
-                .room(outcome.hold.len(), size, ranges, &self.limits)?;
-        }
-        if !self.store.touched().is_empty() {
-            limit("units in the document", self.store.live(), self.limits.text)?;
-            self.weigh(bytes)?;
-        }
-        Ok(())
-    }
-
-    /// Held deletes of units that are known by now.
-    fn freed_deletes(&self, moved: &[ClientId]) -> Vec<(ClientId, u32, u32)> {
-        let mut freed = Vec::new();
-        if !self.held.deletes.is_empty() {
-            let touched = self.store.touched().iter();
-            let touched = touched.map(|&(number, _)| self.store.id_of(number));
-            for client in touched.chain(moved.iter().copied()) {
-                let below = self.held.deletes.below(client, self.store.end(client));
-                freed.extend(below.map(|(start, end)| (client, start, end)));
-            }
-        }
-        freed
-    }
-
-    /// What is new since the store began, with these deletes.
-    fn part(&self, news: &[Range]) -> Vec<u8> {
-        let mut deletes = DeleteSet::new();
-        for &(number, start, end) in news {
-            deletes.insert(self.store.id_of(number), start, end);
-        }
-        self.store
-            .encode_parts(self.store.touched().to_vec(), &deletes)
-    }
-
-    /// Refuses when `bytes` more would make the encoded state too long.
-    fn weigh(&mut self, bytes: u64) -> Result<(), Error> {
-        let limit = self.limits.state_bytes;
-        if self.weight.measured + self.weight.since + bytes > limit {
-            if self.weight.since > limit / 16 {
-                // What is to be weighed is in it already.
-                let all = self.store.encode(|_| 0, self.store.deleted()).len() as u64;
-                self.weight = Weight {
-                    measured: all.saturating_sub(bytes),
-                    since: 0,
-                };
-            }
-            let size = self.weight.measured + bytes;
-            crate::update::limit("bytes in the document", size, limit)?;
-        }
-        Ok(())
-    }
-
-    /// The store has changed, and has these new deletes.
-    fn moved(&mut self, deletes: &[Range]) {
-        let inserted = |&(number, from)| u64::from(self.store.end_of(number) - from);
-        let inserted: u64 = self.store.touched().iter().map(inserted).sum();
-        let before = (self.store.units() - inserted, self.version.deleted);
-        self.changes.push(before, self.store.splices(), deletes);
-        for &(number, _) in self.store.touched() {
-            let end = u64::from(self.store.end_of(number));
-            self.version.vector.advance(self.store.id_of(number), end);
-        }
-        self.version.deleted = self.store.deleted().units();
-        self.encoded = None;
-    }
-
-    /// Keeps what has to wait, and lets go of what no longer has to.
-    fn settle(&mut self, outcome: &mut Outcome, moved: &[ClientId]) {
-        for piece in &outcome.woken {
-            self.held.remove(piece);
-        }
-        for piece in outcome.hold_on.drain(..).chain(outcome.hold.drain(..)) {
-            self.held.insert(piece);
-        }
-        self.held.deletes.join(&outcome.deletes);
-        if !self.held.deletes.is_empty() {
-            let touched = self.store.touched().iter();
-            let touched = touched.map(|&(number, _)| self.store.id_of(number));
-            for client in touched.chain(moved.iter().copied()) {
-                let end = self.store.end(client);
-                self.held.deletes.remove_below(client, end);
-            }
-        }
     }
 
     /// What a peer that knows `since` lacks, as an update, without what waits. All deletes are in it: a vector does not
