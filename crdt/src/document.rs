@@ -173,12 +173,12 @@ impl Document {
     }
 
     /// A connection says that this client id is its own. From then on, until it leaves, nobody else inserts under it,
-    /// if it was the first to say so.
+    /// if it was the first to say so. A connection owns at most [`crate::MAX_IDS`] ids.
     pub fn introduce(&mut self, connection: u64, client: ClientId) {
         self.owners.introduce(connection, client);
     }
 
-    /// A connection has gone. O(n) in the number of connections.
+    /// A connection has gone.
     pub fn leave(&mut self, connection: u64) {
         self.owners.leave(connection);
     }

@@ -1,8 +1,9 @@
 //! Who speaks, and for which client ids.
 
 use crate::update::Update;
-use crate::{ClientId, Error};
+use crate::{ClientId, Error, MAX_IDS};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Who an update comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum Speaker {
 #[derive(Debug, Default)]
 pub(crate) struct Owners {
     connections: HashMap<ClientId, u64>,
+    /// The ids of each connection, in the order in which it came to own them.
+    ids: HashMap<u64, Vec<ClientId>>,
 }
 
 impl Owners {
@@ -32,11 +35,19 @@ impl Owners {
     }
 
     pub(crate) fn introduce(&mut self, connection: u64, client: ClientId) {
-        self.connections.entry(client).or_insert(connection);
+        if let Entry::Vacant(free) = self.connections.entry(client) {
+            let ids = self.ids.entry(connection).or_default();
+            if ids.len() < MAX_IDS {
+                ids.push(client);
+                free.insert(connection);
+            }
+        }
     }
 
     pub(crate) fn leave(&mut self, connection: u64) {
-        self.connections.retain(|_, owner| *owner != connection);
+        for client in self.ids.remove(&connection).unwrap_or_default() {
+            self.connections.remove(&client);
+        }
     }
 
     /// Refuses units that are not the speaker's to insert. `own` is the id of the document itself; `end` is the

@@ -45,8 +45,8 @@ struct Client {
     id: ClientId,
     /// The clock after its last unit.
     end: u32,
-    /// It has new units since [`Store::begin`].
-    is_touched: bool,
+    /// The first unit that is new since [`Store::begin`]; the largest clock when there is none.
+    fresh: u32,
     timeline: Timeline,
 }
 
@@ -101,7 +101,7 @@ impl Store {
         self.clients.push(Client {
             id: client,
             end: 0,
-            is_touched: false,
+            fresh: u32::MAX,
             timeline: Timeline::default(),
         });
         self.undo.push(Undo::Client);

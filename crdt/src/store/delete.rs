@@ -16,6 +16,13 @@ impl Store {
         deletes: &[(ClientId, u32, u32)],
         news: &mut Vec<Range>,
     ) -> u64 {
+        for at in 0..self.gone.len() {
+            let (number, start, end) = self.gone[at];
+            self.deleted.insert(self.id_of(number), start, end);
+            news.push((number, start, end));
+        }
+        self.gone.clear();
+        self.gone_units = 0;
         let mut new = 0;
         for &(client, start, end) in deletes {
             if let Some(number) = self.number(client) {
@@ -23,16 +30,6 @@ impl Store {
                 new += self.delete_range(number, start, end, news);
             }
         }
-        for at in 0..self.gone.len() {
-            let (number, start, end) = self.gone[at];
-            let client = self.id_of(number);
-            self.deleted.gaps(client, start, end, |start, end| {
-                news.push((number, start, end));
-            });
-            self.deleted.insert(client, start, end);
-        }
-        self.gone.clear();
-        self.gone_units = 0;
         for at in 0..self.doomed.len() {
             let (number, start, end) = self.doomed[at];
             self.delete_range(number, start, end, news);
@@ -50,20 +47,8 @@ impl Store {
     ) -> u64 {
         let client = self.id_of(number);
         let from = news.len();
-        if start < end {
-            let timeline = &self.clients[number as usize].timeline;
-            let span = &self.spans[timeline.get(timeline.find(start)) as usize];
-            // Most often it is a part of one span, and nothing has come deleted.
-            match end <= span.end() && self.gone.is_empty() {
-                true if span.is_deleted() => {}
-                true => news.push((number, start, end)),
-                false => self.deleted.gaps(client, start, end, |start, end| {
-                    news.push((number, start, end));
-                }),
-            }
-        }
+        let mut new = self.living(number, start, end, news);
         let to = news.len();
-        let mut new = 0;
         for at in from..to {
             let (_, start, end) = news[at];
             new += u64::from(end - start);
@@ -94,6 +79,41 @@ impl Store {
             self.fell(branches, news);
         }
         new
+    }
+
+    /// Adds to `live` what is not deleted of some units; returns how many of the others came deleted since
+    /// [`Store::begin`].
+    fn living(&self, number: u32, start: u32, end: u32, live: &mut Vec<Range>) -> u64 {
+        if start >= end {
+            return 0;
+        }
+        let client = &self.clients[number as usize];
+        let mut place = client.timeline.find(start);
+        let mut span = &self.spans[client.timeline.get(place) as usize];
+        if start < client.fresh {
+            // Most often it is a part of one span. Of many, what was deleted long ago is not looked at again.
+            match end <= span.end() {
+                true if span.is_deleted() => {}
+                true => live.push((number, start, end)),
+                false => self.deleted.gaps(client.id, start, end, |start, end| {
+                    live.push((number, start, end));
+                }),
+            }
+            return 0;
+        }
+        let mut came = 0;
+        loop {
+            let (from, to) = (span.clock.max(start), span.end().min(end));
+            match span.is_deleted() {
+                true => came += u64::from(to - from),
+                false => live.push((number, from, to)),
+            }
+            match client.timeline.behind(place) {
+                Some(next) if to < end => place = next,
+                _ => return came,
+            }
+            span = &self.spans[client.timeline.get(place) as usize];
+        }
     }
 
     /// Drops the content of a span.

@@ -400,8 +400,8 @@ impl Store {
 
     pub(super) fn advance(&mut self, number: u32, len: u32) {
         let client = &mut self.clients[number as usize];
-        if !client.is_touched {
-            client.is_touched = true;
+        if client.fresh == u32::MAX {
+            client.fresh = client.end;
             self.touched.push((number, client.end));
         }
         client.end += len;

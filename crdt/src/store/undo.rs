@@ -39,7 +39,7 @@ impl Store {
         clear(&mut self.doomed);
         for (number, _) in self.touched.drain(..) {
             if let Some(client) = self.clients.get_mut(number as usize) {
-                client.is_touched = false;
+                client.fresh = u32::MAX;
             }
         }
         self.gone_units = 0;

@@ -219,3 +219,22 @@ fn a_stranger_takes_nothing_from_those_who_are_here() {
         }
     }
 }
+
+/// Somebody who writes under every id there is does not own them all.
+#[test]
+fn a_connection_owns_so_many_ids_at_most() {
+    let mut document = Document::new(1);
+    for client in 100..200 {
+        document.apply_from(&typed(client, 0), Live(1)).unwrap();
+    }
+    let owned = |document: &Document| {
+        (100..200)
+            .filter(|&id| document.owner(id).is_some())
+            .count()
+    };
+    assert_eq!(owned(&document), ropewalk_crdt::MAX_IDS);
+    document.apply_from(&typed(199, 1), Live(2)).unwrap();
+    assert_eq!(document.owner(199), Some(2));
+    document.leave(1);
+    assert_eq!(owned(&document), 1);
+}
