@@ -2,6 +2,9 @@
 //! same document for all three.
 //!
 //! A Node process with real Yjs clients makes the histories; see `tests/node/differential`.
+//!
+//! `ROPEWALK_DIFFERENTIAL_SEEDS` makes more of them, `…_SEED` begins at another seed, `…_KINDS` names the kinds of content, and
+//! `…_DUMP` shrinks a history that fails and prints its updates.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod chance;
