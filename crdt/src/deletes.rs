@@ -156,6 +156,13 @@ impl DeleteSet {
         self.clients.values().map(BTreeMap::len).sum()
     }
 
+    /// As an update that inserts nothing.
+    pub(crate) fn update(&self) -> Vec<u8> {
+        let mut out = vec![0];
+        self.write(&mut out);
+        out
+    }
+
     /// Appends the delete set of an update, highest client first.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         write_var(out, self.clients.len() as u64);

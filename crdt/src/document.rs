@@ -13,6 +13,7 @@ use crate::store::Store;
 use crate::update::Update;
 use crate::wire::{Reader, write_buf};
 use crate::{ClientId, Error, Limits, Version, VersionVector};
+use admit::Offer;
 use changes::Changes;
 use ropey::Rope;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Applied {
     pub held: bool,
     /// What has to be passed on.
     pub integrated: Integrated,
+    /// What of it waits, as updates: to be kept beside what was integrated.
+    pub waiting: Vec<Vec<u8>>,
 }
 
 /// What of an update was integrated. This is what has to be passed on, and not what came: what waits
@@ -65,6 +68,8 @@ pub struct Document {
     limits: Limits,
     held: Held,
     owners: Owners,
+    /// Steps of what had waited.
+    foreign_steps: u64,
     version: Version,
     weight: Weight,
     changes: Changes,
@@ -93,6 +98,7 @@ impl Document {
             limits,
             held: Held::default(),
             owners: Owners::default(),
+            foreign_steps: 0,
             version: Version::default(),
             weight: Weight::default(),
             changes: Changes::default(),
@@ -124,7 +130,13 @@ impl Document {
         }
         while reader.remaining() > 0 {
             let held = Update::decode(reader.buf()?, &Limits::NONE)?;
-            document.admit(&held, 0, Trust::Held, &[])?;
+            document.admit(Offer {
+                update: &held,
+                bytes: 0,
+                trust: Trust::Held,
+                speaker: Speaker::Trusted,
+                moved: &[],
+            })?;
         }
         document.weight = Weight {
             measured: state.len() as u64,
@@ -165,11 +177,38 @@ impl Document {
         let update = Update::decode(update, &self.limits)?;
         let end = |client| self.store.end(client);
         let used = self.owners.check(&update, speaker, self.client, end)?;
-        let applied = self.admit(&update, bytes, Trust::Strict, &[])?;
+        let applied = self.admit(Offer {
+            update: &update,
+            bytes,
+            trust: Trust::Strict,
+            speaker,
+            moved: &[],
+        })?;
         if let Some((connection, client)) = used {
             self.owners.introduce(connection, client);
         }
         Ok(applied)
+    }
+
+    /// Takes in an update of a log that has everything in it that was integrated, and what waited as updates of their own.
+    /// What waits is not looked at until [`Document::replayed`]: when it was logged, it may have been left out.
+    pub fn replay(&mut self, update: &[u8]) -> Result<(), Error> {
+        let bytes = update.len() as u64;
+        let update = Update::decode(update, &self.limits)?;
+        self.admit(Offer {
+            update: &update,
+            bytes,
+            trust: Trust::Logged,
+            speaker: Speaker::Trusted,
+            moved: &[],
+        })
+        .map(drop)
+    }
+
+    /// The log is at its end: what still waits and may be integrated is.
+    pub fn replayed(&mut self) {
+        let clients = self.held.awaited();
+        let _ = self.wake(&clients);
     }
 
     /// A connection says that this client id is its own. From then on, until it leaves, nobody else inserts under it,
@@ -236,10 +275,10 @@ impl Document {
         self.store.len(root)
     }
 
-    /// Steps past concurrent insertions that all updates have taken so far, refused ones included: how much work
-    /// somebody makes is the difference.
+    /// Steps past concurrent insertions that all updates have taken so far, refused ones included, but not what had
+    /// waited: how much work somebody makes is the difference.
     pub fn steps(&self) -> u64 {
-        self.store.steps()
+        self.store.steps() - self.foreign_steps
     }
 
     /// Walks everything that must be true of the engine, and panics when it is not. For tests.

@@ -1,6 +1,6 @@
 //! What can go wrong, and the numbers that say how.
 
-/// Why a call was refused. Unless the variant says otherwise, nothing has changed.
+/// Why a call was refused. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The bytes are not what they claim to be.
@@ -64,9 +64,6 @@ pub enum Error {
         /// Which of the edits, from 0.
         index: usize,
     },
-    /// The engine failed. The document is lost for good and has to be opened again.
-    #[error("the engine failed; the document has to be opened again")]
-    Engine,
 }
 
 impl Error {
@@ -82,7 +79,6 @@ impl Error {
             Error::OutOfRange { .. } => "out_of_range",
             Error::NotBoundary { .. } => "not_boundary",
             Error::Unsorted { .. } => "unsorted",
-            Error::Engine => "engine",
         }
     }
 }

@@ -75,6 +75,23 @@ impl Piece {
         }
     }
 
+    /// As an update of its own.
+    pub(crate) fn update(&self) -> Vec<u8> {
+        let section = self.section();
+        let mut out = Vec::with_capacity(section.raw.len() + 16);
+        for number in [
+            1,
+            section.count as u64,
+            section.client,
+            u64::from(section.clock),
+        ] {
+            write_var(&mut out, number);
+        }
+        out.extend_from_slice(section.raw);
+        out.push(0);
+        out
+    }
+
     fn key(&self) -> (ClientId, u32) {
         (self.client, self.clock)
     }
@@ -93,6 +110,14 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) fn is_empty(&self) -> bool {
         self.pieces.is_empty() && self.deletes.is_empty()
+    }
+
+    /// Clients whose units some piece waits for.
+    pub(crate) fn awaited(&self) -> Vec<ClientId> {
+        let mut clients: Vec<ClientId> = self.waiting.iter().map(|(id, _)| id.client).collect();
+        clients.extend(self.deletes.iter().map(|(client, ..)| client));
+        clients.dedup();
+        clients
     }
 
     /// Pieces that have to be looked at again when the units of `client` are known up to `end`,
@@ -167,26 +192,8 @@ impl Held {
     /// All that is held, as one update for each piece: two pieces may disagree about the same
     /// units, and which of them is right is seen only when what they lack has come.
     pub(crate) fn updates(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
-        let pieces = self.pieces.values().map(|piece| {
-            let section = piece.section();
-            let mut out = Vec::with_capacity(section.raw.len() + 16);
-            for number in [
-                1,
-                section.count as u64,
-                section.client,
-                u64::from(section.clock),
-            ] {
-                write_var(&mut out, number);
-            }
-            out.extend_from_slice(section.raw);
-            out.push(0);
-            out
-        });
-        let deletes = (!self.deletes.is_empty()).then(|| {
-            let mut out = vec![0];
-            self.deletes.write(&mut out);
-            out
-        });
+        let pieces = self.pieces.values().map(Piece::update);
+        let deletes = (!self.deletes.is_empty()).then(|| self.deletes.update());
         pieces.chain(deletes)
     }
 }

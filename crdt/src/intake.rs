@@ -26,6 +26,8 @@ pub(crate) struct Outcome {
     pub(crate) deletes: DeleteSet,
     /// What is held has to wait on, whatever comes.
     pub(crate) lets_wait: bool,
+    /// Steps that were taken for what was held.
+    pub(crate) foreign_steps: u64,
 }
 
 impl Outcome {
@@ -38,11 +40,17 @@ impl Outcome {
     }
 }
 
+/// Of the steps that an update may take, a held piece may take one in so many. Whoever sent it is not there to answer for
+/// the work any more.
+const HELD: u64 = 256;
+
 /// How much an update is believed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
     /// One struct that cannot be true refuses all of it.
     Strict,
+    /// From the log: all that was integrated is in it, so that what was held is not asked.
+    Logged,
     /// It was held: what cannot be true is left out.
     Held,
 }
@@ -126,8 +134,9 @@ impl Waiting {
 struct Intake<'i> {
     store: &'i mut Store,
     held: &'i Held,
-    /// For the update at hand, and for what was held.
-    steps: [Steps; 2],
+    /// For the update at hand, and for each piece that was held.
+    steps: Steps,
+    most: u64,
     outcome: &'i mut Outcome,
     woken: HashSet<(ClientId, u32)>,
     /// Up to which clock of each client all that waits was woken.
@@ -145,7 +154,7 @@ pub(crate) fn take_in(
     limits: &Limits,
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
-    let mut steps = [Steps::new(limits.conflicts), Steps::new(limits.conflicts)];
+    let mut steps = Steps::new(limits.conflicts);
     if let [section] = update.sections[..]
         && held.is_empty()
         && moved.is_empty()
@@ -160,10 +169,10 @@ pub(crate) fn take_in(
             let number = store.number(section.client);
             if let Ok(deps) = store.deps(number, block) {
                 let writer = number.map_or_else(|| store.intern(section.client), Ok)?;
-                return store.integrate(writer, block, 0, deps, &mut steps[0]);
+                return store.integrate(writer, block, 0, deps, &mut steps);
             }
         }
-        if let Some(stop) = walk(store, section, &mut steps[0], &mut outcome.known)? {
+        if let Some(stop) = walk(store, section, &mut steps, &mut outcome.known)? {
             let mut rest = Source::Update(section);
             rest.shorten(stop);
             hold(outcome, held, rest, stop.missing);
@@ -174,6 +183,7 @@ pub(crate) fn take_in(
         store,
         held,
         steps,
+        most: limits.conflicts / HELD,
         outcome,
         woken: HashSet::new(),
         awake: HashMap::new(),
@@ -204,9 +214,15 @@ impl Intake<'_> {
         while let Some(at) = todo.pop() {
             let client = sources[at].section().client;
             let is_piece = matches!(sources[at], Source::Piece(_));
-            let steps = &mut self.steps[usize::from(is_piece)];
+            let before = self.store.steps();
+            let mut few = Steps::new(self.most);
+            let steps = if is_piece { &mut few } else { &mut self.steps };
             let known = &mut self.outcome.known;
-            match walk(self.store, sources[at].section(), steps, known) {
+            let walked = walk(self.store, sources[at].section(), steps, known);
+            if is_piece {
+                self.outcome.foreign_steps += self.store.steps() - before;
+            }
+            match walked {
                 Ok(None) => {}
                 Ok(Some(stop)) => {
                     sources[at].shorten(stop);

@@ -50,6 +50,14 @@ impl Owners {
         }
     }
 
+    /// Whether an id is another connection's than the speaker's.
+    pub(crate) fn is_foreign(&self, client: ClientId, speaker: Speaker) -> bool {
+        let (Speaker::Live(connection) | Speaker::Relay(connection)) = speaker else {
+            return false;
+        };
+        self.owner(client).is_some_and(|owner| owner != connection)
+    }
+
     /// Refuses units that are not the speaker's to insert. `own` is the id of the document itself; `end` is the
     /// clock after the last known unit of a client. Returns whose ids the speaker has used.
     pub(crate) fn check(
@@ -66,11 +74,10 @@ impl Owners {
         let mut last = None;
         for section in &update.sections {
             let client = section.client;
-            if section.end <= end(client) {
+            if section.count == 0 || section.end <= end(client) {
                 continue;
             }
-            let is_foreign = self.owner(client).is_some_and(|owner| owner != connection);
-            if is_foreign || client == own {
+            if self.is_foreign(client, speaker) || client == own {
                 return Err(Error::Foreign { client });
             }
             writers += 1;

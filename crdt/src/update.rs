@@ -28,7 +28,8 @@ pub struct Update<'a> {
     /// The structs, by client, in the order of the update; each client at most once.
     pub sections: Vec<Section<'a>>,
     deletes: Vec<(ClientId, u32, u32)>,
-    kinds: u16,
+    /// It deletes ranges of no units. Readers may split what lies there.
+    is_odd: bool,
     /// The only struct, read already.
     only: Option<Struct<'a>>,
 }
@@ -51,12 +52,13 @@ impl<'a> Update<'a> {
                 return reader.malformed("each client at most once");
             }
         }
-        let deletes = read_deletes(&mut reader)?;
+        let mut is_odd = false;
+        let deletes = read_deletes(&mut reader, &mut is_odd)?;
         reader.finish()?;
         Ok(Update {
             sections,
             deletes,
-            kinds: check.kinds,
+            is_odd,
             only: check.last.filter(|_| check.structs == 1),
         })
     }
@@ -66,14 +68,9 @@ impl<'a> Update<'a> {
         Update {
             sections: Vec::new(),
             deletes: Vec::new(),
-            kinds: 0,
+            is_odd: false,
             only: None,
         }
-    }
-
-    /// Whether it holds structs of this kind.
-    pub fn holds(&self, kind: Kind) -> bool {
-        self.kinds & kind.bit() != 0
     }
 
     /// What is deleted.
@@ -95,6 +92,11 @@ impl<'a> Update<'a> {
         ranges.map(|&(_, start, end)| u64::from(end - start)).sum()
     }
 
+    /// It says something that has no meaning, and is not to be passed on as it is.
+    pub(crate) fn is_odd(&self) -> bool {
+        self.is_odd
+    }
+
     /// Its only struct, when there is one.
     pub(crate) fn only(&self) -> Option<&Struct<'a>> {
         self.only.as_ref()
@@ -111,7 +113,6 @@ struct Check<'l, 'a> {
     limits: &'l Limits,
     structs: u64,
     units: u64,
-    kinds: u16,
     last: Option<Struct<'a>>,
 }
 
@@ -121,7 +122,6 @@ impl<'l, 'a> Check<'l, 'a> {
             limits,
             structs: 0,
             units: 0,
-            kinds: 0,
             last: None,
         }
     }
@@ -144,7 +144,6 @@ impl<'l, 'a> Check<'l, 'a> {
             };
             self.units += u64::from(block.len);
             limit("units in an update", self.units, self.limits.update_units)?;
-            self.kinds |= block.content.kind().bit();
             if count == 1 {
                 self.last = Some(block);
             }
@@ -159,14 +158,17 @@ impl<'l, 'a> Check<'l, 'a> {
     }
 }
 
-fn read_deletes(reader: &mut Reader<'_>) -> Result<Vec<(ClientId, u32, u32)>, Error> {
+fn read_deletes(
+    reader: &mut Reader<'_>,
+    is_odd: &mut bool,
+) -> Result<Vec<(ClientId, u32, u32)>, Error> {
     let mut deletes: Vec<(ClientId, u32, u32)> = Vec::new();
     for _ in 0..reader.count(2)? {
         let client = reader.var()?;
         for _ in 0..reader.count(2)? {
             let (start, len) = (reader.var()?, reader.var()?);
             match (u32::try_from(start), u32::try_from(start + len)) {
-                (Ok(start), Ok(end)) if start == end && end <= MAX_CLOCK => {}
+                (Ok(start), Ok(end)) if start == end && end <= MAX_CLOCK => *is_odd = true,
                 (Ok(start), Ok(end)) if end <= MAX_CLOCK => deletes.push((client, start, end)),
                 _ => return reader.malformed("clocks of at most 31 bits"),
             };

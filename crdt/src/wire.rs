@@ -8,6 +8,9 @@ use crate::Error;
 /// The largest number of a varUint: what a JavaScript number holds exactly.
 pub(crate) const MAX_VAR: u64 = (1 << 53) - 1;
 
+/// What an object begins with, among the values of lib0.
+pub(crate) const OBJECT: u8 = 118;
+
 /// How deep values may nest inside one another.
 pub(crate) const MAX_DEPTH: usize = 64;
 
@@ -144,7 +147,7 @@ impl<'a> Reader<'a> {
             124 => self.take(4).map(drop),
             122 | 123 => self.take(8).map(drop),
             119 => self.string().map(drop),
-            118 => {
+            OBJECT => {
                 for _ in 0..self.count(2)? {
                     self.string()?;
                     self.any_within(depth - 1)?;

@@ -3,21 +3,31 @@
 use super::{Applied, Document, Integrated, Weight};
 use crate::held::Piece;
 use crate::intake::{self, Outcome, Trust};
+use crate::owners::Speaker;
 use crate::store::Range;
 use crate::update::{Update, limit, merge};
 use crate::{ClientId, DeleteSet, Error};
 
+/// A checked update on its way in.
+#[derive(Clone, Copy)]
+pub(super) struct Offer<'o> {
+    pub(super) update: &'o Update<'o>,
+    /// How long it was.
+    pub(super) bytes: u64,
+    pub(super) trust: Trust,
+    pub(super) speaker: Speaker,
+    /// What waits for units of these clients is looked at as well.
+    pub(super) moved: &'o [ClientId],
+}
+
 impl Document {
-    /// Takes in a checked update of so many bytes, and what waits for it or for units of the clients `moved`.
-    pub(super) fn admit(
-        &mut self,
-        update: &Update<'_>,
-        bytes: u64,
-        trust: Trust,
-        moved: &[ClientId],
-    ) -> Result<Applied, Error> {
-        let mut outcome = Outcome::default();
-        let taken = self.try_admit(update, bytes, trust, moved, &mut outcome);
+    /// Takes in an update, and what waits for it.
+    pub(super) fn admit(&mut self, offer: Offer<'_>) -> Result<Applied, Error> {
+        let mut outcome = Outcome {
+            lets_wait: offer.trust == Trust::Logged,
+            ..Outcome::default()
+        };
+        let taken = self.try_admit(offer, &mut outcome);
         if taken.is_ok() || outcome.woken.is_empty() {
             return taken;
         }
@@ -26,21 +36,31 @@ impl Document {
             lets_wait: true,
             ..Outcome::default()
         };
-        let first = self.try_admit(update, bytes, trust, moved, &mut outcome)?;
-        let mut clients = moved.to_vec();
-        clients.extend(update.sections.iter().map(|section| section.client));
-        let mut outcome = Outcome::default();
-        let nothing = Update::empty();
-        match self.try_admit(&nothing, 0, Trust::Held, &clients, &mut outcome) {
+        let first = self.try_admit(offer, &mut outcome)?;
+        let mut clients = offer.moved.to_vec();
+        let sections = offer.update.sections.iter();
+        clients.extend(sections.map(|section| section.client));
+        match self.wake(&clients) {
             Ok(second) => Ok(self.both(first, second)),
-            Err(_) => {
-                // It is, and it is left out.
-                for piece in &outcome.woken {
-                    self.held.remove(piece);
-                }
-                Ok(first)
-            }
+            Err(_) => Ok(first),
         }
+    }
+
+    /// Takes in what waits for units of these clients that are known by now. What cannot be is left out.
+    pub(super) fn wake(&mut self, clients: &[ClientId]) -> Result<Applied, Error> {
+        let offer = Offer {
+            update: &Update::empty(),
+            bytes: 0,
+            trust: Trust::Held,
+            speaker: Speaker::Trusted,
+            moved: clients,
+        };
+        let mut outcome = Outcome::default();
+        self.try_admit(offer, &mut outcome).inspect_err(|_| {
+            for piece in &outcome.woken {
+                self.held.remove(piece);
+            }
+        })
     }
 
     fn both(&mut self, first: Applied, second: Applied) -> Applied {
@@ -57,23 +77,20 @@ impl Document {
             changed: first.changed || second.changed,
             held: first.held,
             integrated,
+            waiting: first.waiting,
         }
     }
 
-    fn try_admit(
-        &mut self,
-        update: &Update<'_>,
-        bytes: u64,
-        trust: Trust,
-        moved: &[ClientId],
-        outcome: &mut Outcome,
-    ) -> Result<Applied, Error> {
-        self.take_in(update, bytes, trust, moved, outcome)
-            .inspect_err(|_| self.store.roll_back())?;
+    fn try_admit(&mut self, offer: Offer<'_>, outcome: &mut Outcome) -> Result<Applied, Error> {
+        let (update, moved) = (offer.update, offer.moved);
+        let taken = self.take_in(offer, outcome);
+        self.foreign_steps += outcome.foreign_steps;
+        taken.inspect_err(|_| self.store.roll_back())?;
         let freed = self.freed_deletes(moved);
         let mut news = Vec::new();
         let new = self.store.delete(update.deleted(), &mut news);
         let as_it_came = !outcome.known
+            && !update.is_odd()
             && !outcome.waits
             && !outcome.lets_wait
             && outcome.woken.is_empty()
@@ -87,6 +104,10 @@ impl Document {
         let changed = !self.store.touched().is_empty() || !news.is_empty();
         let end = |client| self.store.end(client);
         let mut deletes = update.deleted().iter();
+        let mut waiting: Vec<Vec<u8>> = outcome.hold.iter().map(Piece::update).collect();
+        if !outcome.deletes.is_empty() {
+            waiting.push(outcome.deletes.update());
+        }
         let applied = Applied {
             changed: changed || !outcome.hold.is_empty() || !outcome.deletes.is_empty(),
             held: outcome.waits || deletes.any(|&(client, _, until)| until > end(client)),
@@ -95,11 +116,12 @@ impl Document {
                 (true, true) => Integrated::All,
                 (true, false) => Integrated::Part(self.part(&news)),
             },
+            waiting,
         };
         if changed {
             self.moved(&news);
         }
-        self.weight.since += bytes;
+        self.weight.since += offer.bytes;
         if !outcome.is_quiet() || !self.held.deletes.is_empty() {
             self.settle(outcome, moved);
         }
@@ -108,46 +130,51 @@ impl Document {
     }
 
     /// The structs of an update, as far as they may be; what of its deletes has to wait.
-    fn take_in(
-        &mut self,
-        update: &Update<'_>,
-        bytes: u64,
-        trust: Trust,
-        moved: &[ClientId],
-        outcome: &mut Outcome,
-    ) -> Result<(), Error> {
+    fn take_in(&mut self, offer: Offer<'_>, outcome: &mut Outcome) -> Result<(), Error> {
+        let (update, trust) = (offer.update, offer.trust);
         let (store, held) = (&mut self.store, &self.held);
-        intake::take_in(update, trust, moved, store, held, &self.limits, outcome)?;
+        intake::take_in(
+            update,
+            trust,
+            offer.moved,
+            store,
+            held,
+            &self.limits,
+            outcome,
+        )?;
         for &(client, start, end) in update.deleted() {
             let known = self.store.end(client);
-            if end > known {
-                self.held
-                    .deletes
-                    .gaps(client, start.max(known), end, |start, end| {
-                        outcome.deletes.insert(client, start, end);
-                    });
+            if end <= known {
+                continue;
             }
+            if self.owners.is_foreign(client, offer.speaker) {
+                // Nobody deletes what another is yet to write. If it is honest, whoever says it has seen that: it comes
+                // again with the rest.
+                outcome.known = true;
+                continue;
+            }
+            let deletes = &mut outcome.deletes;
+            let start = start.max(known);
+            self.held.deletes.gaps(client, start, end, |start, end| {
+                deletes.insert(client, start, end);
+            });
         }
         if !outcome.hold.is_empty() || !outcome.deletes.is_empty() {
             let size = outcome.hold.iter().map(Piece::size).sum();
-            if outcome
-                .hold
-                .iter()
-                .any(|piece| self.held.contradicts(piece))
-            {
-                let pieces = outcome.hold.len();
+            let ranges = outcome.deletes.ranges();
+            let pieces = outcome.hold.len();
+            self.held.room(pieces, size, ranges, &self.limits)?;
+            let mut hold = outcome.hold.iter();
+            if trust != Trust::Logged && hold.any(|piece| self.held.contradicts(piece)) {
                 return Err(Error::HeldFull {
                     pieces,
                     bytes: size,
                 });
             }
-            let ranges = outcome.deletes.ranges();
-            self.held
-                .room(outcome.hold.len(), size, ranges, &self.limits)?;
         }
         if !self.store.touched().is_empty() {
             limit("units in the document", self.store.live(), self.limits.text)?;
-            self.weigh(bytes)?;
+            self.weigh(offer.bytes)?;
         }
         Ok(())
     }

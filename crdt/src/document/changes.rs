@@ -40,6 +40,15 @@ struct Stretch {
 impl Changes {
     /// Takes note of a change: the version before it as units and deleted units, and what it did.
     pub(super) fn push(&mut self, before: (u64, u64), splices: &[Splice], deletes: &[Range]) {
+        if splices.len() > PARTS || deletes.len() > PARTS {
+            // Too much to be remembered, and what was before cannot be counted from here.
+            self.forgotten.0 += (self.splices.len() + splices.len()) as u64;
+            self.forgotten.1 += (self.deletes.len() + deletes.len()) as u64;
+            self.marks.clear();
+            self.splices.clear();
+            self.deletes.clear();
+            return;
+        }
         self.marks.push_back(Mark {
             units: before.0,
             deleted: before.1,

@@ -1,9 +1,8 @@
 //! Edits by position, for clients without a CRDT.
 
-use super::Document;
-use crate::intake::Trust;
+use super::{Applied, Document, Integrated};
 use crate::store::Text;
-use crate::update::{Update, limit};
+use crate::update::{limit, merge};
 use crate::{Error, Version};
 use ropey::Rope;
 
@@ -87,13 +86,20 @@ impl Document {
             self.store.delete_range(number, start, end, &mut news);
         }
         self.moved(&news);
-        let update = self.part(&news);
+        let mut update = self.part(&news);
         self.weight.since += update.len() as u64;
         self.store.begin();
         if !self.held.is_empty() {
             // Something may have waited for these units. It is nobody's fault if it turns out wrong.
             let client = [self.client];
-            let _ = self.admit(&Update::empty(), 0, Trust::Held, &client);
+            let woken = self.wake(&client);
+            if let Ok(Applied {
+                integrated: Integrated::Part(part),
+                ..
+            }) = woken
+            {
+                update = merge(&[&update, &part]).unwrap_or_else(|| self.encode().to_vec());
+            }
         }
         Ok(update)
     }

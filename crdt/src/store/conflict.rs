@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, HashMap};
 /// Steps after which an insertion leaves a hint for the next ones.
 const FAR: u64 = 16;
 
+/// Crowds that hints are kept of at most.
+const MAX_CROWDS: usize = 256;
+
 /// Insertions between the same two neighbours, by client: these stand in the order of their clients, so that a later one
 /// may begin its search at the last one that it goes past. They are hints, and may lead to nothing.
 pub(super) type Crowds = HashMap<(Unit, Unit), BTreeMap<ClientId, Unit>>;
@@ -82,6 +85,9 @@ impl Store {
             cursor = self.order.next(spot);
         }
         if self.steps - before > FAR {
+            if self.crowds.len() > MAX_CROWDS {
+                self.crowds.clear();
+            }
             let crowd = self.crowds.entry((search.origin, search.right));
             crowd.or_default().insert(search.client, search.at);
             self.undo

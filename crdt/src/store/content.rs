@@ -11,6 +11,9 @@ pub(crate) const MAX_RUN: u32 = if cfg!(feature = "small-nodes") {
     512
 };
 
+/// Bytes of values in one span at most, unless it holds one value alone.
+pub(crate) const MAX_RUN_BYTES: usize = 4096;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) enum Content {
@@ -40,6 +43,15 @@ impl Contents {
 
     pub(crate) fn get(&self, at: u32) -> Option<&Content> {
         self.0.get(at)
+    }
+
+    /// Bytes of the content of a run.
+    pub(crate) fn size(&self, at: u32) -> usize {
+        match self.get(at) {
+            Some(Content::Text(text)) => text.len(),
+            Some(Content::Values(bytes)) => bytes.len(),
+            _ => 0,
+        }
     }
 
     /// Cuts the content of a span of this kind behind `units`; returns the number of the rest, and

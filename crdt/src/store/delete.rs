@@ -122,6 +122,7 @@ impl Store {
         if span.is_deleted() {
             return;
         }
+        self.count_values(span.leaf, span.kind(), -i64::from(span.len));
         if span.units() > 0 {
             let spot = self.spot(at);
             let before = self.order.add(spot, -i64::from(span.units()));

@@ -44,7 +44,7 @@ impl Store {
             .map(|&(number, from)| count(number, from))
             .collect();
         let all = counts.iter().sum::<usize>();
-        let texts = match all > MANY {
+        let texts = match all > MANY && all > self.spans.len() / 16 {
             true => self.flat_texts(),
             false => Texts::Ropes,
         };

@@ -2,7 +2,7 @@
 
 use super::Store;
 use super::conflict::Search;
-use super::content::{Content, MAX_RUN, byte_at};
+use super::content::{Content, MAX_RUN, MAX_RUN_BYTES, byte_at};
 use super::order::Spot;
 use super::span::{NONE, Span, Unit};
 use super::undo::Undo;
@@ -64,9 +64,12 @@ impl Store {
         deps: Deps,
         steps: &mut Steps,
     ) -> Result<(), Error> {
-        let before = self.undo.len();
+        let (before, splices) = (self.undo.len(), self.splices.len());
         let done = self.insert(number, block, offset, deps, steps);
-        done.inspect_err(|_| self.undo_to(before))
+        done.inspect_err(|_| {
+            self.undo_to(before);
+            self.splices.truncate(splices);
+        })
     }
 
     fn insert(
@@ -118,12 +121,13 @@ impl Store {
             self.forget_altered(at, news.len);
             return Ok(());
         };
+        // The left one first, and the right one may cut it again: as Yjs does it.
+        if left != NONE {
+            left = self.split_behind(news.origin);
+        }
         let mut right = NONE;
         if !news.right.is_none() {
             right = self.split_before(news.right);
-        }
-        if left != NONE {
-            left = self.split_behind(news.origin);
         }
         let search = Search {
             site,
@@ -197,10 +201,8 @@ impl Store {
             Kind::Deleted => self.lose(news.at, news.len),
             Kind::String if span.content == NONE => {}
             Kind::String | Kind::Any | Kind::Json => {
-                let fits = span
-                    .len
-                    .checked_add(news.len)
-                    .is_some_and(|len| len <= MAX_RUN);
+                let fits = span.len.saturating_add(news.len) <= MAX_RUN
+                    && self.contents.size(span.content) + news.size() <= MAX_RUN_BYTES;
                 if !fits || self.types.is_keyed(self.order.site(spot.leaf)) {
                     return false;
                 }
@@ -213,6 +215,7 @@ impl Store {
         }
         self.spans[left as usize].len += news.len;
         self.advance(news.at.client, news.len);
+        self.count_values(spot.leaf, news.kind, i64::from(news.len));
         self.undo.push(Undo::Grew(left, news.len));
         if news.kind == Kind::String {
             let before = self.order.add(spot, i64::from(news.len));
@@ -260,14 +263,11 @@ impl Store {
                 }
             }
             Kind::Any | Kind::Json => {
-                if let Some(site) = self.types.sites.get_mut(site) {
-                    site.has_values |= site.key.is_none();
-                }
                 let (mut rest, mut left, mut spot) = (news.values(), news.len, spot);
                 while left > 0 {
-                    let units = left.min(MAX_RUN);
+                    let (byte, units) = run_of_values(rest, news.kind, left);
                     let piece;
-                    (piece, rest) = rest.split_at(value_at(rest, news.kind, units));
+                    (piece, rest) = rest.split_at(byte);
                     let content = self.contents.put(Content::Values(piece.to_vec()));
                     spot = self.add_piece(spot, units, &news, content);
                     left -= units;
@@ -289,8 +289,6 @@ impl Store {
                 let (spot, _) = self.add_span(spot, news.at, 1, news, content);
                 if kind == Kind::Embed {
                     self.stand(spot, site);
-                } else if let Some(site) = self.types.sites.get_mut(site) {
-                    site.has_values |= kind != Kind::Format && site.key.is_none();
                 }
             }
         }
@@ -359,6 +357,7 @@ impl Store {
         let timeline = &mut self.clients[at.client as usize].timeline;
         timeline.push(span, at.clock);
         self.advance(at.client, len);
+        self.count_values(spot.leaf, news.kind, i64::from(len));
         self.undo.push(Undo::Inserted(span));
         (spot, span)
     }
@@ -417,6 +416,14 @@ impl News<'_, '_> {
         }
     }
 
+    /// Bytes of the content of a run.
+    fn size(&self) -> usize {
+        match self.kind {
+            Kind::String => self.text().len(),
+            _ => self.values().len(),
+        }
+    }
+
     fn values(&self) -> &[u8] {
         let values = self.block.values();
         &values[value_at(values, self.kind, self.offset)..]
@@ -428,6 +435,20 @@ fn behind(spot: Spot) -> Spot {
         at: spot.at + 1,
         ..spot
     }
+}
+
+/// Bytes and units of the first run of some values, of which there are `left`.
+fn run_of_values(values: &[u8], kind: Kind, left: u32) -> (usize, u32) {
+    let (mut bytes, mut units) = (0, 0);
+    while units < left.min(MAX_RUN) {
+        let value = value_at(&values[bytes..], kind, 1);
+        if units > 0 && bytes + value > MAX_RUN_BYTES {
+            break;
+        }
+        bytes += value;
+        units += 1;
+    }
+    (bytes, units)
 }
 
 /// Bytes and units of the first run of a text.

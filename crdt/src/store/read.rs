@@ -28,8 +28,8 @@ impl Store {
         site.map_or(0, |site| u64::from(self.order.units(site.root)))
     }
 
-    /// Whether a root is a list of values.
+    /// Whether a root holds values.
     pub(crate) fn has_values(&self, root: &str) -> bool {
-        self.types.list(root).is_some_and(|site| site.has_values)
+        self.types.list(root).is_some_and(|site| site.values > 0)
     }
 }

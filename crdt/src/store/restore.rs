@@ -242,7 +242,7 @@ impl Store {
     fn restore_site(&mut self, site: u32, list: &[u32], texts: &[&str]) {
         let is_plain = self.types.is_plain(site);
         let mut rope = RopeBuilder::new();
-        let (mut has_text, mut has_values) = (false, false);
+        let (mut has_text, mut values) = (false, 0);
         for &at in list {
             let span = &mut self.spans[at as usize];
             match span.kind() {
@@ -255,13 +255,13 @@ impl Store {
                     span.content = self.contents.put(text);
                 }
                 Kind::Embed | Kind::Type if is_plain => rope.append(&objects(span.len)),
-                Kind::Any | Kind::Json | Kind::Binary | Kind::Doc => has_values = true,
+                Kind::Any | Kind::Json | Kind::Binary | Kind::Doc => values += span.len,
                 _ => {}
             }
         }
         if let Some(site) = self.types.sites.get_mut(site) {
             site.text = (is_plain && has_text).then(|| Text::from(rope.finish()));
-            site.has_values = has_values && site.key.is_none();
+            site.values = values;
             self.order.fill(site.root, list, &mut self.spans);
         }
     }

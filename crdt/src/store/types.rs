@@ -33,8 +33,8 @@ pub(crate) struct Site {
     pub(crate) root: u32,
     /// The text, of the list of a root, once it has any.
     pub(crate) text: Option<Text>,
-    /// It has held values, as arrays do.
-    pub(crate) has_values: bool,
+    /// Values in it, as arrays hold them, that are not deleted.
+    pub(crate) values: u32,
 }
 
 /// See the module.
@@ -112,7 +112,7 @@ impl Store {
             key: key.map(Into::into),
             root,
             text: None,
-            has_values: false,
+            values: 0,
         });
         self.order.replant(root, site);
         let found = self.types.branches.get_mut(branch)?;
@@ -152,6 +152,16 @@ impl Store {
             match site.key {
                 Some(key) => drop(branch.keys.remove(&key)),
                 None => branch.list = NONE,
+            }
+        }
+    }
+
+    /// Counts the values of a kind that came to a list or went.
+    pub(super) fn count_values(&mut self, leaf: u32, kind: Kind, by: i64) {
+        if matches!(kind, Kind::Any | Kind::Json | Kind::Binary | Kind::Doc) {
+            let site = self.order.site(leaf);
+            if let Some(site) = self.types.sites.get_mut(site) {
+                site.values = (i64::from(site.values) + by) as u32;
             }
         }
     }

@@ -90,6 +90,7 @@ impl Store {
             self.types.branches.take(branch);
         }
         if span.leaf != NONE {
+            self.count_values(span.leaf, span.kind(), -i64::from(span.len));
             let spot = self.spot(at);
             let units = span.units();
             let before = self.order.add(spot, -i64::from(units));
@@ -104,6 +105,9 @@ impl Store {
         self.forget_units(&span, by);
         let len = span.len - by;
         self.spans[at as usize].len = len;
+        if span.leaf != NONE {
+            self.count_values(span.leaf, span.kind(), -i64::from(by));
+        }
         if span.content != NONE {
             self.contents.truncate(span.content, span.kind(), len);
         }

@@ -1,6 +1,6 @@
 //! The structs of an update: what one insertion says.
 
-use crate::wire::{Reader, write_buf, write_var};
+use crate::wire::{OBJECT, Reader, is_json, write_buf, write_var};
 use crate::{ClientId, Error};
 
 const HAS_ORIGIN: u8 = 0x80;
@@ -46,10 +46,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(crate) const fn bit(self) -> u16 {
-        1 << self as u16
-    }
-
     /// The kind in the lowest 4 bits.
     pub(crate) fn from_bits(bits: u32) -> Kind {
         const KINDS: [Kind; 11] = [
@@ -104,7 +100,7 @@ pub struct Struct<'a> {
     pub client: ClientId,
     /// Clock of its first unit.
     pub clock: u32,
-    /// Number of units. Zero is possible and means nothing.
+    /// Number of units, at least one.
     pub len: u32,
     /// The unit to the left when it was inserted.
     pub origin: Option<Id>,
@@ -316,6 +312,9 @@ pub(super) fn read_struct<'a>(
     }
     let body = reader.at();
     let (content, len) = read_content(reader, info & KIND)?;
+    if len == 0 {
+        return reader.malformed("a struct of at least one unit");
+    }
     Ok(Struct {
         client,
         clock,
@@ -351,7 +350,13 @@ fn read_content<'a>(reader: &mut Reader<'a>, kind: u8) -> Result<(Content<'a>, u
         2 => {
             let count = reader.count(1)?;
             for _ in 0..count {
-                reader.string()?;
+                // Readers parse it: what is no JSON would stop all of them.
+                let at = reader.at();
+                let text = reader.string()?;
+                if text != "undefined" && !is_json(text) {
+                    let what = "a JSON value of at most 64 levels";
+                    return Err(Error::Malformed { what, at });
+                }
             }
             (Kind::Json, count as u32)
         }
@@ -386,6 +391,10 @@ fn read_content<'a>(reader: &mut Reader<'a>, kind: u8) -> Result<(Content<'a>, u
         }
         9 => {
             reader.string()?;
+            // Readers look into it.
+            if reader.clone().byte()? != OBJECT {
+                return reader.malformed("an object of options");
+            }
             reader.any()?;
             (Kind::Doc, 1)
         }

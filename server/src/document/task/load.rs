@@ -68,9 +68,10 @@ fn load_blocking(app: &App, name: &DocumentName, epoch: u64) -> Result<Loaded, S
     };
     document.set_limits(Limits::NONE);
     for update in &stored.updates {
-        document.apply(update).map_err(damaged)?;
+        document.replay(update).map_err(damaged)?;
     }
     document.set_limits(app.config.document_limits());
+    document.replayed();
     Ok(Loaded {
         document,
         existence: Existence::Stored,

@@ -112,19 +112,22 @@ impl Task {
             Integrated::All => Some(update.clone()),
             Integrated::Part(part) => Some(part.into()),
         };
-        if news.is_some() {
+        if let Some(news) = news {
             self.whole = None;
+            self.accepted.push(Accepted {
+                from: Some(peer),
+                kept: news.clone(),
+                news: Some(news),
+            });
         }
-        // What waits is kept as it came; everything else as it was integrated.
-        let kept = match &news {
-            Some(news) if !applied.held => news.clone(),
-            _ => update,
-        };
-        self.accepted.push(Accepted {
-            from: Some(peer),
-            kept,
-            news,
-        });
+        // Kept apart: whether it is ever integrated is seen when its turn comes.
+        for waiting in applied.waiting {
+            self.accepted.push(Accepted {
+                from: Some(peer),
+                kept: waiting.into(),
+                news: None,
+            });
+        }
     }
 
     /// Ends the connection of a peer whose update was refused.
