@@ -128,21 +128,28 @@ impl Document {
                 at: 0,
             });
         }
+        document.limits = limits;
         while reader.remaining() > 0 {
             let held = Update::decode(reader.buf()?, &Limits::NONE)?;
-            document.admit(Offer {
+            let taken = document.admit(Offer {
                 update: &held,
                 bytes: 0,
                 trust: Trust::Held,
                 speaker: Speaker::Trusted,
                 moved: &[],
-            })?;
+            });
+            if taken.is_err() {
+                // It waited for room, and waits on.
+                document.held.deletes.join(&held.deletes());
+                for section in &held.sections {
+                    document.held.keep(section);
+                }
+            }
         }
         document.weight = Weight {
             measured: state.len() as u64,
             since: 0,
         };
-        document.limits = limits;
         Ok(document)
     }
 

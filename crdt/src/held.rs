@@ -159,6 +159,15 @@ impl Held {
         }
     }
 
+    /// Keeps a section that lacks nothing but room, until its client is heard of again.
+    pub(crate) fn keep(&mut self, section: &Section<'_>) {
+        let missing = Id {
+            client: section.client,
+            clock: section.clock.saturating_sub(1),
+        };
+        self.insert(Piece::new(*section, missing));
+    }
+
     /// Keeps a piece, unless one that says the same and more is kept already.
     pub(crate) fn insert(&mut self, piece: Piece) {
         let from = piece.key();

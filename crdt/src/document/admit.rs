@@ -46,7 +46,8 @@ impl Document {
         }
     }
 
-    /// Takes in what waits for units of these clients that are known by now. What cannot be is left out.
+    /// Takes in what waits for units of these clients that are known by now. What cannot be true is left out; what is too
+    /// large together waits on.
     pub(super) fn wake(&mut self, clients: &[ClientId]) -> Result<Applied, Error> {
         let offer = Offer {
             update: &Update::empty(),
@@ -55,12 +56,7 @@ impl Document {
             speaker: Speaker::Trusted,
             moved: clients,
         };
-        let mut outcome = Outcome::default();
-        self.try_admit(offer, &mut outcome).inspect_err(|_| {
-            for piece in &outcome.woken {
-                self.held.remove(piece);
-            }
-        })
+        self.try_admit(offer, &mut Outcome::default())
     }
 
     fn both(&mut self, first: Applied, second: Applied) -> Applied {

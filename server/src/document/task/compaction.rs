@@ -36,7 +36,7 @@ impl Task {
         self.compacting = Some(compacting);
         let (app, epoch) = (self.app.clone(), self.epoch);
         self.app.tasks.spawn(async move {
-            let result = load::check(compaction, version).await;
+            let result = load::check(compaction, version, app.config.document_limits()).await;
             let stored = match result {
                 Some(compaction) => app.journal.compact(epoch, compaction).await.ok(),
                 None => None,

@@ -63,7 +63,10 @@ fn load_blocking(app: &App, name: &DocumentName, epoch: u64) -> Result<Loaded, S
     };
     let damaged = |error: ropewalk_crdt::Error| StorageError::Damaged(format!("{name}: {error}"));
     let mut document = match &stored.snapshot {
-        Some(snapshot) => Document::open(client_id(), snapshot).map_err(damaged)?,
+        Some(snapshot) => {
+            let limits = app.config.document_limits();
+            Document::open_with_limits(client_id(), snapshot, limits).map_err(damaged)?
+        }
         None => Document::with_limits(client_id(), Limits::NONE),
     };
     document.set_limits(Limits::NONE);
@@ -86,9 +89,14 @@ fn load_blocking(app: &App, name: &DocumentName, epoch: u64) -> Result<Loaded, S
 }
 
 /// Decodes the snapshot in a scratch document: what cannot be loaded again must not replace anything.
-pub async fn check(compaction: Compaction, expected: Version) -> Option<Compaction> {
+pub async fn check(
+    compaction: Compaction,
+    expected: Version,
+    limits: Limits,
+) -> Option<Compaction> {
     let checked = spawn_blocking(move || {
-        let scratch = Document::open(client_id(), &compaction.snapshot).ok()?;
+        let snapshot = &compaction.snapshot;
+        let scratch = Document::open_with_limits(client_id(), snapshot, limits).ok()?;
         (*scratch.version() == expected).then_some(compaction)
     });
     checked.await.ok().flatten()
