@@ -82,6 +82,8 @@ pub struct Document {
 struct Weight {
     measured: u64,
     since: u64,
+    /// Units that were deleted when it was measured.
+    deleted: u64,
 }
 
 impl Document {
@@ -149,6 +151,7 @@ impl Document {
         document.weight = Weight {
             measured: state.len() as u64,
             since: 0,
+            deleted: document.version.deleted,
         };
         Ok(document)
     }

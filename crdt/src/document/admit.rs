@@ -170,7 +170,7 @@ impl Document {
         }
         if !self.store.touched().is_empty() {
             limit("units in the document", self.store.live(), self.limits.text)?;
-            self.weigh(offer.bytes)?;
+            self.weigh(offer.bytes, offer.bytes)?;
         }
         Ok(())
     }
@@ -199,20 +199,21 @@ impl Document {
             .encode_parts(self.store.touched().to_vec(), &deletes)
     }
 
-    /// Refuses when `bytes` more would make the encoded state too long.
-    pub(super) fn weigh(&mut self, bytes: u64) -> Result<(), Error> {
-        let limit = self.limits.state_bytes;
-        if self.weight.measured + self.weight.since + bytes > limit {
-            if self.weight.since > limit / 16 {
-                // What is to be weighed is in it already.
+    /// Refuses when `bytes` more would make the encoded state too long. `taken`: so many of these are in it already.
+    pub(super) fn weigh(&mut self, bytes: u64, taken: u64) -> Result<(), Error> {
+        let most = self.limits.state_bytes;
+        let weight = &mut self.weight;
+        if weight.measured + weight.since + bytes > most {
+            // Something has come or gone since it was measured.
+            if weight.since > most / 16 || weight.deleted != self.version.deleted {
                 let all = self.store.encode(|_| 0, self.store.deleted()).len() as u64;
-                self.weight = Weight {
-                    measured: all.saturating_sub(bytes),
+                *weight = Weight {
+                    measured: all.saturating_sub(taken),
                     since: 0,
+                    deleted: self.version.deleted,
                 };
             }
-            let size = self.weight.measured + bytes;
-            crate::update::limit("bytes in the document", size, limit)?;
+            limit("bytes in the document", weight.measured + bytes, most)?;
         }
         Ok(())
     }

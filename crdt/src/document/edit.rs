@@ -66,7 +66,8 @@ impl Document {
             let live = (self.store.live() + inserted).saturating_sub(removed);
             limit("units in the document", live, self.limits.text)?;
             limit("units in an update", inserted, self.limits.update_units)?;
-            self.weigh(edits.iter().map(|edit| edit.insert.len() as u64).sum())?;
+            let bytes = edits.iter().map(|edit| edit.insert.len() as u64).sum();
+            self.weigh(bytes, 0)?;
         }
         let own = self.store.intern(self.client)?;
         let mut deletes = Vec::new();

@@ -18,6 +18,7 @@ mod memory;
 mod mutations;
 mod origins;
 mod owners;
+mod poison;
 mod presence;
 mod rebase;
 mod rng;
