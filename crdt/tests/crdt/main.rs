@@ -22,4 +22,5 @@ mod poison;
 mod presence;
 mod rebase;
 mod rng;
+mod saved;
 mod view;
