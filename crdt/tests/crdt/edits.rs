@@ -2,7 +2,7 @@
 
 use crate::history::{self, Kind};
 use crate::rng::Rng;
-use ropewalk_crdt::{Document, Edit, Error, ROOT, Unit};
+use ropewalk_crdt::{Document, Edit, Error, Limits, ROOT, Unit};
 
 const UNITS: [Unit; 3] = [Unit::Utf8, Unit::Utf16, Unit::Char];
 const PIECES: [&str; 7] = ["a", "é", "女", "😀", "\r\n", "👩‍👩‍👧", "plain words "];
@@ -237,4 +237,85 @@ fn a_text_grows_no_further_than_its_limit() {
     document
         .edit(&base, ROOT, Unit::Char, &[edit(0, 10, "")])
         .unwrap();
+}
+
+#[test]
+fn an_edit_is_no_longer_than_an_update() {
+    let limits = Limits {
+        update_units: 10,
+        ..Limits::default()
+    };
+    let mut document = Document::with_limits(1, limits);
+    let base = document.version().clone();
+    let long = document.edit(&base, ROOT, Unit::Char, &[edit(0, 0, "0123456789x")]);
+    assert!(
+        matches!(
+            long,
+            Err(Error::TooLarge {
+                size: 11,
+                limit: 10,
+                ..
+            })
+        ),
+        "{long:?}"
+    );
+    let fits = [edit(0, 0, "0123456789")];
+    document.edit(&base, ROOT, Unit::Char, &fits).unwrap();
+}
+
+#[test]
+fn a_document_grows_no_further_than_its_bytes() {
+    let limits = Limits {
+        state_bytes: 1_000,
+        ..Limits::default()
+    };
+    let insert = |document: &mut Document, len: usize| {
+        let base = document.version().clone();
+        let edits = [edit(0, 0, &"x".repeat(len))];
+        document.edit(&base, ROOT, Unit::Char, &edits)
+    };
+    let is_full =
+        |done: Result<Vec<u8>, Error>| matches!(done, Err(Error::TooLarge { limit: 1_000, .. }));
+    let update = insert(&mut Document::new(2), 200).unwrap();
+    let mut document = Document::with_limits(1, limits.clone());
+    assert!(is_full(insert(&mut document, 2_000)));
+    insert(&mut document, 900).unwrap();
+    let saved = document.save();
+    let mut opened = Document::open_with_limits(3, &saved, limits).unwrap();
+    for document in [&mut document, &mut opened] {
+        assert!(is_full(document.apply(&update).map(|_| Vec::new())));
+        assert!(is_full(insert(document, 200)));
+        insert(document, 40).unwrap();
+    }
+    // What was written and deleted again does not count.
+    let mut document = Document::with_limits(
+        1,
+        Limits {
+            state_bytes: 1_000,
+            ..Limits::default()
+        },
+    );
+    for _ in 0..20 {
+        insert(&mut document, 200).unwrap();
+        let base = document.version().clone();
+        let edits = [edit(0, 200, "")];
+        document.edit(&base, ROOT, Unit::Char, &edits).unwrap();
+    }
+}
+
+#[test]
+fn a_list_of_values_stays_one_when_it_is_opened() {
+    // A value of client 7 in the root `text`.
+    let value = [1, 1, 7, 0, 8, 1, 4, b't', b'e', b'x', b't', 1, 126, 0];
+    let mut document = Document::new(1);
+    document.apply(&value).unwrap();
+    let mut opened = Document::open(1, &document.save()).unwrap();
+    for document in [&mut document, &mut opened] {
+        let base = document.version().clone();
+        let refused = document.edit(&base, ROOT, Unit::Char, &[edit(0, 0, "x")]);
+        assert!(
+            matches!(refused, Err(Error::Unsupported { .. })),
+            "{refused:?}"
+        );
+    }
 }
