@@ -3,7 +3,7 @@
 use crate::forge::{string, var};
 use crate::history::{ALL, history};
 use crate::rng::Rng;
-use ropewalk_crdt::{Document, Error, Integrated, Limits, ROOT};
+use ropewalk_crdt::{Document, Edit, Error, Integrated, Limits, ROOT, Unit};
 
 /// What applying said: whether it changed something, and whether a part waits.
 const NEW: (bool, bool) = (true, false);
@@ -116,7 +116,6 @@ fn peers_hear_what_was_integrated_and_nothing_that_waits() {
 
 #[test]
 fn own_edits_wake_what_waits_for_them() {
-    use ropewalk_crdt::{Edit, Unit};
     let mut document = Document::new(1);
     // Somebody types behind a character that this document is yet to insert, and deletes it.
     let mut behind = vec![1, 1, 7, 0, 0x84, 1, 0];
@@ -254,7 +253,6 @@ fn what_is_freed_and_too_large_is_left_out() {
 /// As before; and an edit that was made is never answered by an error.
 #[test]
 fn what_an_edit_frees_and_is_too_large_is_left_out() {
-    use ropewalk_crdt::{Edit, Unit};
     let mut document = Document::with_limits(1, tight());
     assert_eq!(apply(&mut document, &behind(1)), WAITS);
     let base = document.version().clone();
@@ -271,7 +269,6 @@ fn what_an_edit_frees_and_is_too_large_is_left_out() {
 /// Deletes that waited for units of the document itself wait no longer.
 #[test]
 fn own_edits_leave_nothing_waiting_that_they_have_freed() {
-    use ropewalk_crdt::{Edit, Unit};
     let mut document = Document::new(1);
     assert_eq!(apply(&mut document, &deleted(1, 0, 2)), WAITS);
     let base = document.version().clone();
@@ -322,4 +319,202 @@ fn what_is_left_out_cuts_nothing() {
     document.check();
     assert_eq!(document.version().vector.get(40), 1, "it is left out");
     assert_eq!(text(&mut document), whole);
+}
+
+/// Letters that go on with what is known, a character that is cut, and units that came deleted, all of them refused.
+#[test]
+fn what_is_refused_counts_for_nothing() {
+    let limits = Limits {
+        text: 6,
+        ..Limits::default()
+    };
+    let mut document = Document::with_limits(1, limits);
+    document.apply(&typed(7, 0, "a😀")).unwrap();
+    let mut other = vec![1, 1, 8, 0, 4, 1];
+    string(&mut other, "other");
+    string(&mut other, "v");
+    other.push(0);
+    document.apply(&other).unwrap();
+    let saved = document.save();
+    // "bc" behind the text, two deleted units, "x" within the character, and "y" between different places.
+    let mut refused = vec![2, 2, 7, 3, 0x84, 7, 2];
+    string(&mut refused, "bc");
+    refused.extend_from_slice(&[0x81, 7, 4, 2, 2, 6, 0, 0xc4, 7, 1, 7, 2]);
+    string(&mut refused, "x");
+    refused.extend_from_slice(&[0xc4, 8, 0, 7, 0]);
+    string(&mut refused, "y");
+    refused.push(0);
+    let error = document.apply(&refused).unwrap_err();
+    assert!(matches!(error, Error::Malformed { .. }), "{error:?}");
+    document.check();
+    assert_eq!(document.save(), saved);
+    let long = document.apply(&typed(7, 3, "bcd"));
+    assert!(
+        matches!(long, Err(Error::TooLarge { size: 7, .. })),
+        "{long:?}"
+    );
+    assert_eq!(apply(&mut document, &typed(7, 3, "b")), NEW);
+    assert_eq!(text(&mut document), "a😀b");
+}
+
+#[test]
+fn units_that_came_deleted_are_no_text() {
+    let mut document = Document::with_limits(1, tight());
+    let mut gone = vec![1, 1, 7, 0, 1, 1];
+    string(&mut gone, ROOT);
+    gone.extend_from_slice(&[100, 1, 7, 1, 0, 100]);
+    let applied = document.apply(&gone).unwrap();
+    assert_eq!(applied.integrated, Integrated::All);
+    assert_eq!(document.version().deleted, 100);
+    assert_eq!(apply(&mut document, &typed(7, 100, "abcde")), NEW);
+}
+
+/// The longer one of two that say the same is the one to keep.
+#[test]
+fn the_longer_of_two_waits() {
+    for order in [["b", "bc"], ["bc", "b"]] {
+        let mut document = Document::new(1);
+        for said in order {
+            assert!(apply(&mut document, &typed(7, 1, said)).1);
+        }
+        document.apply(&typed(7, 0, "a")).unwrap();
+        assert_eq!(text(&mut document), "abc");
+    }
+}
+
+/// The same letters at another place are something else.
+#[test]
+fn what_waits_at_another_place_is_contradicted() {
+    let at = |flags: u8, place: &[u8]| {
+        let mut out = vec![1, 1, 7, 1, 4 | flags];
+        out.extend_from_slice(place);
+        string(&mut out, "b");
+        out.push(0);
+        out
+    };
+    let places = [
+        at(0x80, &[7, 0]),
+        at(0x80, &[8, 0]),
+        at(0x40, &[7, 0]),
+        at(0, &[1, 1, b'x']),
+        at(0, &[1, 1, b'y']),
+        at(0x20, &[1, 1, b'x', 1, b'k']),
+    ];
+    for first in &places {
+        for second in places.iter().filter(|second| *second != first) {
+            let mut document = Document::new(1);
+            assert_eq!(apply(&mut document, first), WAITS);
+            let refused = document.apply(second);
+            assert!(
+                matches!(refused, Err(Error::HeldFull { .. })),
+                "{refused:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn deletes_that_wait_take_room() {
+    let limits = Limits {
+        held_bytes: 60,
+        ..Limits::default()
+    };
+    let mut document = Document::with_limits(1, limits);
+    for clock in [1, 3, 5] {
+        assert_eq!(apply(&mut document, &deleted(7, clock, 1)), WAITS);
+    }
+    let full = document.apply(&deleted(7, 7, 1));
+    assert!(matches!(full, Err(Error::HeldFull { .. })), "{full:?}");
+}
+
+/// An update that is passed on as it came does not depend on what the one before was.
+#[test]
+fn what_is_altered_is_altered_once() {
+    let mut document = Document::new(1);
+    document.apply(&typed(9, 0, "a")).unwrap();
+    // Below what is no type: it is forgotten.
+    let mut below = vec![1, 1, 8, 0, 4, 0, 9, 0];
+    string(&mut below, "x");
+    below.push(0);
+    let applied = document.apply(&below).unwrap();
+    assert!(
+        matches!(applied.integrated, Integrated::Part(_)),
+        "{applied:?}"
+    );
+    let applied = document.apply(&typed(9, 1, "b")).unwrap();
+    assert_eq!(applied.integrated, Integrated::All);
+}
+
+/// What waited and is wrong is gone for good: nothing of it is saved.
+#[test]
+fn what_is_left_out_does_not_wait_on() {
+    let mut document = Document::with_limits(1, tight());
+    assert_eq!(apply(&mut document, &behind(8)), WAITS);
+    assert_eq!(apply(&mut document, &typed(8, 0, "abc")), NEW);
+    let mut other = Document::with_limits(1, tight());
+    other.apply(&typed(8, 0, "abc")).unwrap();
+    assert_eq!(document.save(), other.save());
+}
+
+/// What comes back as it came is all of it new; of anything else only what was integrated is passed on.
+#[test]
+fn what_is_known_or_waits_is_not_passed_on() {
+    let mut document = Document::new(1);
+    let mut part = |update: &[u8], expected: &[u8]| {
+        let applied = document.apply(update).unwrap();
+        assert_eq!(applied.integrated, Integrated::Part(expected.to_vec()));
+    };
+    // A letter, and a delete of a unit that is to come.
+    let letter = typed(7, 0, "a");
+    let mut both = letter.clone();
+    both.pop();
+    both.extend_from_slice(&[1, 7, 1, 5, 1]);
+    part(&both, &letter);
+    part(&typed(7, 0, "ab"), &typed(7, 1, "b"));
+    // Deletes both, and then one of them with a letter.
+    document.apply(&deleted(7, 0, 2)).unwrap();
+    let letter = typed(8, 0, "x");
+    let mut both = letter.clone();
+    both.pop();
+    both.extend_from_slice(&deleted(7, 0, 1)[1..]);
+    let applied = document.apply(&both).unwrap();
+    let Integrated::Part(part) = applied.integrated else {
+        panic!("{applied:?}");
+    };
+    assert_eq!(part.last(), Some(&0), "without the delete");
+}
+
+/// Letters that wait fit only when the deletes that come with what frees them are done: peers hear of both.
+#[test]
+fn what_is_freed_and_fits_in_the_end_is_passed_on() {
+    let mut document = Document::with_limits(1, tight());
+    let mut peer = Document::new(2);
+    for update in [typed(9, 0, "abcd"), behind(8)] {
+        let applied = document.apply(&update).unwrap();
+        if let Some(heard) = applied.integrated.bytes(&update) {
+            peer.apply(heard).unwrap();
+        }
+    }
+    let mut frees = typed(8, 0, "x");
+    frees.pop();
+    frees.extend_from_slice(&deleted(9, 0, 4)[1..]);
+    let applied = document.apply(&frees).unwrap();
+    peer.apply(applied.integrated.bytes(&frees).unwrap())
+        .unwrap();
+    assert_eq!(text(&mut document).len(), 5);
+    assert_eq!(text(&mut peer), text(&mut document));
+    assert_eq!(peer.version(), document.version());
+}
+
+#[test]
+fn what_waits_no_longer_makes_room() {
+    let limits = Limits {
+        held_bytes: 60,
+        ..Limits::default()
+    };
+    let mut document = Document::with_limits(1, limits);
+    for client in 10..60 {
+        assert_eq!(apply(&mut document, &typed(client, 1, "bbbbbbbb")), WAITS);
+        assert_eq!(apply(&mut document, &typed(client, 0, "a")), NEW);
+    }
 }
