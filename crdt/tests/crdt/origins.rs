@@ -169,3 +169,78 @@ fn honest_peers_converge_all_the_same() {
         assert_eq!(a.encode(), b.encode());
     }
 }
+
+/// Twice the same neighbours by the same client: as in Yjs, the later one stands before.
+#[test]
+fn a_client_that_repeats_its_neighbours_stands_before_itself() {
+    let mut document = honest();
+    // So many others that a hint is left.
+    let others: Vec<u64> = (10..45).collect();
+    for &client in &others {
+        let update = item(client, 0, (9, 12), (9, 13), "-").write();
+        document.apply_from(&update, STRANGER).unwrap();
+    }
+    for (clock, letter) in ["x", "y", "z"].into_iter().enumerate() {
+        let update = item(50, clock as u64, (9, 12), (9, 13), letter).write();
+        document.apply_from(&update, STRANGER).unwrap();
+        document.check();
+    }
+    let text = document.text(ROOT).to_string();
+    assert_eq!(text, format!("heab{}zyxc world", "-".repeat(others.len())));
+}
+
+/// Letters that stand side by side are written as what they are, deleted or not.
+#[test]
+fn deleted_letters_keep_their_neighbours() {
+    let neighbours = |document: &mut Document| {
+        let update = Update::read(&document.encode());
+        let sections = update.sections.into_iter();
+        let blocks = sections.filter(|section| section.client == 10);
+        let blocks = blocks.flat_map(|section| section.blocks);
+        let all = blocks.map(|block| (block.len(), block.origin(), block.right()));
+        all.collect::<Vec<_>>()
+    };
+    // The second one saw less to its left; the second one saw another one to its right.
+    let less = [
+        item(10, 0, (9, 1), (9, 2), "a"),
+        item(10, 1, (9, 0), (9, 2), "b"),
+    ];
+    let other = [
+        item(10, 0, (9, 0), (9, 1), "a"),
+        item(11, 0, (10, 0), (9, 1), "x"),
+        item(10, 1, (10, 0), (11, 0), "b"),
+    ];
+    for (updates, expected) in [
+        (&less[..], ["heabab", "heab"]),
+        (&other[..], ["habxeab", "hxeab"]),
+    ] {
+        let mut document = honest();
+        for update in updates {
+            document.apply_from(&update.write(), STRANGER).unwrap();
+        }
+        let text = document.text(ROOT).to_string();
+        assert_eq!(text, expected[0].to_owned() + "c world");
+        let before = neighbours(&mut document);
+        assert_eq!(before.len(), 2);
+        document.apply(&[0, 1, 10, 1, 0, 2]).unwrap();
+        document.check();
+        let text = document.text(ROOT).to_string();
+        assert_eq!(text, expected[1].to_owned() + "c world");
+        assert_eq!(neighbours(&mut document), before);
+    }
+}
+
+/// Of the values of a key only the last one lives, even when nobody says that the others are deleted.
+#[test]
+fn two_values_of_a_key_by_one_client_are_one() {
+    let value = || Content::Any(vec![vec![126]]);
+    let mut update = first(5, "map", Some("k"), value());
+    let mut second = Block::new(value());
+    second.flags = ORIGIN;
+    second.origin = (5, 0);
+    update.sections[0].blocks.push(second);
+    let mut document = Document::new(1);
+    document.apply_from(&update.write(), STRANGER).unwrap();
+    document.check();
+    assert_eq!(document.version().deleted, 1);
+}
