@@ -249,3 +249,97 @@ fn a_refused_one_of_a_crowd_is_not_remembered() {
     other.apply(&state).unwrap();
     assert_eq!(other.text(ROOT), document.text(ROOT));
 }
+
+/// People who each wrote into the empty document, and go on behind their first letter without having heard of one
+/// another.
+#[test]
+fn to_go_on_behind_a_letter_of_ones_own_takes_a_step_of_a_crowd() {
+    let mut document = Document::with_limits(1, Limits::NONE);
+    for client in 0..2_000 {
+        document
+            .apply(&item(10 + client, 0, None, None).write())
+            .unwrap();
+    }
+    let taken = steps(&mut document, |document| {
+        for client in 0..2_000 {
+            let update = item(10 + client, 1, Some((10 + client, 0)), None);
+            document.apply(&update.write()).unwrap();
+        }
+    });
+    assert!(taken <= 2 * 2_000, "{taken} steps");
+}
+
+/// A crowd in the list of a type that is deleted, and the first of another list.
+#[test]
+fn a_crowd_that_is_forgotten_is_no_hint() {
+    let mut document = Document::new(1);
+    let holder = [1, 1, 7, 0, 7, 1, 4, b'l', b'i', b's', b't', 0, 0];
+    document.apply(&holder).unwrap();
+    let into = |client: u64, parent: forge::Parent, text: &str| {
+        let mut update = item(client, 0, None, None);
+        let block = &mut update.sections[0].blocks[0];
+        block.parent = parent;
+        block.content = Content::String(text.to_owned());
+        update.write()
+    };
+    for client in 10..60 {
+        let update = into(client, forge::Parent::Item((7, 0)), "x");
+        document.apply(&update).unwrap();
+    }
+    document.apply(&[0, 1, 7, 1, 0, 1]).unwrap();
+    for (client, text) in [(100, "c"), (90, "b"), (80, "a")] {
+        let root = forge::Parent::Root(ROOT.to_owned());
+        document.apply(&into(client, root, text)).unwrap();
+        document.check();
+    }
+    assert_eq!(document.text(ROOT).to_string(), "abc");
+}
+
+/// A client of a refused update, and the next new one, which is not the same.
+#[test]
+fn a_crowd_does_not_take_one_client_for_another() {
+    let mut document = honest();
+    let between = |client: u64, text: &str| {
+        let mut update = item(client, 0, Some((9, 4)), None);
+        update.sections[0].blocks[0].content = Content::String(text.to_owned());
+        update
+    };
+    for client in (10..44).chain([50_000]) {
+        document.apply(&between(client, "-").write()).unwrap();
+    }
+    let other = [
+        1, 1, 7, 0, 4, 1, 5, b'o', b't', b'h', b'e', b'r', 1, b'z', 0,
+    ];
+    document.apply(&other).unwrap();
+    let mut refused = between(1_000, "?");
+    let wrong = item(1_000, 1, Some((9, 4)), Some((7, 0)));
+    refused.sections[0]
+        .blocks
+        .extend(wrong.sections[0].blocks.clone());
+    document.apply(&refused.write()).unwrap_err();
+    document.apply(&between(2_000, "b").write()).unwrap();
+    document.apply(&between(1_500, "a").write()).unwrap();
+    document.check();
+    let text = document.text(ROOT).to_string();
+    assert!(text.contains("-ab-"), "{text}");
+}
+
+/// What is deleted letter by letter is written as one.
+#[test]
+fn what_is_deleted_bit_by_bit_takes_no_room() {
+    let mut document = honest();
+    let mut line = item(9, 11, Some((9, 10)), None);
+    line.sections[0].blocks[0].content = Content::String("-".repeat(1_000));
+    document.apply(&line.write()).unwrap();
+    for at in 0..1_000 {
+        let clock = 11 + at * 7 % 1_000;
+        let delete = Update {
+            sections: Vec::new(),
+            deletes: vec![(9, vec![(clock, 1)])],
+        };
+        document.apply(&delete.write()).unwrap();
+    }
+    document.check();
+    let bytes = document.encode().len();
+    assert!(bytes < 60, "{bytes} bytes");
+}
