@@ -4,7 +4,7 @@
 use crate::forge::{string, var};
 use crate::{child, memory};
 use ropewalk_crdt::update::Update;
-use ropewalk_crdt::{Document, Error, Limits, ROOT, Speaker, protocol};
+use ropewalk_crdt::{Document, Error, Integrated, Limits, ROOT, Speaker, protocol};
 use yrs::{Doc, Text, Transact};
 
 pub const SECONDS: u64 = 120;
@@ -327,7 +327,9 @@ fn h8_several_values_under_one_key_stay_as_they_are() {
         string(&mut values, "k");
         string(&mut values, "several units");
         values.push(0);
-        document.apply(&values).unwrap();
+        let applied = document.apply(&values).unwrap();
+        // They are taken for deleted ones, and peers hear so.
+        assert!(matches!(applied.integrated, Integrated::Part(_)));
         document.apply(&bytes("0001050202030902")).unwrap();
         assert_intact(&mut document);
     });
@@ -377,4 +379,49 @@ fn memory_is_bounded_by_the_input() {
             assert!(Update::decode(&out, &Limits::NONE).is_ok());
         });
     });
+}
+
+/// Roots, clients and types of refused updates are forgotten again.
+#[test]
+fn refused_updates_take_no_memory() {
+    child::run("hazards::refused_updates_take_no_memory", SECONDS, || {
+        let mut document = honest();
+        let mut other = vec![1, 1, 8, 0, 4, 1];
+        string(&mut other, "other");
+        string(&mut other, "v");
+        other.push(0);
+        document.apply(&other).unwrap();
+        let mut refused = |round: u64| {
+            // 1,000 clients of lower ids each put a type into a root of its own; then a wrong pair.
+            let mut out = vec![];
+            var(&mut out, 1_001);
+            for client in (0..1_000).rev() {
+                out.push(1);
+                var(&mut out, 1_000_000 + 1_000 * round + client);
+                out.extend_from_slice(&[0, 7, 1]);
+                string(&mut out, &format!("a root of a long name {round} {client}"));
+                out.push(0);
+            }
+            out.extend_from_slice(&[1, 6, 0, 0xc4, 8, 0, 9, 0, 1, b'y', 0]);
+            malformed(document.apply_from(&out, STRANGER).unwrap_err());
+        };
+        refused(0);
+        memory::within(2 << 20, || (1..50).for_each(&mut refused));
+        document.check();
+    });
+}
+
+#[test]
+fn clients_of_an_update_are_limited_like_structs() {
+    let limits = Limits {
+        structs: 3,
+        ..Limits::default()
+    };
+    // Clients without a struct.
+    for (clients, fits) in [(3, true), (4, false)] {
+        let mut out = vec![clients];
+        (1..=clients).for_each(|client| out.extend_from_slice(&[0, client, 0]));
+        out.push(0);
+        assert_eq!(Update::decode(&out, &limits).is_ok(), fits, "{clients}");
+    }
 }
