@@ -149,3 +149,158 @@ fn json_values_are_cut_deleted_and_written_again() {
         assert_eq!(late.version(), document.version());
     }
 }
+
+/// Values, and a text within a list: cut within, by somebody who knows only the first units.
+#[test]
+fn a_diff_may_begin_within_values_and_nested_text() {
+    let section = |clock: u64, blocks: Vec<Block>| Section {
+        client: 5,
+        clock,
+        blocks,
+    };
+    let list = |content: Content| {
+        let mut block = Block::new(content);
+        block.parent = Parent::Root("list".to_owned());
+        block
+    };
+    let within = |text: &str| {
+        let mut block = Block::new(Content::String(text.to_owned()));
+        block.parent = Parent::Item((5, 0));
+        block
+    };
+    let of = |blocks: Vec<Block>| {
+        let mut update = Update::default();
+        update.sections.push(section(0, blocks));
+        update.write()
+    };
+    let values = |bytes: &[u8]| {
+        list(Content::Any(
+            bytes.iter().map(|&value| vec![value]).collect(),
+        ))
+    };
+    let text = || list(Content::Type(2, String::new()));
+    for (known, all) in [
+        (
+            of(vec![values(&[126])]),
+            of(vec![values(&[126, 127, 121, 120])]),
+        ),
+        (
+            of(vec![text(), within("a")]),
+            of(vec![text(), within("abcd")]),
+        ),
+    ] {
+        let mut document = Document::new(1);
+        document.apply(&all).unwrap();
+        let mut late = Document::new(1);
+        late.apply(&known).unwrap();
+        let lacks = document.diff(&late.version().vector);
+        assert_eq!(lacks.len(), Update::read(&lacks).write().len());
+        late.apply(&lacks).unwrap();
+        assert_eq!(late.encode(), document.encode());
+    }
+}
+
+/// As before, of many letters.
+#[test]
+fn a_diff_of_many_spans_may_begin_within_one() {
+    let mut document = Document::new(1);
+    let typed = |client: u64, clock: u64, left: Option<Id>, text: &str| {
+        let mut block = Block::new(Content::String(text.to_owned()));
+        if let Some(left) = left {
+            block.flags = ORIGIN;
+            block.origin = left;
+        }
+        let section = Section {
+            client,
+            clock,
+            blocks: vec![block],
+        };
+        let mut update = Update::default();
+        update.sections.push(section);
+        update.write()
+    };
+    let mut late = Document::new(1);
+    document.apply(&typed(5, 0, None, "abé😀cd")).unwrap();
+    late.apply(&typed(5, 0, None, "abé")).unwrap();
+    // Each before the one before, so that none join.
+    for clock in 0..300 {
+        document.apply(&typed(6, clock, Some((5, 6)), "é")).unwrap();
+    }
+    let lacks = document.diff(&late.version().vector);
+    late.apply(&lacks).unwrap();
+    assert_eq!(late.text("text"), document.text("text"));
+    assert_eq!(late.encode(), document.encode());
+}
+
+/// Types that were nested before the document was opened count like those that come later.
+#[test]
+fn types_nest_no_deeper_in_a_document_that_was_opened() {
+    let nested = |clocks: std::ops::Range<u64>| {
+        let blocks = clocks.clone().map(|clock| {
+            let mut block = Block::new(Content::Type(0, String::new()));
+            block.parent = match clock.checked_sub(1) {
+                Some(above) => Parent::Item((5, above)),
+                None => Parent::Root("list".to_owned()),
+            };
+            block
+        });
+        let mut update = Update::default();
+        update.sections.push(Section {
+            client: 5,
+            clock: clocks.start,
+            blocks: blocks.collect(),
+        });
+        update.write()
+    };
+    let mut document = Document::new(1);
+    document.apply(&nested(0..40)).unwrap();
+    let mut opened = Document::open(1, &document.save()).unwrap();
+    for document in [&mut document, &mut opened] {
+        let deep = document.apply(&nested(40..65));
+        assert!(
+            matches!(deep, Err(Error::TooLarge { limit: 64, .. })),
+            "{deep:?}"
+        );
+        document.apply(&nested(40..64)).unwrap();
+    }
+}
+
+/// A text within a list is whole again when what has cut it is refused. What is saved is what was encoded before: it
+/// would not show.
+#[test]
+fn nested_text_that_was_cut_is_joined_again() {
+    for cut in 0..3 {
+        let mut document = Document::new(1);
+        let mut blocks = vec![
+            Block::new(Content::Type(2, String::new())),
+            Block::new(Content::String("a😀b".to_owned())),
+            Block::new(Content::String("z".to_owned())),
+        ];
+        blocks[0].parent = Parent::Root("list".to_owned());
+        blocks[1].parent = Parent::Item((5, 0));
+        blocks[2].parent = Parent::Root("other".to_owned());
+        let of = |client: u64, blocks: Vec<Block>| {
+            let mut update = Update::default();
+            update.sections.push(Section {
+                client,
+                clock: 0,
+                blocks,
+            });
+            update.write()
+        };
+        document.apply(&of(5, blocks)).unwrap();
+        let whole = |document: &mut Document| document.diff(&[(99, 1)].into_iter().collect());
+        let before = whole(&mut document);
+        let between = |left: Id, right: Id| {
+            let mut block = Block::new(Content::String("x".to_owned()));
+            block.flags = ORIGIN | RIGHT;
+            (block.origin, block.right) = (left, right);
+            block
+        };
+        let within = between((5, 1 + cut), (5, 2 + cut));
+        let wrong = between((5, 1), (5, 5));
+        malformed(document.apply(&of(6, vec![within, wrong])).unwrap_err());
+        document.check();
+        assert_eq!(whole(&mut document), before, "written anew");
+    }
+}
