@@ -215,3 +215,66 @@ fn what_stands_for_an_object_is_a_change_like_any_other() {
     let went = document.changes(&full, ROOT, Unit::Char).unwrap();
     assert_eq!(went, [edit(0, 1, "")]);
 }
+
+fn edit(from: u64, to: u64, insert: &str) -> Edit {
+    let insert = insert.to_owned();
+    Edit { from, to, insert }
+}
+
+fn edited(document: &mut Document, edits: &[Edit]) {
+    let base = document.version().clone();
+    document.edit(&base, ROOT, Unit::Char, edits).unwrap();
+}
+
+#[test]
+fn a_replacement_is_one_change() {
+    let mut document = Document::new(1);
+    edited(&mut document, &[edit(0, 0, "abc")]);
+    let base = document.version().clone();
+    edited(&mut document, &[edit(1, 2, "X")]);
+    let changes = document.changes(&base, ROOT, Unit::Char);
+    assert_eq!(changes, Ok(vec![edit(1, 2, "X")]));
+}
+
+#[test]
+fn an_insertion_stands_before_what_others_inserted_there() {
+    let mut document = Document::new(1);
+    edited(&mut document, &[edit(0, 0, "ab")]);
+    let base = document.version().clone();
+    edited(&mut document, &[edit(1, 1, "X")]);
+    document
+        .edit(&base, ROOT, Unit::Char, &[edit(1, 1, "Y")])
+        .unwrap();
+    assert_eq!(text(&document), "aYXb");
+}
+
+/// As many units as this one had once, by somebody else.
+#[test]
+fn a_version_of_another_history_is_stale_however_long() {
+    let (mut document, mut other) = (Document::new(1), Document::new(2));
+    edited(&mut document, &[edit(0, 0, "a")]);
+    edited(&mut document, &[edit(1, 1, "b")]);
+    edited(&mut other, &[edit(0, 0, "x")]);
+    let foreign = document.changes(other.version(), ROOT, Unit::Char);
+    assert_eq!(foreign, Err(Error::Stale));
+}
+
+/// Long after the first changes are forgotten, the last ones are known.
+#[test]
+fn the_last_changes_are_known_for_ever() {
+    let mut document = Document::new(1);
+    let mut seen = Vec::new();
+    for at in 0..700 {
+        seen.push((document.version().clone(), text(&document)));
+        let from = (at % 7).min(text(&document).len() as u64);
+        let to = (from + at % 2).min(text(&document).len() as u64);
+        edited(&mut document, &[edit(from, to, "xy")]);
+    }
+    let known = seen.iter().filter(|(version, old)| {
+        let changes = document.changes(version, ROOT, Unit::Char);
+        let Ok(edits) = changes else { return false };
+        assert_eq!(apply(old, Unit::Char, &edits), text(&document));
+        true
+    });
+    assert!(known.count() > 50);
+}
