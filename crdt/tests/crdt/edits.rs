@@ -319,3 +319,43 @@ fn a_list_of_values_stays_one_when_it_is_opened() {
         );
     }
 }
+
+/// One edit makes a document no longer than it may be.
+#[test]
+fn an_edit_counts_on_top_of_what_is_there() {
+    let limits = Limits {
+        state_bytes: 1_000,
+        ..Limits::default()
+    };
+    let mut document = Document::with_limits(1, limits);
+    let mut put = |len: usize| {
+        let base = document.version().clone();
+        let edits = [edit(0, 0, &"x".repeat(len))];
+        document.edit(&base, ROOT, Unit::Char, &edits)
+    };
+    put(900).unwrap();
+    put(900).unwrap_err();
+}
+
+/// A document that was full, and is no longer.
+#[test]
+fn who_deletes_may_write_again() {
+    let limits = Limits {
+        state_bytes: 1_000,
+        ..Limits::default()
+    };
+    let mut document = Document::with_limits(1, limits);
+    let base = document.version().clone();
+    let long = [edit(0, 0, &"x".repeat(900))];
+    document.edit(&base, ROOT, Unit::Char, &long).unwrap();
+    let mut other = Document::new(2);
+    let base = other.version().clone();
+    let short = [edit(0, 0, &"x".repeat(200))];
+    let update = other.edit(&base, ROOT, Unit::Char, &short).unwrap();
+    document.apply(&update).unwrap_err();
+    let base = document.version().clone();
+    let all = [edit(0, 900, "")];
+    document.edit(&base, ROOT, Unit::Char, &all).unwrap();
+    assert!(document.encode().len() < 50);
+    document.apply(&update).unwrap();
+}

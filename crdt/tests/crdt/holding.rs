@@ -518,3 +518,81 @@ fn what_waits_no_longer_makes_room() {
         assert_eq!(apply(&mut document, &typed(client, 0, "a")), NEW);
     }
 }
+
+/// Nor a change of the text that somebody would hear of.
+#[test]
+fn what_is_left_out_is_no_change() {
+    let limits = Limits {
+        conflicts: 4,
+        ..Limits::default()
+    };
+    let mut document = Document::with_limits(1, limits);
+    let behind = |client: u64, clock: u64, left: u64, text: &str| {
+        let mut out = vec![1, 1];
+        var(&mut out, client);
+        var(&mut out, clock);
+        out.extend_from_slice(&[0x84, 9]);
+        var(&mut out, left);
+        string(&mut out, text);
+        out.push(0);
+        out
+    };
+    document.apply(&typed(9, 0, "😀")).unwrap();
+    for client in (20..30).rev() {
+        document.apply(&behind(client, 0, 1, "z")).unwrap();
+    }
+    assert_eq!(apply(&mut document, &behind(40, 1, 0, "w")), WAITS);
+    let base = document.version().clone();
+    let mut first = vec![1, 1, 40, 0, 4, 1];
+    string(&mut first, "other");
+    string(&mut first, "v");
+    first.push(0);
+    document.apply(&first).unwrap();
+    for unit in [Unit::Utf8, Unit::Utf16, Unit::Char] {
+        assert_eq!(document.changes(&base, ROOT, unit), Ok(vec![]));
+    }
+}
+
+/// Values that were refused make no list of a text.
+#[test]
+fn a_refused_value_leaves_a_text() {
+    let mut document = Document::new(1);
+    document.apply(&typed(7, 0, "a")).unwrap();
+    document.apply(&typed(8, 0, "b")).unwrap();
+    let mut other = vec![1, 1, 9, 0, 4, 1];
+    string(&mut other, "other");
+    string(&mut other, "v");
+    other.push(0);
+    document.apply(&other).unwrap();
+    // A value in the text, then a letter between neighbours at different places.
+    let mut refused = vec![1, 2, 10, 0, 0x88, 7, 0, 1, 126, 0xc4, 9, 0, 7, 0];
+    string(&mut refused, "y");
+    refused.push(0);
+    let error = document.apply(&refused).unwrap_err();
+    assert!(matches!(error, Error::Malformed { .. }), "{error:?}");
+    let base = document.version().clone();
+    let insert = "x".to_owned();
+    let edits = [Edit {
+        from: 0,
+        to: 0,
+        insert,
+    }];
+    document.edit(&base, ROOT, Unit::Char, &edits).unwrap();
+    assert_eq!(text(&mut document), "xab");
+}
+
+/// Two wait for the same unit, and only one of them is too large: the other one is somebody's, and was taken for kept.
+#[test]
+fn what_is_too_large_takes_nothing_else_with_it() {
+    for small in [6, 10] {
+        let mut document = Document::with_limits(1, tight());
+        assert_eq!(apply(&mut document, &behind(8)), WAITS);
+        let mut waits = vec![1, 1, small, 0, 0x84, 8, 0];
+        string(&mut waits, "y");
+        waits.push(0);
+        assert_eq!(apply(&mut document, &waits), WAITS);
+        assert_eq!(apply(&mut document, &typed(8, 0, "abc")), NEW);
+        assert_eq!(text(&mut document).len(), 4, "{small}");
+        assert_eq!(document.version().vector.get(small.into()), 1);
+    }
+}
