@@ -238,3 +238,33 @@ fn a_connection_owns_so_many_ids_at_most() {
     document.leave(1);
     assert_eq!(owned(&document), 1);
 }
+
+/// Edits by position are made under the id of the document itself: nobody else writes under it.
+#[test]
+fn the_id_of_the_document_is_nobodys() {
+    let mut document = Document::new(1);
+    for speaker in [Live(2), Relay(2)] {
+        foreign(&mut document, &typed(1, 0), speaker, 1);
+        foreign(&mut document, &typed(1, 4), speaker, 1);
+        foreign(&mut document, &of(&[(8, 0), (1, 0)]).write(), speaker, 1);
+    }
+    document.introduce(2, 1);
+    foreign(&mut document, &typed(1, 0), Live(2), 1);
+    taken(&mut document, &typed(1, 0), Trusted);
+}
+
+/// Well formed, in nobody's name, and too large.
+#[test]
+fn what_the_engine_refuses_makes_nobody_an_owner() {
+    let limits = Limits {
+        text: 0,
+        ..Limits::default()
+    };
+    let mut document = Document::with_limits(1, limits);
+    let refused = document.apply_from(&typed(8, 0), Live(2));
+    assert!(
+        matches!(refused, Err(Error::TooLarge { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(document.owner(8), None);
+}
