@@ -218,7 +218,7 @@ impl Document {
     /// The log is at its end: what still waits and may be integrated is.
     pub fn replayed(&mut self) {
         let clients = self.held.awaited();
-        let _ = self.wake(&clients);
+        self.wake(&clients);
     }
 
     /// A connection says that this client id is its own. From then on, until it leaves, nobody else inserts under it,

@@ -159,13 +159,15 @@ impl Held {
         }
     }
 
-    /// Keeps a section that lacks nothing but room, until its client is heard of again.
+    /// Keeps a section that lacks nothing but room, until the client of a neighbour is heard of again.
     pub(crate) fn keep(&mut self, section: &Section<'_>) {
-        let missing = Id {
+        let first = section.structs().next();
+        let near = first.and_then(|block| block.origin.or(block.right));
+        let own = Id {
             client: section.client,
             clock: section.clock.saturating_sub(1),
         };
-        self.insert(Piece::new(*section, missing));
+        self.insert(Piece::new(*section, near.unwrap_or(own)));
     }
 
     /// Keeps a piece, unless one that says the same and more is kept already.

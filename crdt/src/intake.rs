@@ -216,10 +216,11 @@ impl Intake<'_> {
             let is_piece = matches!(sources[at], Source::Piece(_));
             let before = self.store.steps();
             let mut few = Steps::new(self.most);
-            let steps = if is_piece { &mut few } else { &mut self.steps };
+            let was_held = is_piece || trust == Trust::Held;
+            let steps = if was_held { &mut few } else { &mut self.steps };
             let known = &mut self.outcome.known;
             let walked = walk(self.store, sources[at].section(), steps, known);
-            if is_piece {
+            if was_held {
                 self.outcome.foreign_steps += self.store.steps() - before;
             }
             match walked {
@@ -229,7 +230,7 @@ impl Intake<'_> {
                     waiting.insert(at, client, stop);
                 }
                 // What was held turns out to be wrong: it goes, the update at hand is not to blame.
-                Err(_) if trust == Trust::Held || is_piece => {}
+                Err(_) if was_held => {}
                 Err(error) => return Err(error),
             }
             self.wake(client, &mut waiting, &mut todo, &mut sources);

@@ -6,7 +6,7 @@ use crate::intake::{self, Outcome, Trust};
 use crate::owners::Speaker;
 use crate::store::Range;
 use crate::update::{Update, limit, merge};
-use crate::{ClientId, DeleteSet, Error};
+use crate::{ClientId, DeleteSet, Error, Limits};
 
 /// A checked update on its way in.
 #[derive(Clone, Copy)]
@@ -40,23 +40,53 @@ impl Document {
         let mut clients = offer.moved.to_vec();
         let sections = offer.update.sections.iter();
         clients.extend(sections.map(|section| section.client));
-        match self.wake(&clients) {
-            Ok(second) => Ok(self.both(first, second)),
-            Err(_) => Ok(first),
-        }
+        let second = self.wake(&clients);
+        Ok(self.both(first, second))
     }
 
-    /// Takes in what waits for units of these clients that are known by now. What cannot be true is left out; what is too
-    /// large together waits on.
-    pub(super) fn wake(&mut self, clients: &[ClientId]) -> Result<Applied, Error> {
+    /// Takes in what waits for units of these clients that are known by now. What cannot be true is left out; what
+    /// finds no room waits on.
+    pub(super) fn wake(&mut self, clients: &[ClientId]) -> Applied {
+        let nothing = Update::empty();
         let offer = Offer {
-            update: &Update::empty(),
+            update: &nothing,
             bytes: 0,
             trust: Trust::Held,
             speaker: Speaker::Trusted,
             moved: clients,
         };
-        self.try_admit(offer, &mut Outcome::default())
+        let mut outcome = Outcome::default();
+        if let Ok(applied) = self.try_admit(offer, &mut outcome) {
+            return applied;
+        }
+        // One by one, then.
+        let mut all = Applied {
+            changed: false,
+            held: false,
+            integrated: Integrated::Nothing,
+            waiting: Vec::new(),
+        };
+        for piece in outcome.woken {
+            let bytes = piece.update();
+            let Ok(update) = Update::decode(&bytes, &Limits::NONE) else {
+                continue;
+            };
+            self.held.remove(&piece);
+            let mut outcome = Outcome {
+                lets_wait: true,
+                ..Outcome::default()
+            };
+            let offer = Offer {
+                update: &update,
+                moved: &[],
+                ..offer
+            };
+            match self.try_admit(offer, &mut outcome) {
+                Ok(applied) => all = self.both(all, applied),
+                Err(_) => self.held.insert(piece),
+            }
+        }
+        all
     }
 
     fn both(&mut self, first: Applied, second: Applied) -> Applied {

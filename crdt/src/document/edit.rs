@@ -1,6 +1,6 @@
 //! Edits by position, for clients without a CRDT.
 
-use super::{Applied, Document, Integrated};
+use super::{Document, Integrated};
 use crate::store::Text;
 use crate::update::{limit, merge};
 use crate::{Error, Version};
@@ -93,12 +93,7 @@ impl Document {
         if !self.held.is_empty() {
             // Something may have waited for these units. It is nobody's fault if it turns out wrong.
             let client = [self.client];
-            let woken = self.wake(&client);
-            if let Ok(Applied {
-                integrated: Integrated::Part(part),
-                ..
-            }) = woken
-            {
+            if let Integrated::Part(part) = self.wake(&client).integrated {
                 update = merge(&[&update, &part]).unwrap_or_else(|| self.encode().to_vec());
             }
         }

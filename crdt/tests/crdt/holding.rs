@@ -445,15 +445,20 @@ fn what_is_altered_is_altered_once() {
     assert_eq!(applied.integrated, Integrated::All);
 }
 
-/// What waited and is wrong is gone for good: nothing of it is saved.
+/// It was taken for kept: it comes in when there is room, and its neighbour is heard of again.
 #[test]
-fn what_is_left_out_does_not_wait_on() {
+fn what_finds_no_room_waits_on() {
     let mut document = Document::with_limits(1, tight());
     assert_eq!(apply(&mut document, &behind(8)), WAITS);
     assert_eq!(apply(&mut document, &typed(8, 0, "abc")), NEW);
-    let mut other = Document::with_limits(1, tight());
-    other.apply(&typed(8, 0, "abc")).unwrap();
-    assert_eq!(document.save(), other.save());
+    assert_eq!(document.version().vector.get(7), 0);
+    let mut opened = Document::open_with_limits(1, &document.save(), tight()).unwrap();
+    assert_eq!(opened.version(), document.version());
+    for document in [&mut document, &mut opened] {
+        document.set_limits(Limits::default());
+        document.apply(&typed(8, 3, "d")).unwrap();
+        assert_eq!(document.version().vector.get(7), 4);
+    }
 }
 
 /// What comes back as it came is all of it new; of anything else only what was integrated is passed on.

@@ -298,10 +298,6 @@ async fn impossible_clocks_and_origins_harm_nobody() {
             )],
         ),
         (
-            "the same left and right",
-            vec![one_struct(705, 0, &letter(Some((5, 1)), Some((5, 1))))],
-        ),
-        (
             "the greatest clock",
             vec![one_struct(706, most, &letter(None, None))],
         ),
