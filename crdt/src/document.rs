@@ -275,7 +275,8 @@ impl Document {
         &self.version
     }
 
-    /// The text of root `root`, U+FFFC for each embedded value or nested type; empty when there is no such text. O(1).
+    /// The text of root `root`, U+FFFC for each embedded value or nested type; empty when there is no such text. O(log n);
+    /// O(n) for a root of nothing but those.
     pub fn text(&self, root: &str) -> Rope {
         self.store.text(root).rope()
     }

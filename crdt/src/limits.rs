@@ -15,7 +15,8 @@ pub struct Limits {
     /// Units in one update, deleted, forgotten and skipped ones included. 16 Mi.
     pub update_units: u64,
     /// Steps past concurrent insertions in one update: the number of these that its structs have to be
-    /// compared with. 2 Mi, which takes about 50 ms.
+    /// compared with. 2 Mi, which takes about 50 ms. What had
+    /// waited gets a 256th of it for each piece, and is left out when that is not enough.
     pub conflicts: u64,
     /// Bytes that wait for missing updates. 1 MiB.
     pub held_bytes: u64,

@@ -168,17 +168,30 @@ describe('y-websocket', { concurrency: true }, () => {
     assert.deepEqual(cy.closes, [])
   })
 
-  it('is told for good that formats are not taken, and harms nobody with them', async (t) => {
+  it('formats a text together with others, and after a restart', async (t) => {
     const server = await Ropewalk.start(t)
     const ann = await new Person(t, server, 'formats').synced()
     const bob = await new Person(t, server, 'formats').synced()
     ann.text.insert(0, 'plain words')
     await bob.untilText('plain words')
     ann.text.format(0, 5, { bold: true })
-    await until(() => `closed: ${ann}`, () => ann.closed)
-    assert.equal(ann.closed.code, 4400)
-    bob.text.insert(0, 'still ')
-    await until('saved', async () => (await server.text('formats')) === 'still plain words')
-    assert.deepEqual(bob.closes, [])
+    bob.text.format(3, 8, { italic: true })
+    const delta = [
+      { insert: 'pla', attributes: { bold: true } },
+      { insert: 'in', attributes: { bold: true, italic: true } },
+      { insert: ' words', attributes: { italic: true } },
+    ]
+    const look = (person) => JSON.stringify(person.text.toDelta().map(({ insert, attributes }) =>
+      [insert, Object.entries(attributes ?? {}).sort()]))
+    const wanted = JSON.stringify(delta.map(({ insert, attributes }) => [insert, Object.entries(attributes).sort()]))
+    for (const person of [ann, bob]) {
+      await until(() => `formatted: ${person} ${look(person)}`, () => look(person) === wanted)
+    }
+    await until('saved', async () => (await server.text('formats')) === 'plain words')
+    await server.kill()
+    await server.startAgain()
+    const cy = await new Person(t, server, 'formats').synced()
+    await until(() => `so has who comes later: ${cy} ${look(cy)}`, () => look(cy) === wanted)
+    assert.deepEqual([...ann.closes, ...bob.closes].filter(({ code }) => code >= 4400), [])
   })
 })
