@@ -138,3 +138,22 @@ fn limits_are_those_that_a_document_is_opened_with() {
         "{more:?}"
     );
 }
+
+/// As it was written before the order was saved beside the state.
+#[test]
+fn a_document_without_its_order_is_opened() {
+    let mut rng = crate::rng::Rng::new(5);
+    let honest = crate::history::history(&mut rng, 3, 40, crate::history::ALL);
+    let mut document = Document::new(1);
+    for update in &honest.updates {
+        document.apply(update).unwrap();
+    }
+    let state = document.encode();
+    let mut saved = vec![1];
+    crate::forge::var(&mut saved, state.len() as u64);
+    saved.extend_from_slice(&state);
+    let mut opened = Document::open(2, &saved).unwrap();
+    opened.check();
+    assert_eq!(opened.version(), document.version());
+    assert_eq!(opened.encode(), state);
+}
