@@ -77,7 +77,7 @@ impl Trial {
             scene: Scene::default(),
             seen: (Version::default(), String::new(), document.encode()),
             document,
-            peer: Document::new(2),
+            peer: Document::with_limits(2, Limits::NONE),
             saved,
         }
     }
@@ -139,7 +139,9 @@ impl Trial {
         // It may have freed what waited.
         let lacks = self.document.diff(&self.peer.version().vector);
         assert!(!self.peer.apply(&lacks).unwrap().held);
-        assert_eq!(self.peer.version(), self.document.version());
+        // Not the deleted units: whose value of a key stays may depend on the order, see `end`.
+        let known = &self.document.version().vector;
+        assert_eq!(self.peer.version().vector, *known);
     }
 
     fn stranger(&mut self) -> Speaker {
