@@ -93,21 +93,72 @@ pub(crate) struct Splice {
     pub(crate) inserted: Extent,
 }
 
-/// Bytes of the newest typing that stand before the rope at most.
-const FRESH: usize = 512;
+/// Bytes of the newest typing, and of the text that is deleted there, before the rope is changed at most.
+const WINDOW: usize = 512;
 
-/// A rope, its length, and what is being typed: a run of letters goes into the rope at once.
+/// A rope, its length, and a window where somebody is writing: a run of letters, of backspaces or of both changes the rope
+/// at once.
 ///
 /// To ask the rope for its length would cost as much as to change it, so that is kept beside it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Text {
     rope: Rope,
     pub(crate) extent: Extent,
-    /// Text that belongs into the rope at character `at`, and its number of characters. Empty when there are surrogate
-    /// pairs.
+    window: Window,
+}
+
+/// What stands at character `at` instead of `gap` in the rope. Nothing when there are surrogate pairs, so that in it units
+/// are characters.
+#[derive(Debug, Clone, Default)]
+struct Window {
+    at: usize,
     fresh: String,
     fresh_chars: usize,
-    at: usize,
+    gap_chars: usize,
+    gap_bytes: usize,
+}
+
+impl Window {
+    fn is_empty(&self) -> bool {
+        self.fresh.is_empty() && self.gap_chars == 0
+    }
+
+    /// The character behind what is fresh.
+    fn end(&self) -> usize {
+        self.at + self.fresh_chars
+    }
+
+    fn settle(&self, rope: &mut Rope) {
+        if self.gap_chars > 0 {
+            rope.remove(self.at..self.at + self.gap_chars);
+        }
+        if !self.fresh.is_empty() {
+            rope.insert(self.at, &self.fresh);
+        }
+    }
+
+    /// The byte of what is fresh at which character `char` of it begins.
+    fn byte(&self, char: usize) -> usize {
+        if char == self.fresh_chars {
+            return self.fresh.len();
+        }
+        if self.fresh.len() == self.fresh_chars {
+            return char;
+        }
+        self.fresh.chars().take(char).map(char::len_utf8).sum()
+    }
+
+    /// Takes out characters that touch it, of so many bytes.
+    fn remove(&mut self, from: usize, to: usize, bytes: usize) {
+        let first = from.saturating_sub(self.at).min(self.fresh_chars);
+        let last = to.saturating_sub(self.at).min(self.fresh_chars);
+        let range = self.byte(first)..self.byte(last);
+        self.gap_chars += (to - from) - (last - first);
+        self.gap_bytes += bytes - range.len();
+        self.fresh_chars -= last - first;
+        self.at = self.at.min(from);
+        self.fresh.drain(range);
+    }
 }
 
 impl From<Rope> for Text {
@@ -129,26 +180,23 @@ impl Text {
     /// The text. O(log n).
     pub(crate) fn rope(&self) -> Rope {
         let mut rope = self.rope.clone();
-        if !self.fresh.is_empty() {
-            rope.insert(self.at, &self.fresh);
-        }
+        self.window.settle(&mut rope);
         rope
     }
 
     /// The characters of a range. O(log n).
     pub(crate) fn slice(&self, from: usize, to: usize) -> String {
-        match self.fresh.is_empty() {
+        match self.window.is_empty() {
             true => self.rope.slice(from..to).into(),
             false => self.rope().slice(from..to).into(),
         }
     }
 
     fn settle(&mut self) {
-        if !self.fresh.is_empty() {
-            self.rope.insert(self.at, &self.fresh);
-            self.fresh.clear();
-            self.fresh_chars = 0;
-        }
+        self.window.settle(&mut self.rope);
+        self.window.fresh.clear();
+        self.window.fresh_chars = 0;
+        (self.window.gap_chars, self.window.gap_bytes) = (0, 0);
     }
 
     /// The character at a unit. O(log n), O(1) without surrogate pairs.
@@ -168,14 +216,20 @@ impl Text {
             true => self.rope.char_to_utf16_cu(char),
             false => char,
         };
-        let fresh = char.saturating_sub(self.at).min(self.fresh_chars);
-        let byte = match fresh == self.fresh_chars {
-            true => self.fresh.len(),
-            false => self.fresh.chars().take(fresh).map(char::len_utf8).sum(),
+        let window = &self.window;
+        let byte = match char.checked_sub(window.at) {
+            None => self.rope.char_to_byte(char),
+            Some(fresh) if fresh <= window.fresh_chars => {
+                self.rope.char_to_byte(window.at) + window.byte(fresh)
+            }
+            Some(fresh) => {
+                let old = window.at + fresh - window.fresh_chars + window.gap_chars;
+                self.rope.char_to_byte(old) + window.fresh.len() - window.gap_bytes
+            }
         };
         Extent {
             utf16: utf16 as u32,
-            utf8: (self.rope.char_to_byte(char - fresh) + byte) as u32,
+            utf8: byte as u32,
             chars: char as u32,
         }
     }
@@ -183,36 +237,41 @@ impl Text {
     fn insert(&mut self, char: usize, text: &str) -> Extent {
         let inserted = Extent::of(text);
         self.extent += inserted;
-        let goes_on = !self.fresh.is_empty() && char == self.at + self.fresh_chars;
-        let is_long = self.fresh.len() + text.len() > FRESH;
+        let goes_on = !self.window.is_empty() && char == self.window.end();
+        let is_long = self.window.fresh.len() + text.len() > WINDOW;
         if !goes_on || is_long || inserted.has_pairs() {
             self.settle();
         }
-        if text.len() > FRESH || self.extent.has_pairs() {
+        if text.len() > WINDOW || self.extent.has_pairs() {
             self.rope.insert(char, text);
             return inserted;
         }
-        if self.fresh.is_empty() {
-            self.at = char;
+        let window = &mut self.window;
+        if window.is_empty() {
+            window.at = char;
         }
-        self.fresh.push_str(text);
-        self.fresh_chars += inserted.chars as usize;
+        window.fresh.push_str(text);
+        window.fresh_chars += inserted.chars as usize;
         inserted
     }
 
     fn remove(&mut self, at: Extent, end: Extent) -> Extent {
         let removed = end - at;
-        self.extent -= removed;
-        let (from, to) = (at.chars as usize, end.chars as usize);
-        let fresh_end = self.at + self.fresh_chars;
-        if !self.fresh.is_empty() && from >= self.at && to == fresh_end {
-            self.fresh
-                .truncate(self.fresh.len() - removed.utf8 as usize);
-            self.fresh_chars -= to - from;
-        } else {
+        let (from, to, bytes) = (at.chars as usize, end.chars as usize, removed.utf8 as usize);
+        let touches = to >= self.window.at && from <= self.window.end();
+        let is_long = self.window.gap_bytes + bytes > WINDOW;
+        if !touches || is_long || self.extent.has_pairs() {
             self.settle();
-            self.rope.remove(from..to);
         }
+        if bytes > WINDOW || self.extent.has_pairs() {
+            self.rope.remove(from..to);
+        } else {
+            if self.window.is_empty() {
+                self.window.at = from;
+            }
+            self.window.remove(from, to, bytes);
+        }
+        self.extent -= removed;
         removed
     }
 }
