@@ -55,6 +55,10 @@ impl Store {
             self.deleted.insert(client, start, end);
             let timeline = &self.clients[number as usize].timeline;
             let mut first = timeline.find(start);
+            if self.shift(number, first, start, end) {
+                continue;
+            }
+            let timeline = &self.clients[number as usize].timeline;
             let before = start - self.spans[timeline.get(first) as usize].clock;
             if before > 0 {
                 first = self.split(number, first, before);
@@ -79,6 +83,63 @@ impl Store {
             self.fell(branches, news);
         }
         new
+    }
+
+    /// Deletes units at one end of a run of typing, where deleted ones adjoin: the border between the two moves, as when
+    /// somebody goes on deleting. False when they lie otherwise.
+    fn shift(&mut self, number: u32, place: Place, start: u32, end: u32) -> bool {
+        let timeline = &self.clients[number as usize].timeline;
+        let at = timeline.get(place);
+        let span = self.spans[at as usize];
+        if span.kind() != Kind::String || span.content != NONE {
+            return false;
+        }
+        let (before, units) = (start - span.clock, end - start);
+        let spot = self.spot(at);
+        let is_gone = |span: u32| self.spans[span as usize].kind() == Kind::Deleted;
+        match (before > 0, end < span.end()) {
+            (true, false) => {
+                let Some(next) = timeline.behind(place) else {
+                    return false;
+                };
+                let right = timeline.get(next);
+                if !is_gone(right) || !self.adjoins(at, right) {
+                    return false;
+                }
+                self.tear(spot, before);
+                self.begin_at(number, next, start);
+                self.spans[at as usize].len = before;
+            }
+            (false, true) => {
+                let Some(last) = timeline.before(place) else {
+                    return false;
+                };
+                let left = timeline.get(last);
+                if !is_gone(left) || !self.adjoins(left, at) {
+                    return false;
+                }
+                self.tear(spot, units);
+                self.begin_at(number, place, end);
+                self.spans[left as usize].len += units;
+            }
+            _ => return false,
+        }
+        let position = self.order.add(spot, -i64::from(units));
+        self.cut(spot.leaf, position + before, units);
+        true
+    }
+
+    /// Moves the start of a span, within its client's units.
+    fn begin_at(&mut self, number: u32, place: Place, clock: u32) {
+        let timeline = &mut self.clients[number as usize].timeline;
+        timeline.set(place, clock);
+        let span = &mut self.spans[timeline.get(place) as usize];
+        span.len = span.end() - clock;
+        span.clock = clock;
+        span.origin = Unit {
+            client: number,
+            clock: clock - 1,
+        };
     }
 
     /// Adds to `live` what is not deleted of some units; returns how many of the others came deleted since
@@ -215,12 +276,17 @@ impl Store {
         let (a, b) = (&self.spans[left as usize], &self.spans[right as usize]);
         match (a.kind(), b.kind()) {
             (Kind::Gc, Kind::Gc) => true,
-            (Kind::Deleted, Kind::Deleted) => {
-                b.origin == a.last()
-                    && a.right == b.right
-                    && self.order.next(self.spot(left)) == Some(self.spot(right))
-            }
+            (Kind::Deleted, Kind::Deleted) => self.adjoins(left, right),
             _ => false,
         }
+    }
+
+    /// Whether a span stands right behind the one before it, as if both had been inserted at once.
+    fn adjoins(&self, left: u32, right: u32) -> bool {
+        let (a, b) = (&self.spans[left as usize], &self.spans[right as usize]);
+        let next = || self.order.next(self.spot(left));
+        b.origin == a.last()
+            && a.right == b.right
+            && next().is_some_and(|next| self.order.span(next) == right)
     }
 }

@@ -63,6 +63,11 @@ impl Timeline {
         self.runs[place.run][place.at].span
     }
 
+    /// Gives a span another start, between those of its neighbours.
+    pub(crate) fn set(&mut self, place: Place, clock: u32) {
+        self.runs[place.run][place.at].clock = clock;
+    }
+
     pub(crate) fn last(&self) -> Option<u32> {
         Some(self.runs.last()?.last()?.span)
     }
