@@ -143,7 +143,7 @@ impl Document {
             if taken.is_err() {
                 // It waited for room, and waits on.
                 document.held.deletes.join(&held.deletes());
-                for section in &held.sections {
+                for section in held.sections() {
                     document.held.keep(section);
                 }
             }
@@ -159,7 +159,7 @@ impl Document {
     fn restore(&mut self, state: &[u8], order: &[u8]) -> Result<(), Error> {
         let update = Update::decode(state, &Limits::NONE)?;
         self.store = Store::restore(&update, order)?;
-        for section in &update.sections {
+        for section in update.sections() {
             let end = u64::from(self.store.end(section.client));
             self.version.vector.advance(section.client, end);
         }

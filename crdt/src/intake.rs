@@ -155,7 +155,7 @@ pub(crate) fn take_in(
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
     let mut steps = Steps::new(limits.conflicts);
-    if let [section] = update.sections[..]
+    if let [section] = *update.sections()
         && held.is_empty()
         && moved.is_empty()
         && trust != Trust::Held
@@ -201,7 +201,7 @@ impl Intake<'_> {
         let mut sources: Vec<Source<'_>> = Vec::new();
         let mut todo: Vec<usize> = Vec::new();
         // Lowest client first onto the stack: the highest first has less to go past.
-        let mut sections: Vec<&Section<'_>> = update.sections.iter().collect();
+        let mut sections: Vec<&Section<'_>> = update.sections().iter().collect();
         sections.sort_by_key(|section| section.client);
         for section in sections {
             todo.push(sources.len());

@@ -72,7 +72,7 @@ impl Owners {
         };
         let mut writers = 0;
         let mut last = None;
-        for section in &update.sections {
+        for section in update.sections() {
             let client = section.client;
             if section.count == 0 || section.end <= end(client) {
                 continue;

@@ -16,18 +16,21 @@ pub(crate) use structs::{suffix, value_at};
 
 use crate::wire::Reader;
 use crate::{ClientId, DeleteSet, Error, Limits};
+use smallvec::SmallVec;
 use std::collections::HashSet;
 use structs::read_struct;
 
 /// The largest end of a run of clocks: engines count with 31 bits.
 pub(crate) const MAX_CLOCK: u32 = i32::MAX as u32;
 
+/// Most updates say one thing.
+type Few<T> = SmallVec<[T; 1]>;
+
 /// A checked update.
 #[derive(Debug, Clone)]
 pub struct Update<'a> {
-    /// The structs, by client, in the order of the update; each client at most once.
-    pub sections: Vec<Section<'a>>,
-    deletes: Vec<(ClientId, u32, u32)>,
+    sections: Few<Section<'a>>,
+    deletes: Few<(ClientId, u32, u32)>,
     /// It deletes ranges of no units. Readers may split what lies there.
     is_odd: bool,
     /// The only struct, read already.
@@ -41,7 +44,7 @@ impl<'a> Update<'a> {
         let mut check = Check::new(limits);
         let count = reader.count(3)?;
         limit("clients in an update", count as u64, limits.structs)?;
-        let mut sections: Vec<Section<'_>> = Vec::with_capacity(count);
+        let mut sections: Few<Section<'_>> = Few::with_capacity(count);
         for _ in 0..count {
             sections.push(check.section(&mut reader)?);
         }
@@ -66,11 +69,16 @@ impl<'a> Update<'a> {
     /// An update that says nothing.
     pub(crate) fn empty() -> Self {
         Update {
-            sections: Vec::new(),
-            deletes: Vec::new(),
+            sections: Few::new(),
+            deletes: Few::new(),
             is_odd: false,
             only: None,
         }
+    }
+
+    /// The structs, by client, in the order of the update; each client at most once.
+    pub fn sections(&self) -> &[Section<'a>] {
+        &self.sections
     }
 
     /// What is deleted.
@@ -161,8 +169,8 @@ impl<'l, 'a> Check<'l, 'a> {
 fn read_deletes(
     reader: &mut Reader<'_>,
     is_odd: &mut bool,
-) -> Result<Vec<(ClientId, u32, u32)>, Error> {
-    let mut deletes: Vec<(ClientId, u32, u32)> = Vec::new();
+) -> Result<Few<(ClientId, u32, u32)>, Error> {
+    let mut deletes: Few<(ClientId, u32, u32)> = Few::new();
     for _ in 0..reader.count(2)? {
         let client = reader.var()?;
         for _ in 0..reader.count(2)? {

@@ -10,8 +10,8 @@ use crate::{ClientId, DeleteSet, Error, Limits};
 
 /// A checked update on its way in.
 #[derive(Clone, Copy)]
-pub(super) struct Offer<'o> {
-    pub(super) update: &'o Update<'o>,
+pub(super) struct Offer<'o, 'u> {
+    pub(super) update: &'o Update<'u>,
     /// How long it was.
     pub(super) bytes: u64,
     pub(super) trust: Trust,
@@ -22,7 +22,7 @@ pub(super) struct Offer<'o> {
 
 impl Document {
     /// Takes in an update, and what waits for it.
-    pub(super) fn admit(&mut self, offer: Offer<'_>) -> Result<Applied, Error> {
+    pub(super) fn admit(&mut self, offer: Offer<'_, '_>) -> Result<Applied, Error> {
         let mut outcome = Outcome {
             lets_wait: offer.trust == Trust::Logged,
             ..Outcome::default()
@@ -38,7 +38,7 @@ impl Document {
         };
         let first = self.try_admit(offer, &mut outcome)?;
         let mut clients = offer.moved.to_vec();
-        let sections = offer.update.sections.iter();
+        let sections = offer.update.sections().iter();
         clients.extend(sections.map(|section| section.client));
         let second = self.wake(&clients);
         Ok(self.both(first, second))
@@ -107,7 +107,7 @@ impl Document {
         }
     }
 
-    fn try_admit(&mut self, offer: Offer<'_>, outcome: &mut Outcome) -> Result<Applied, Error> {
+    fn try_admit(&mut self, offer: Offer<'_, '_>, outcome: &mut Outcome) -> Result<Applied, Error> {
         let (update, moved) = (offer.update, offer.moved);
         let taken = self.take_in(offer, outcome);
         self.foreign_steps += outcome.foreign_steps;
@@ -156,7 +156,7 @@ impl Document {
     }
 
     /// The structs of an update, as far as they may be; what of its deletes has to wait.
-    fn take_in(&mut self, offer: Offer<'_>, outcome: &mut Outcome) -> Result<(), Error> {
+    fn take_in(&mut self, offer: Offer<'_, '_>, outcome: &mut Outcome) -> Result<(), Error> {
         let (update, trust) = (offer.update, offer.trust);
         let (store, held) = (&mut self.store, &self.held);
         intake::take_in(

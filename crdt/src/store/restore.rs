@@ -81,7 +81,7 @@ impl Store {
     pub(crate) fn restore(update: &Update<'_>, order: &[u8]) -> Result<Store, Error> {
         let mut store = Store::default();
         let mut texts: Vec<&str> = Vec::new();
-        for section in &update.sections {
+        for section in update.sections() {
             store.restore_section(section, &mut texts)?;
         }
         for at in 0..store.spans.len() {

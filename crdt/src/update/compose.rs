@@ -28,7 +28,7 @@ struct Composer<'a> {
 
 impl<'a> Composer<'a> {
     fn add(&mut self, update: &Update<'a>) {
-        for section in &update.sections {
+        for section in update.sections() {
             self.add_section(section);
         }
         self.deletes.join(&update.deletes());

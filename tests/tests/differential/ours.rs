@@ -120,7 +120,7 @@ impl Ours {
             .map_err(|error| format!("does not read its own state: {error}"))?;
         equal("encoded deletes", &encoded.deletes(), &deletes)?;
         let ends = encoded
-            .sections
+            .sections()
             .iter()
             .map(|section| (section.client, u64::from(section.end)));
         equal("encoded clocks", &ends.collect(), &vector)
