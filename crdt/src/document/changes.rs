@@ -159,7 +159,7 @@ impl Document {
         let Some(site) = self.store.site(root) else {
             return Ok(Vec::new());
         };
-        let text = self.text(root);
+        let text = self.store.text(root);
         let (mut edits, mut old, mut now) = (Vec::<Edit>::new(), 0, 0);
         for stretch in self.changes.stretches(mark, site, unit) {
             let from = stretch.old.unwrap_or(old);
@@ -167,7 +167,7 @@ impl Document {
                 Some(_) => String::new(),
                 None => {
                     let at = |offset| super::edit::char_index(&text, unit, offset);
-                    text.slice(at(now)..at(now + stretch.len)).to_string()
+                    text.slice(at(now), at(now + stretch.len)).into_owned()
                 }
             };
             if from > old || !insert.is_empty() {

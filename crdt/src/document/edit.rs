@@ -4,7 +4,6 @@ use super::{Document, Integrated};
 use crate::store::Text;
 use crate::update::{limit, merge};
 use crate::{Error, Version};
-use ropey::Rope;
 
 /// What offsets count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +138,7 @@ fn utf16(text: &Text, unit: Unit, offset: u64) -> Result<u32, Error> {
     if extent.is_ascii() {
         return Ok(offset as u32);
     }
-    let at = text.extent_at(char_index(&text.rope(), unit, offset));
+    let at = text.extent_at(char_index(text, unit, offset));
     let back = match unit {
         Unit::Utf8 => at.utf8,
         Unit::Utf16 => at.utf16,
@@ -152,12 +151,11 @@ fn utf16(text: &Text, unit: Unit, offset: u64) -> Result<u32, Error> {
 }
 
 /// The character at an offset that is not behind the end. O(log n).
-pub(super) fn char_index(text: &Rope, unit: Unit, offset: u64) -> usize {
-    let at = offset as usize;
+pub(super) fn char_index(text: &Text, unit: Unit, offset: u64) -> usize {
     match unit {
-        Unit::Utf8 => text.byte_to_char(at),
-        Unit::Utf16 => text.utf16_cu_to_char(at),
-        Unit::Char => at,
+        Unit::Utf8 => text.char_of_byte(offset as usize),
+        Unit::Utf16 => text.char_at(offset as u32),
+        Unit::Char => offset as usize,
     }
 }
 

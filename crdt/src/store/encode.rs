@@ -166,9 +166,12 @@ impl Store {
                     return write_var(out, 0);
                 };
                 let from = self.order.position(spot);
-                let chars = text.char_at(from)..text.char_at(from + span.len);
-                let text = text.slice(chars.start, chars.end);
-                write_text(&text, offset, out);
+                let (first, cut) = match text.extent.has_pairs() {
+                    true => (from, offset),
+                    false => (from + offset, 0),
+                };
+                let (first, last) = (text.char_at(first), text.char_at(from + span.len));
+                write_text(&text.slice(first, last), cut, out);
             }
         }
     }

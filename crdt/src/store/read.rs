@@ -3,15 +3,19 @@
 use super::Store;
 use super::text::{Text, objects};
 use ropey::Rope;
+use std::borrow::Cow;
 
 impl Store {
     /// The text of a root, U+FFFC for each object in it.
-    pub(crate) fn text(&self, root: &str) -> Text {
+    pub(crate) fn text(&self, root: &str) -> Cow<'_, Text> {
         match self.types.list(root) {
-            None => Text::default(),
+            None => Cow::default(),
             Some(site) => match &site.text {
-                Some(text) => text.clone(),
-                None => Rope::from_str(&objects(self.order.units(site.root))).into(),
+                Some(text) => Cow::Borrowed(text),
+                None => {
+                    let objects = objects(self.order.units(site.root));
+                    Cow::Owned(Rope::from_str(&objects).into())
+                }
             },
         }
     }

@@ -4,6 +4,7 @@ use super::Store;
 use super::order::Spot;
 use super::types::Site;
 use ropey::Rope;
+use std::borrow::Cow;
 use std::ops::{AddAssign, Sub, SubAssign};
 
 /// Stands for what is not text within a text, one for each unit that it takes.
@@ -53,7 +54,7 @@ impl Extent {
         self.utf8 == self.utf16
     }
 
-    fn has_pairs(self) -> bool {
+    pub(crate) fn has_pairs(self) -> bool {
         self.utf16 != self.chars
     }
 }
@@ -148,10 +149,14 @@ impl Window {
         self.fresh.chars().take(char).map(char::len_utf8).sum()
     }
 
+    /// The characters of what is fresh before a character of the text.
+    fn within(&self, char: usize) -> usize {
+        char.saturating_sub(self.at).min(self.fresh_chars)
+    }
+
     /// Takes out characters that touch it, of so many bytes.
     fn remove(&mut self, from: usize, to: usize, bytes: usize) {
-        let first = from.saturating_sub(self.at).min(self.fresh_chars);
-        let last = to.saturating_sub(self.at).min(self.fresh_chars);
+        let (first, last) = (self.within(from), self.within(to));
         let range = self.byte(first)..self.byte(last);
         self.gap_chars += (to - from) - (last - first);
         self.gap_bytes += bytes - range.len();
@@ -185,18 +190,31 @@ impl Text {
     }
 
     /// The characters of a range. O(log n).
-    pub(crate) fn slice(&self, from: usize, to: usize) -> String {
-        match self.window.is_empty() {
-            true => self.rope.slice(from..to).into(),
-            false => self.rope().slice(from..to).into(),
+    pub(crate) fn slice(&self, from: usize, to: usize) -> Cow<'_, str> {
+        let window = &self.window;
+        let (first, last) = (window.within(from), window.within(to));
+        let fresh = &window.fresh[window.byte(first)..window.byte(last)];
+        if last - first == to - from && !window.is_empty() {
+            return fresh.into();
         }
+        let behind = |char: usize| char.max(window.end()) - window.fresh_chars + window.gap_chars;
+        let left = self.rope.slice(from.min(window.at)..to.min(window.at));
+        let right = self.rope.slice(behind(from)..behind(to));
+        let mut all = String::with_capacity(left.len_bytes() + fresh.len() + right.len_bytes());
+        all.extend(left.chunks());
+        all.push_str(fresh);
+        all.extend(right.chunks());
+        all.into()
     }
 
     fn settle(&mut self) {
         self.window.settle(&mut self.rope);
-        self.window.fresh.clear();
-        self.window.fresh_chars = 0;
-        (self.window.gap_chars, self.window.gap_bytes) = (0, 0);
+        let mut fresh = std::mem::take(&mut self.window.fresh);
+        fresh.clear();
+        self.window = Window {
+            fresh,
+            ..Window::default()
+        };
     }
 
     /// The character at a unit. O(log n), O(1) without surrogate pairs.
@@ -204,6 +222,26 @@ impl Text {
         match self.extent.has_pairs() {
             true => self.rope.utf16_cu_to_char(unit as usize),
             false => unit as usize,
+        }
+    }
+
+    /// The character that a byte belongs to. O(log n), O(1) in ASCII.
+    pub(crate) fn char_of_byte(&self, byte: usize) -> usize {
+        if self.extent.is_ascii() {
+            return byte;
+        }
+        let window = &self.window;
+        let start = self.rope.char_to_byte(window.at);
+        match byte.checked_sub(start) {
+            None => self.rope.byte_to_char(byte),
+            Some(fresh) if fresh < window.fresh.len() => {
+                let chars = window.fresh.char_indices();
+                window.at + chars.take_while(|&(at, _)| at <= fresh).count() - 1
+            }
+            Some(fresh) => {
+                let old = start + fresh - window.fresh.len() + window.gap_bytes;
+                self.rope.byte_to_char(old) - window.gap_chars + window.fresh_chars
+            }
         }
     }
 

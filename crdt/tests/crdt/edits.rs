@@ -1,7 +1,7 @@
 //! Edits by position, against `String`.
 
 use crate::history::{self, Kind};
-use crate::rng::Rng;
+use crate::rng::{Rng, Seed};
 use ropewalk_crdt::{Document, Edit, Error, Limits, ROOT, Unit};
 
 const UNITS: [Unit; 3] = [Unit::Utf8, Unit::Utf16, Unit::Char];
@@ -94,6 +94,55 @@ fn edits_are_those_of_a_string() {
         refused > 100,
         "offsets inside characters came up: {refused}"
     );
+}
+
+/// Typing, backspaces and deletions to the right from one place on, and then at another, with offsets in each unit.
+#[test]
+fn writing_at_one_place_is_that_of_a_string() {
+    const LETTERS: [&str; 4] = ["a", "é", "女", "a longer piece "];
+    for seed in 1..200 {
+        let _seed = Seed(seed);
+        let mut rng = Rng::new(seed);
+        let mut document = document(&"plain é wörds 女 ".repeat(rng.below(50)));
+        let mut peer = Document::new(2);
+        peer.apply(&document.encode()).unwrap();
+        let mut text = document.text(ROOT).to_string();
+        let mut cursor = 0_usize;
+        for _ in 0..150 {
+            let chars = text.chars().count();
+            let (mut from, mut to, mut insert) = (cursor, cursor, "");
+            match rng.below(20) {
+                0..8 => insert = rng.pick(&LETTERS),
+                8..13 => from = cursor.saturating_sub(1 + rng.below(3)),
+                13..16 => to = (cursor + 1 + rng.below(3)).min(chars),
+                16 => (from, insert) = (cursor.saturating_sub(rng.below(4)), "new"),
+                17 if rng.chance(4) => to = (cursor + rng.below(1_000)).min(chars),
+                18 if rng.chance(8) => insert = "😀",
+                _ => cursor = rng.below(chars + 1),
+            }
+            if from == to && insert.is_empty() {
+                continue;
+            }
+            let unit = rng.pick(&UNITS);
+            let offset = |char: usize| {
+                let sizes = text.chars().take(char).map(|char| size(char, unit));
+                sizes.sum::<usize>() as u64
+            };
+            let edits = [edit(offset(from), offset(to), insert)];
+            let base = document.version().clone();
+            let update = document.edit(&base, ROOT, unit, &edits).unwrap();
+            assert_eq!(document.changes(&base, ROOT, unit).unwrap(), edits);
+            text = model(&text, unit, &edits).unwrap();
+            cursor = from + insert.chars().count();
+            peer.apply(&update).unwrap();
+            assert_eq!(document.text(ROOT), text);
+            assert_eq!(peer.text(ROOT), text);
+        }
+        document.check();
+        peer.check();
+        assert_eq!(peer.version(), document.version());
+        assert_eq!(peer.encode(), document.encode());
+    }
 }
 
 fn edit(from: u64, to: u64, insert: &str) -> Edit {
