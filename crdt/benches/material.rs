@@ -28,6 +28,12 @@ pub struct Recording {
     pub text: String,
 }
 
+/// The same bytes, allocated one behind the other: a frame that has just come is in the cache, and not where in the heap
+/// its recorder happened to leave it.
+fn in_a_row(updates: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    updates.iter().map(|update| update.to_vec()).collect()
+}
+
 /// One author: a paper, written key by key.
 pub fn one_author() -> &'static Recording {
     static RECORDING: OnceLock<Recording> = OnceLock::new();
@@ -49,7 +55,7 @@ pub fn one_author() -> &'static Recording {
         }
         Recording {
             name: name.into(),
-            updates,
+            updates: in_a_row(updates),
             patches,
             text: sequence.text(),
         }
@@ -69,7 +75,7 @@ pub fn two_authors() -> &'static Recording {
         };
         Recording {
             name: name.into(),
-            updates,
+            updates: in_a_row(updates),
             patches: Vec::new(),
             text,
         }
@@ -96,7 +102,7 @@ pub fn crowd(size: Size) -> &'static Recording {
         let mut sequence = Sequence::default();
         Recording {
             name: name.into(),
-            updates: scatter(&mut sequence, edits),
+            updates: in_a_row(scatter(&mut sequence, edits)),
             patches: Vec::new(),
             text: sequence.text(),
         }
