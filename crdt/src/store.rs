@@ -259,17 +259,10 @@ impl Store {
         let place = timeline.insert_behind(place, right, rest.clock);
         if !is_gone {
             let spot = self.spot(left);
-            let moved = i64::from(rest.units());
-            if moved > 0 && span.content == NONE {
+            if rest.units() > 0 && span.content == NONE {
                 torn = self.tear(spot, units);
             }
-            self.order.add(spot, -moved);
-            let spot = order::Spot {
-                at: spot.at + 1,
-                ..spot
-            };
-            let spot = self.order.insert(spot, right, &mut self.spans);
-            self.order.add(spot, moved);
+            self.order.cut(spot, right, &mut self.spans);
         }
         self.undo.push(Undo::Split { left, right, torn });
         place

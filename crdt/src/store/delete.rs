@@ -45,16 +45,23 @@ impl Store {
         end: u32,
         news: &mut Vec<Range>,
     ) -> u64 {
+        if start >= end {
+            return 0;
+        }
         let client = self.id_of(number);
-        let from = news.len();
-        let mut new = self.living(number, start, end, news);
+        let (from, wanted) = (news.len(), start);
+        let found = self.clients[number as usize].timeline.find(start);
+        let mut new = self.living(number, found, start, end, news);
         let to = news.len();
         for at in from..to {
             let (_, start, end) = news[at];
             new += u64::from(end - start);
             self.deleted.insert(client, start, end);
             let timeline = &self.clients[number as usize].timeline;
-            let mut first = timeline.find(start);
+            let mut first = match start == wanted {
+                true => found,
+                false => timeline.find(start),
+            };
             if self.shift(number, first, start, end) {
                 continue;
             }
@@ -142,14 +149,17 @@ impl Store {
         };
     }
 
-    /// Adds to `live` what is not deleted of some units; returns how many of the others came deleted since
-    /// [`Store::begin`].
-    fn living(&self, number: u32, start: u32, end: u32, live: &mut Vec<Range>) -> u64 {
-        if start >= end {
-            return 0;
-        }
+    /// Adds to `live` what is not deleted of some units, the first of which is in the span at `place`; returns how many of
+    /// the others came deleted since [`Store::begin`].
+    fn living(
+        &self,
+        number: u32,
+        mut place: Place,
+        start: u32,
+        end: u32,
+        live: &mut Vec<Range>,
+    ) -> u64 {
         let client = &self.clients[number as usize];
-        let mut place = client.timeline.find(start);
         let mut span = &self.spans[client.timeline.get(place) as usize];
         if start < client.fresh {
             // Most often it is a part of one span. Of many, what was deleted long ago is not looked at again.

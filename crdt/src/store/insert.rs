@@ -105,8 +105,11 @@ impl Store {
         }
         let mut left = NONE;
         if !news.origin.is_none() {
-            left = self.find(news.origin);
-            if self.spans[left as usize].leaf == NONE {
+            let timeline = &self.clients[news.origin.client as usize].timeline;
+            let found = timeline.find(news.origin.clock);
+            left = timeline.get(found);
+            let span = self.spans[left as usize];
+            if span.leaf == NONE {
                 self.forget_altered(at, news.len);
                 return Ok(());
             }
@@ -115,6 +118,15 @@ impl Store {
                     self.place(behind(spot), news)?;
                 }
                 return Ok(());
+            }
+            let between = Unit {
+                clock: news.origin.clock + 1,
+                ..news.origin
+            };
+            if news.right == between && span.holds(between) {
+                // Into the middle of a span: nobody else is there.
+                self.split(between.client, found, between.clock - span.clock);
+                return self.place(behind(self.spot(left)), news);
             }
         }
         let Some(site) = self.site_at(left, &news, deps)? else {

@@ -337,9 +337,26 @@ impl Order {
 
     /// Puts a span at a spot, before what is there, with no units yet; returns where it stands.
     pub(crate) fn insert(&mut self, spot: Spot, span: u32, spans: &mut [Span]) -> Spot {
+        self.put(spot, Entry { id: span, units: 0 }, spans)
+    }
+
+    /// Puts the second half of a span that was cut behind the first one, with its units.
+    pub(crate) fn cut(&mut self, spot: Spot, half: u32, spans: &mut [Span]) {
+        let units = spans[half as usize].units();
+        self.nodes[spot.leaf as usize].entries[spot.at].units -= units;
+        let behind = Spot {
+            at: spot.at + 1,
+            ..spot
+        };
+        self.put(behind, Entry { id: half, units }, spans);
+    }
+
+    /// Puts an entry at a spot. The sums above have its units already.
+    fn put(&mut self, spot: Spot, entry: Entry, spans: &mut [Span]) -> Spot {
+        let span = entry.id;
         let entries = &mut self.nodes[spot.leaf as usize].entries;
         reserve(entries);
-        entries.insert(spot.at, Entry { id: span, units: 0 });
+        entries.insert(spot.at, entry);
         spans[span as usize].leaf = spot.leaf;
         if entries.len() <= MAX {
             return spot;
