@@ -194,8 +194,8 @@ impl Store {
             }
             None => {
                 if self.spans.len() == self.spans.capacity() {
-                    // By a quarter, not to the double: spans are most of the memory.
-                    self.spans.reserve_exact(16 + self.spans.len() / 4);
+                    // By an eighth, not to the double: spans are most of the memory.
+                    self.spans.reserve_exact(16 + self.spans.len() / 8);
                 }
                 self.spans.push(span);
                 (self.spans.len() - 1) as u32

@@ -26,10 +26,10 @@ struct Entry {
     span: u32,
 }
 
-/// Makes room for one more, and never for more than a run can hold.
+/// Makes room for one more and some, and never for more than a run can hold.
 fn reserve(run: &mut Run) {
     if run.len() == run.capacity() {
-        run.reserve_exact(run.len().max(1).min(MAX + 1 - run.len()));
+        run.reserve_exact((1 + run.len() / 4).min(MAX + 1 - run.len()));
     }
 }
 
@@ -127,6 +127,7 @@ impl Timeline {
             return Place { at, ..place };
         }
         let half = run.split_off(MAX / 2);
+        run.shrink_to(MAX / 2 + MAX / 8);
         let run = place.run + 1;
         self.runs.insert(run, half);
         match at.checked_sub(MAX / 2) {
