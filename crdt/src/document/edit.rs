@@ -2,7 +2,7 @@
 
 use super::{Document, Integrated};
 use crate::store::Text;
-use crate::update::{limit, merge};
+use crate::update::{MAX_CLOCK, limit, merge};
 use crate::{Error, Version};
 
 /// What offsets count.
@@ -67,6 +67,8 @@ impl Document {
             limit("units in an update", inserted, self.limits.update_units)?;
             let bytes = edits.iter().map(|edit| edit.insert.len() as u64).sum();
             self.weigh(bytes, 0)?;
+            let end = u64::from(self.store.end(self.client)) + inserted;
+            limit("units of one client", end, u64::from(MAX_CLOCK))?;
         }
         let own = self.store.intern(self.client)?;
         let mut deletes = Vec::new();

@@ -1,5 +1,6 @@
 //! Edits by position, against `String`.
 
+use crate::forge::var;
 use crate::history::{self, Kind};
 use crate::rng::{Rng, Seed};
 use ropewalk_crdt::{Document, Edit, Error, Limits, ROOT, Unit};
@@ -310,6 +311,26 @@ fn an_edit_is_no_longer_than_an_update() {
     );
     let fits = [edit(0, 0, "0123456789")];
     document.edit(&base, ROOT, Unit::Char, &fits).unwrap();
+}
+
+/// A clock has 31 bits.
+#[test]
+fn a_client_has_no_more_units_than_clocks() {
+    const LEFT: u64 = 3;
+    let mut update = vec![1, 1, 1, 0, 0];
+    var(&mut update, (1 << 31) - 1 - LEFT);
+    update.push(0);
+    let mut document = Document::with_limits(1, Limits::NONE);
+    document.apply(&update).unwrap();
+    let base = document.version().clone();
+    let refused = document.edit(&base, ROOT, Unit::Char, &[edit(0, 0, "four")]);
+    assert!(
+        matches!(refused, Err(Error::TooLarge { .. })),
+        "{refused:?}"
+    );
+    let update = document.edit(&base, ROOT, Unit::Char, &[edit(0, 0, "abc")]);
+    Document::new(2).apply(&update.unwrap()).unwrap();
+    Document::open(1, &document.save()).unwrap().check();
 }
 
 #[test]
