@@ -21,7 +21,7 @@ use shrink::shrink;
 use told::{Account, Told};
 
 /// Histories that are tried when nothing else is said, of Yjs 13 alone and of both.
-const SEEDS: [u64; 2] = [6_000, 500];
+const SEEDS: [u64; 2] = [20_000, 1_000];
 /// Histories that are asked for at a time.
 const BATCH: u64 = 50;
 /// Kinds of content when nothing else is said; all of `tests/node/differential/edits.js` when empty.
