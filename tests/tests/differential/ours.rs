@@ -50,7 +50,11 @@ impl Ours {
         self.0.check();
         match refused {
             true => equal("version after a refusal", &self.version(), &before),
-            false => Ok(()),
+            // It inserts nothing itself, and what had waited for it found no room: now there is some.
+            false => {
+                self.0.replayed();
+                Ok(())
+            }
         }
     }
 
