@@ -114,6 +114,11 @@ impl Presence {
         self.states.get(&id).map(|state| state.owner)
     }
 
+    /// The state of an id, as JSON, while it is present.
+    pub fn state(&self, id: ClientId) -> Option<&str> {
+        self.states.get(&id)?.json.as_deref()
+    }
+
     /// Removes the states of connection `owner`; returns the ids that were present.
     pub fn leave(&mut self, owner: u64) -> Vec<ClientId> {
         let mut gone: Vec<ClientId> = Vec::new();

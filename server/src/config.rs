@@ -48,6 +48,8 @@ pub struct Config {
     pub queue_updates: usize,
     /// Bytes that may wait for the disk. Default 256 MiB.
     pub queue_bytes: usize,
+    /// Days that the history of a document is kept: who wrote what, and when. 0 keeps it for ever. Default 0.
+    pub history_days: usize,
     /// How long a document that nobody has open stays in memory. Default 30 s.
     pub idle_document: Duration,
     /// A client that takes nothing for this long is let go. Default 30 s.
@@ -85,6 +87,7 @@ impl Default for Config {
             outbox_bytes: 4 << 20,
             queue_updates: 65_536,
             queue_bytes: 256 << 20,
+            history_days: 0,
             idle_document: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             shutdown: Duration::from_secs(25),
@@ -103,6 +106,13 @@ impl Config {
             update_units: default.update_units.max(text),
             ..default
         }
+    }
+
+    /// Up to when history is forgotten, in milliseconds since the Unix epoch.
+    pub fn history_from(&self, now_ms: i64) -> Option<i64> {
+        const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+        let days = i64::try_from(self.history_days).unwrap_or(i64::MAX);
+        (days > 0).then(|| now_ms.saturating_sub(days.saturating_mul(DAY_MS)))
     }
 
     /// What may wait for the disk.

@@ -16,7 +16,7 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::name::DocumentName;
-use crate::storage::{Compaction, DocumentId, Storage};
+use crate::storage::{Author, Compaction, DocumentId, Storage};
 
 mod batch;
 mod stats;
@@ -47,6 +47,8 @@ pub struct Entry {
     pub sequence: u64,
     /// Yjs update v1; `None` takes a place without saying anything (a document created without text).
     pub update: Option<Bytes>,
+    /// Who made it.
+    pub author: Arc<Author>,
     /// Length of the root text after it, in UTF-16 units.
     pub length: u64,
     /// When it was applied, in milliseconds since the Unix epoch.

@@ -1,5 +1,7 @@
 //! Where documents are kept. A [`Storage`] is called from blocking threads only.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -38,6 +40,29 @@ pub enum Lookup {
     Found(Stored),
 }
 
+/// Who made an update, as far as the server knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Author {
+    /// The Yjs client id that the connection introduced itself with; none for the server's own edits and for scripts.
+    pub client: Option<u64>,
+    /// The name that it goes by there: it chose that itself. Empty if it has none, and at most [`MAX_AUTHOR`] bytes.
+    pub name: String,
+}
+
+/// The longest name of an author, in bytes.
+pub const MAX_AUTHOR: usize = 128;
+
+/// One update, with who made it and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Yjs update v1. One of no bytes only takes a sequence number: [`Storage::load`] leaves it out.
+    pub update: Bytes,
+    /// Who made it.
+    pub author: Arc<Author>,
+    /// When it was applied, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+}
+
 /// All updates of one document that go to disk in one commit.
 #[derive(Debug)]
 pub struct Append {
@@ -47,16 +72,32 @@ pub struct Append {
     pub create: Option<DocumentName>,
     /// Sequence number of the first update; they are consecutive and start at 1.
     pub first_sequence: u64,
-    /// The updates (Yjs update v1) in the order they were applied; may be empty with `create`. One of no bytes
-    /// only takes a sequence number: [`Storage::load`] leaves it out.
-    pub updates: Vec<Bytes>,
+    /// The updates in the order they were applied; may be empty with `create`.
+    pub updates: Vec<Record>,
     /// Length of the root text after them, in UTF-16 units.
     pub length: u64,
     /// When the last of them was applied, in milliseconds since the Unix epoch.
     pub edited_at_ms: i64,
 }
 
-/// A snapshot that takes the place of a document's log up to `through`.
+/// Rows of a log, packed for the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pack {
+    /// Sequence number of its first update.
+    pub first_sequence: u64,
+    /// And of its last.
+    pub last_sequence: u64,
+    /// Rows of the log that are in it.
+    pub rows: u64,
+    /// When its last update was applied, in milliseconds since the Unix epoch.
+    pub last_at_ms: i64,
+    /// Bytes that it unpacks to.
+    pub bytes: u64,
+    /// What it is packed to.
+    pub payload: Vec<u8>,
+}
+
+/// A snapshot that takes the place of a document's log up to `through`. The log goes into the history.
 #[derive(Debug)]
 pub struct Compaction {
     /// Which document.
@@ -67,6 +108,10 @@ pub struct Compaction {
     pub through: u64,
     /// What `ropewalk_crdt::Document::save` wrote.
     pub snapshot: Vec<u8>,
+    /// What [`Storage::pack`] made of the log up to `through`.
+    pub packs: Vec<Pack>,
+    /// History before this is not kept, in milliseconds since the Unix epoch.
+    pub keep_from_ms: Option<i64>,
 }
 
 /// One line of the list of documents.
@@ -125,12 +170,20 @@ pub trait Storage: Send + Sync + 'static {
     /// of the documents returned. Those are refused because the document is deleted or unknown, its new name is
     /// taken, or the sequence does not go on where storage stands: one mistaken document must not fail the others.
     fn append(&self, batch: &[Append]) -> Result<Vec<DocumentId>, StorageError>;
-    /// Replaces the log up to `through` by the snapshot, in one transaction. `Ok(false)`: nothing changed, because
-    /// another generation was found, the document is gone, or `through` is ahead of what is on disk or behind the
-    /// snapshot there.
+    /// Packs the rows of a log that end at `through` or before, for the history.
+    fn pack(&self, id: DocumentId, through: u64) -> Result<Vec<Pack>, StorageError>;
+    /// Replaces the log up to `through` by the snapshot and moves it into the history, in one transaction. `Ok(false)`:
+    /// nothing changed, because another generation was found, the document is gone, `through` is ahead of what is on disk
+    /// or behind the snapshot there, or the packs are not the log up to there.
     fn compact(&self, compaction: &Compaction) -> Result<bool, StorageError>;
-    /// Marks the document deleted, removes its content and keeps the tombstone. `Ok(false)`: there is no such
-    /// document.
+    /// Hands every update that is kept of a document to `each`, with its sequence number, from the oldest on.
+    fn history(
+        &self,
+        id: DocumentId,
+        each: &mut dyn FnMut(u64, Record),
+    ) -> Result<(), StorageError>;
+    /// Marks the document deleted, removes its content, its history too, and keeps the tombstone. `Ok(false)`: there is
+    /// no such document.
     fn delete(&self, id: DocumentId, now_ms: i64) -> Result<bool, StorageError>;
     /// At most `limit` documents whose names contain `query`, after `after`. `query` is no pattern, and upper and
     /// lower case are the same in every script.

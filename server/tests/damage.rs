@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use ropewalk::name::DocumentName;
 use ropewalk::storage::sqlite::{FILE, OpenError, Sqlite};
-use ropewalk::storage::{Append, Compaction, DocumentId, Lookup, Storage, StorageError};
+use ropewalk::storage::{Append, Compaction, DocumentId, Lookup, Record, Storage, StorageError};
 use tempfile::TempDir;
 
 const LOCK: &str = "ropewalk.lock";
@@ -24,7 +25,11 @@ fn append(storage: &Sqlite, id: DocumentId, create: Option<&str>, first: u64, co
         create: create.map(name),
         first_sequence: first,
         updates: (first..first + count)
-            .map(|i| format!("update {i}").into())
+            .map(|i| Record {
+                update: format!("update {i}").into(),
+                author: Arc::default(),
+                at_ms: first as i64,
+            })
             .collect(),
         length: first,
         edited_at_ms: first as i64,
@@ -45,7 +50,9 @@ fn fill(storage: &Sqlite) {
                 id: a,
                 generation: 0,
                 through: 3,
-                snapshot
+                snapshot,
+                packs: storage.pack(a, 3).unwrap(),
+                keep_from_ms: None,
             })
             .unwrap()
     );
@@ -59,7 +66,9 @@ fn fill(storage: &Sqlite) {
 /// A folder that a server has closed.
 fn closed() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fill(&Sqlite::open(folder.path()).unwrap());
+    let storage = Sqlite::open(folder.path()).unwrap();
+    fill(&storage);
+    storage.close().unwrap();
     folder
 }
 
@@ -193,7 +202,7 @@ fn a_newer_format_is_left_alone() {
         untouched(folder.path()),
         OpenError::Newer {
             found: 99,
-            known: 2,
+            known: 3,
             ..
         }
     ));
@@ -465,7 +474,9 @@ fn readers_see_a_document_as_of_one_moment() {
                             id,
                             generation,
                             through,
-                            snapshot
+                            snapshot,
+                            packs: storage.pack(id, through).unwrap(),
+                            keep_from_ms: None,
                         })
                         .unwrap()
                 );
@@ -476,4 +487,60 @@ fn readers_see_a_document_as_of_one_moment() {
         }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
     });
+}
+
+/// Formats 1 and 2 did not say who made an update, and when only once a row.
+#[test]
+fn a_log_of_an_older_format_is_read_and_goes_into_the_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Sqlite::open(folder.path()).unwrap();
+    let id = storage.allocate();
+    append(&storage, id, Some("a"), 1, 2);
+    storage.close().unwrap();
+    drop(storage);
+    let file = rusqlite::Connection::open(folder.path().join(FILE)).unwrap();
+    let payload = b"\x03one\x03two";
+    let mut crc = crc32fast::Hasher::new();
+    [id.0, 1, 2]
+        .iter()
+        .for_each(|number| crc.update(&number.to_le_bytes()));
+    crc.update(payload);
+    file.execute(
+        "UPDATE log SET payload = ?1, crc32 = ?2, written_at_ms = 77",
+        (&payload[..], crc.finalize()),
+    )
+    .unwrap();
+    file.execute_batch(
+        "ALTER TABLE log DROP COLUMN framing; DROP TABLE history; PRAGMA user_version = 2",
+    )
+    .unwrap();
+    drop(file);
+
+    let storage = Sqlite::open(folder.path()).unwrap();
+    let history = || {
+        let mut all = Vec::new();
+        let mut each = |sequence, record: Record| {
+            let text = String::from_utf8(record.update.to_vec()).unwrap();
+            assert_eq!(*record.author, ropewalk::storage::Author::default());
+            all.push((sequence, text, record.at_ms));
+        };
+        storage.history(id, &mut each).unwrap();
+        all
+    };
+    let expected = [(1, "one".to_owned(), 77), (2, "two".to_owned(), 77)];
+    assert_eq!(history(), expected);
+    let Lookup::Found(stored) = storage.load(&name("a")).unwrap() else {
+        panic!("gone");
+    };
+    assert_eq!(stored.updates, [b"one", b"two"]);
+    let compaction = Compaction {
+        id,
+        generation: 0,
+        through: 2,
+        snapshot: vec![1],
+        packs: storage.pack(id, 2).unwrap(),
+        keep_from_ms: None,
+    };
+    assert!(storage.compact(&compaction).unwrap());
+    assert_eq!(history(), expected);
 }

@@ -12,7 +12,7 @@ use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::{FILE, Sqlite};
 use ropewalk::storage::{
-    Append, Compaction, DocumentId, Lookup, Position, Storage, StorageError, Stored,
+    Append, Compaction, DocumentId, Lookup, Pack, Position, Record, Storage, StorageError, Stored,
 };
 use tokio::sync::watch;
 
@@ -49,6 +49,7 @@ impl Writer {
             create: (self.sequence == 1).then(|| self.name.clone()),
             sequence: self.sequence,
             update: Some(format!("{} {}", self.name, self.sequence).into()),
+            author: Arc::default(),
             length: self.sequence,
             edited_at_ms: self.sequence as i64,
             durable: self.durable.clone(),
@@ -289,6 +290,8 @@ async fn a_failure_acknowledges_nothing_and_begins_a_new_epoch() {
         generation: 0,
         through: 1,
         snapshot: vec![1],
+        packs: storage.pack(saved.id, 1).unwrap(),
+        keep_from_ms: None,
     };
     let (compaction, deletion, probe) = (
         tokio::spawn({
@@ -496,12 +499,15 @@ async fn compaction_and_deletion_come_in_their_turn() {
     for _ in 0..3 {
         writer.write().await.unwrap();
     }
-    // Not yet durable when it is asked for.
+    journal.flush().await;
+    let packs = storage.pack(writer.id, 3).unwrap();
     let compaction = |through| Compaction {
         id: writer.id,
         generation: 0,
         through,
         snapshot: vec![9; 9],
+        packs: packs.clone(),
+        keep_from_ms: None,
     };
     assert!(journal.compact(1, compaction(3)).await.unwrap());
     assert!(
@@ -608,8 +614,18 @@ impl Storage for Panics {
     fn append(&self, _: &[Append]) -> Result<Vec<DocumentId>, StorageError> {
         panic!("as the test wants it")
     }
+    fn pack(&self, id: DocumentId, through: u64) -> Result<Vec<Pack>, StorageError> {
+        self.0.pack(id, through)
+    }
     fn compact(&self, _: &Compaction) -> Result<bool, StorageError> {
         panic!("as the test wants it")
+    }
+    fn history(
+        &self,
+        id: DocumentId,
+        each: &mut dyn FnMut(u64, Record),
+    ) -> Result<(), StorageError> {
+        self.0.history(id, each)
     }
     fn delete(&self, id: DocumentId, now_ms: i64) -> Result<bool, StorageError> {
         self.0.delete(id, now_ms)
@@ -646,6 +662,8 @@ async fn a_panic_in_storage_is_a_failure() {
         generation: 0,
         through: 0,
         snapshot: vec![],
+        packs: Vec::new(),
+        keep_from_ms: None,
     };
     assert_eq!(
         journal.compact(2, compaction).await,
@@ -684,6 +702,8 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
         generation: 0,
         through: 20,
         snapshot,
+        packs: storage.pack(writer.id, 20).unwrap(),
+        keep_from_ms: None,
     };
     assert_eq!(
         journal.compact(1, compaction).await,

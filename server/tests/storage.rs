@@ -8,7 +8,9 @@ use rand::{RngExt, SeedableRng};
 use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::Sqlite;
-use ropewalk::storage::{Append, Compaction, DocumentId, Entry, Lookup, Storage, Stored};
+use ropewalk::storage::{
+    Append, Author, Compaction, DocumentId, Entry, Lookup, Record, Storage, Stored,
+};
 
 /// Runs a test on every kind of storage.
 fn on_each(test: impl Fn(&dyn Storage)) {
@@ -21,6 +23,19 @@ fn name(name: &str) -> DocumentName {
     DocumentName::new(name).unwrap()
 }
 
+/// An update by somebody of this name.
+fn record(update: &str, name: Option<&str>, at_ms: i64) -> Record {
+    let author = name.map(|name| Author {
+        client: Some(name.len() as u64),
+        name: name.to_owned(),
+    });
+    Record {
+        update: update.as_bytes().to_vec().into(),
+        author: author.unwrap_or_default().into(),
+        at_ms,
+    }
+}
+
 fn append(id: DocumentId, first: u64, updates: &[&str]) -> Append {
     Append {
         id,
@@ -28,7 +43,7 @@ fn append(id: DocumentId, first: u64, updates: &[&str]) -> Append {
         first_sequence: first,
         updates: updates
             .iter()
-            .map(|update| update.as_bytes().to_vec().into())
+            .map(|update| record(update, None, 1_000 + first as i64))
             .collect(),
         length: first,
         edited_at_ms: 1_000 + first as i64,
@@ -63,12 +78,20 @@ fn updates(stored: &Stored) -> Vec<&str> {
         .collect()
 }
 
-fn compaction(id: DocumentId, generation: u64, through: u64, snapshot: &str) -> Compaction {
+fn compaction(
+    storage: &dyn Storage,
+    id: DocumentId,
+    generation: u64,
+    through: u64,
+    snapshot: &str,
+) -> Compaction {
     Compaction {
         id,
         generation,
         through,
         snapshot: snapshot.as_bytes().to_vec(),
+        packs: storage.pack(id, through).unwrap(),
+        keep_from_ms: None,
     }
 }
 
@@ -132,13 +155,21 @@ fn a_snapshot_replaces_what_it_holds() {
         let id = create(storage, "a", &["1", "2"]);
         storage.append(&[append(id, 3, &["3"])]).unwrap();
         storage.append(&[append(id, 4, &["4"])]).unwrap();
-        assert!(storage.compact(&compaction(id, 0, 3, "123")).unwrap());
+        assert!(
+            storage
+                .compact(&compaction(storage, id, 0, 3, "123"))
+                .unwrap()
+        );
         let stored = found(storage, "a");
         assert_eq!(stored.snapshot.as_deref(), Some(&b"123"[..]));
         assert_eq!(updates(&stored), ["4"]);
         assert_eq!((stored.generation, stored.sequence), (1, 4));
         storage.append(&[append(id, 5, &["5"])]).unwrap();
-        assert!(storage.compact(&compaction(id, 1, 5, "12345")).unwrap());
+        assert!(
+            storage
+                .compact(&compaction(storage, id, 1, 5, "12345"))
+                .unwrap()
+        );
         let stored = found(storage, "a");
         assert_eq!(
             (stored.generation, stored.sequence, stored.updates.len()),
@@ -157,15 +188,97 @@ fn a_snapshot_may_end_within_a_log_row() {
         for (generation, through) in [(0, 2), (1, 3)] {
             assert!(
                 storage
-                    .compact(&compaction(id, generation, through, "…"))
+                    .compact(&compaction(storage, id, generation, through, "…"))
                     .unwrap()
             );
             let stored = found(storage, "a");
             assert_eq!(updates(&stored), &["3", "4", "5"][through as usize - 2..]);
             assert_eq!(stored.sequence, 5);
         }
-        assert!(storage.compact(&compaction(id, 2, 4, "1234")).unwrap());
+        assert!(
+            storage
+                .compact(&compaction(storage, id, 2, 4, "1234"))
+                .unwrap()
+        );
         assert_eq!(updates(&found(storage, "a")), ["5"]);
+    });
+}
+
+/// Everything that was ever said: sequence number, update, author's name, time.
+fn history(storage: &dyn Storage, id: DocumentId) -> Vec<(u64, Record)> {
+    let mut all = Vec::new();
+    let mut each = |sequence, record| all.push((sequence, record));
+    storage.history(id, &mut each).unwrap();
+    all
+}
+
+#[test]
+fn a_snapshot_does_not_take_who_wrote_what_and_when() {
+    on_each(|storage| {
+        let said = [
+            ("1", Some("Ann"), 50),
+            ("2", None, 40),
+            ("", Some("Ann"), 60),
+            ("4", Some("Bo"), 61),
+            ("5", Some("Ann"), 9_000),
+            ("6", Some("Bo"), 9_001),
+        ]
+        .map(|(update, name, at_ms)| record(update, name, at_ms));
+        let id = storage.allocate();
+        let write = |first: u64, count: usize| {
+            let from = first as usize - 1;
+            let append = Append {
+                updates: said[from..from + count].to_vec(),
+                create: (first == 1).then(|| name("a")),
+                ..append(id, first, &[])
+            };
+            assert_eq!(storage.append(&[append]).unwrap(), []);
+        };
+        let all = || -> Vec<(u64, Record)> { (1..).zip(said.clone()).collect() };
+        write(1, 2);
+        write(3, 2);
+        assert_eq!(history(storage, id), all()[..4]);
+        assert!(
+            storage
+                .compact(&compaction(storage, id, 0, 2, "12"))
+                .unwrap()
+        );
+        assert_eq!(history(storage, id), all()[..4]);
+        write(5, 1);
+        assert!(
+            storage
+                .compact(&compaction(storage, id, 1, 5, "1245"))
+                .unwrap()
+        );
+        assert_eq!(history(storage, id), all()[..5]);
+        write(6, 1);
+        assert_eq!(history(storage, id), all());
+        let forgetting = Compaction {
+            keep_from_ms: Some(9_000),
+            ..compaction(storage, id, 2, 6, "12456")
+        };
+        assert!(storage.compact(&forgetting).unwrap());
+        let kept = history(storage, id);
+        assert!(kept.ends_with(&all()[4..]) && kept.len() < 5, "{kept:?}");
+        assert!(storage.delete(id, 9).unwrap());
+        assert_eq!(history(storage, id), []);
+    });
+}
+
+#[test]
+fn a_compaction_that_has_not_all_of_the_log_changes_nothing() {
+    on_each(|storage| {
+        let id = create(storage, "a", &["1"]);
+        let early = compaction(storage, id, 0, 2, "12");
+        storage.append(&[append(id, 2, &["2"])]).unwrap();
+        assert!(!storage.compact(&early).unwrap());
+        assert_eq!(updates(&found(storage, "a")), ["1", "2"]);
+        assert!(
+            storage
+                .compact(&compaction(storage, id, 0, 2, "12"))
+                .unwrap()
+        );
+        assert_eq!(history(storage, id).len(), 2);
     });
 }
 
@@ -173,22 +286,34 @@ fn a_snapshot_may_end_within_a_log_row() {
 fn only_one_of_two_compactions_wins_and_none_loses_updates() {
     on_each(|storage| {
         let id = create(storage, "a", &["1", "2"]);
-        assert!(!storage.compact(&compaction(id, 0, 3, "ahead")).unwrap());
         assert!(
             !storage
-                .compact(&compaction(id, 1, 2, "from nowhere"))
+                .compact(&compaction(storage, id, 0, 3, "ahead"))
                 .unwrap()
         );
         assert!(
             !storage
-                .compact(&compaction(storage.allocate(), 0, 0, "unknown"))
+                .compact(&compaction(storage, id, 1, 2, "from nowhere"))
                 .unwrap()
         );
-        assert!(storage.compact(&compaction(id, 0, 1, "first")).unwrap());
-        assert!(!storage.compact(&compaction(id, 0, 2, "second")).unwrap());
         assert!(
             !storage
-                .compact(&compaction(id, 1, 0, "behind the first"))
+                .compact(&compaction(storage, storage.allocate(), 0, 0, "unknown"))
+                .unwrap()
+        );
+        assert!(
+            storage
+                .compact(&compaction(storage, id, 0, 1, "first"))
+                .unwrap()
+        );
+        assert!(
+            !storage
+                .compact(&compaction(storage, id, 0, 2, "second"))
+                .unwrap()
+        );
+        assert!(
+            !storage
+                .compact(&compaction(storage, id, 1, 0, "behind the first"))
                 .unwrap()
         );
         let stored = found(storage, "a");
@@ -201,7 +326,11 @@ fn only_one_of_two_compactions_wins_and_none_loses_updates() {
 fn a_deleted_name_is_known_and_may_begin_again() {
     on_each(|storage| {
         let first = create(storage, "a", &["1"]);
-        assert!(storage.compact(&compaction(first, 0, 1, "1")).unwrap());
+        assert!(
+            storage
+                .compact(&compaction(storage, first, 0, 1, "1"))
+                .unwrap()
+        );
         assert!(storage.delete(first, 7).unwrap());
         assert!(!storage.delete(first, 8).unwrap());
         assert!(!storage.delete(storage.allocate(), 8).unwrap());
@@ -210,7 +339,11 @@ fn a_deleted_name_is_known_and_may_begin_again() {
             storage.append(&[append(first, 2, &["late"])]).unwrap(),
             [first]
         );
-        assert!(!storage.compact(&compaction(first, 1, 1, "late")).unwrap());
+        assert!(
+            !storage
+                .compact(&compaction(storage, first, 1, 1, "late"))
+                .unwrap()
+        );
         assert_eq!(storage.list("", None, 10).unwrap(), []);
 
         let second = create(storage, "a", &["new"]);
@@ -373,7 +506,11 @@ fn sqlite_and_memory_agree() {
                     create: known.is_none().then(|| name(document)),
                     first_sequence: sequence + 1 + u64::from(wrong),
                     updates: (0..count)
-                        .map(|_| vec![7; random.random_range(0..300)].into())
+                        .map(|_| {
+                            let text = "7".repeat(random.random_range(0..300));
+                            let name = ["Ann", "Bo"].get(random.random_range(0..3));
+                            record(&text, name.copied(), random.random_range(0..99))
+                        })
                         .collect(),
                     length: random.random_range(0..1000),
                     edited_at_ms: random.random_range(0..20),
@@ -397,14 +534,16 @@ fn sqlite_and_memory_agree() {
                     generation,
                 }) = living.get_mut(document)
                 {
-                    let compaction = Compaction {
-                        id: *id,
-                        generation: random.random_range(generation.saturating_sub(1)..=*generation),
-                        through: random.random_range(sequence.saturating_sub(4)..=*sequence + 1),
-                        snapshot: vec![9; random.random_range(0..9000)],
+                    let (id, snapshot) = (*id, "9".repeat(random.random_range(0..9000)));
+                    let made_from = random.random_range(generation.saturating_sub(1)..=*generation);
+                    let through = random.random_range(sequence.saturating_sub(4)..=*sequence + 1);
+                    let compact = |storage: &dyn Storage| {
+                        let compaction = compaction(storage, id, made_from, through, &snapshot);
+                        storage.compact(&compaction).unwrap()
                     };
-                    let done = sqlite.compact(&compaction).unwrap();
-                    assert_eq!(done, memory.compact(&compaction).unwrap(), "step {step}");
+                    let done = compact(&sqlite);
+                    assert_eq!(done, compact(&memory), "step {step}");
+                    assert_eq!(history(&sqlite, id), history(&memory, id), "step {step}");
                     *generation += u64::from(done);
                 }
             }

@@ -154,6 +154,12 @@ pub const SETTINGS: &[Setting] = &[
         slot: |config| Slot::Count(&mut config.queue_bytes, MIB..=4 * GIB - 1),
     },
     Setting {
+        key: "history_days",
+        value: "DAYS",
+        help: "Days that the history of documents is kept, who wrote what and when; 0 keeps it for ever",
+        slot: |config| Slot::Count(&mut config.history_days, 0..=36_500),
+    },
+    Setting {
         key: "idle_document_seconds",
         value: "SECONDS",
         help: "How long a document that nobody has open stays in memory, in seconds",

@@ -9,6 +9,7 @@ use ropewalk_crdt::{ClientId, Version, VersionVector};
 use tokio::sync::{mpsc, watch};
 
 use crate::session::Close;
+use crate::storage::Author;
 
 /// Names a connection for as long as the process runs.
 pub type PeerId = u64;
@@ -144,6 +145,8 @@ pub struct Peer {
     lagging: Option<Has>,
     /// The client id it introduced itself with.
     pub introduced: Option<ClientId>,
+    /// Who its edits are by. Nothing when it has said something new about itself since the last one.
+    pub author: Option<Arc<Author>>,
     /// The newest marker that became durable while it lagged.
     saved: Option<Bytes>,
     work: Work,
@@ -167,6 +170,7 @@ impl Peer {
             outbox,
             lagging: None,
             introduced: None,
+            author: None,
             saved: None,
             work: Work {
                 since: Instant::now(),

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::{Durable, Entry, Place, fail, reached};
-use crate::storage::{Append, DocumentId};
+use crate::storage::{Append, DocumentId, Record};
 
 /// Entries gathered for one commit, by document.
 #[derive(Default)]
@@ -45,13 +44,18 @@ impl Batch {
             create,
             sequence,
             update,
+            author,
             length,
             edited_at_ms,
             durable,
             ..
         } = entry;
-        let update = update.unwrap_or_default();
-        let bytes = update.len();
+        let update = Record {
+            update: update.unwrap_or_default(),
+            author,
+            at_ms: edited_at_ms,
+        };
+        let bytes = update.update.len();
         match self.of.get(&id) {
             Some(&at) => {
                 let (heard_by, newest) = &mut self.heard_by[at];
@@ -68,12 +72,11 @@ impl Batch {
             }
             None => {
                 self.of.insert(id, self.appends.len());
-                let updates: Vec<Bytes> = vec![update];
                 let append = Append {
                     id,
                     create,
                     first_sequence: sequence,
-                    updates,
+                    updates: vec![update],
                     length,
                     edited_at_ms,
                 };

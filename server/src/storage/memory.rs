@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Append, Compaction, DocumentId, Entry, Lookup, Position, Storage, StorageError, Stored, fold,
+    Append, Compaction, DocumentId, Entry, Lookup, Pack, Position, Record, Storage, StorageError,
+    Stored, fold,
 };
 use crate::name::DocumentName;
 
@@ -48,7 +49,8 @@ struct Kept {
     through: u64,
     snapshot: Option<Vec<u8>>,
     /// With their sequence numbers.
-    updates: Vec<(u64, Vec<u8>)>,
+    updates: Vec<(u64, Record)>,
+    history: Vec<(u64, Record)>,
 }
 
 impl Memory {
@@ -141,6 +143,7 @@ impl State {
                 through: 0,
                 snapshot: None,
                 updates: Vec::new(),
+                history: Vec::new(),
             };
             self.documents.insert(*id, document);
         }
@@ -152,7 +155,7 @@ impl State {
         }
         for update in updates {
             document.sequence += 1;
-            document.updates.push((document.sequence, update.to_vec()));
+            document.updates.push((document.sequence, update.clone()));
         }
         document.length = *length;
         document.edited_at_ms = *edited_at_ms;
@@ -172,14 +175,14 @@ impl Storage for Memory {
                 lookup = Lookup::Deleted;
                 continue;
             }
-            let updates = kept.updates.iter().map(|(_, update)| update);
+            let updates = kept.updates.iter().map(|(_, record)| &record.update);
             return Ok(Lookup::Found(Stored {
                 id: *id,
                 generation: kept.generation,
                 snapshot: kept.snapshot.clone(),
                 updates: updates
                     .filter(|update| !update.is_empty())
-                    .cloned()
+                    .map(|update| update.to_vec())
                     .collect(),
                 sequence: kept.sequence,
             }));
@@ -197,6 +200,24 @@ impl Storage for Memory {
         Ok(refused.map(|append| append.id).collect())
     }
 
+    fn pack(&self, id: DocumentId, through: u64) -> Result<Vec<Pack>, StorageError> {
+        let mut state = self.reading()?;
+        let updates = state.alive(id).map(|kept| kept.updates.iter());
+        let packs = updates
+            .into_iter()
+            .flatten()
+            .filter(|&&(sequence, _)| sequence <= through);
+        let packs = packs.map(|(sequence, record)| Pack {
+            first_sequence: *sequence,
+            last_sequence: *sequence,
+            rows: 1,
+            last_at_ms: record.at_ms,
+            bytes: record.update.len() as u64,
+            payload: record.update.to_vec(),
+        });
+        Ok(packs.collect())
+    }
+
     fn compact(&self, compaction: &Compaction) -> Result<bool, StorageError> {
         let mut state = self.writing()?;
         let Compaction {
@@ -204,19 +225,42 @@ impl Storage for Memory {
             generation,
             through,
             snapshot,
+            packs,
+            keep_from_ms,
         } = compaction;
         let Some(document) = state.alive(*id) else {
             return Ok(false);
         };
         let range = document.through..=document.sequence;
-        if document.generation != *generation || !range.contains(through) {
+        let moved = document
+            .updates
+            .partition_point(|(sequence, _)| sequence <= through);
+        let rows: u64 = packs.iter().map(|pack| pack.rows).sum();
+        if document.generation != *generation || !range.contains(through) || rows != moved as u64 {
             return Ok(false);
         }
         document.generation += 1;
         document.through = *through;
         document.snapshot = Some(snapshot.clone());
-        document.updates.retain(|(sequence, _)| sequence > through);
+        document.history.extend(document.updates.drain(..moved));
+        if let Some(from) = keep_from_ms {
+            document.history.retain(|(_, record)| record.at_ms >= *from);
+        }
         Ok(true)
+    }
+
+    fn history(
+        &self,
+        id: DocumentId,
+        each: &mut dyn FnMut(u64, Record),
+    ) -> Result<(), StorageError> {
+        let mut state = self.reading()?;
+        if let Some(document) = state.alive(id) {
+            for (sequence, record) in document.history.iter().chain(&document.updates) {
+                each(*sequence, record.clone());
+            }
+        }
+        Ok(())
     }
 
     fn delete(&self, id: DocumentId, _now_ms: i64) -> Result<bool, StorageError> {
@@ -227,6 +271,7 @@ impl Storage for Memory {
         document.deleted = true;
         document.snapshot = None;
         document.updates.clear();
+        document.history.clear();
         Ok(true)
     }
 

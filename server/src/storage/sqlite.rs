@@ -9,12 +9,15 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-use super::{Append, Compaction, DocumentId, Entry, Lookup, Position, Storage, StorageError};
+use super::{
+    Append, Compaction, DocumentId, Entry, Lookup, Pack, Position, Record, Storage, StorageError,
+};
 use crate::name::DocumentName;
 use open::{Folder, Problem};
 use pool::Readers;
 use statements::STATEMENTS;
 
+mod history;
 mod open;
 mod pool;
 mod rows;
@@ -132,6 +135,18 @@ impl Storage for Sqlite {
             }
             Ok(refused)
         })
+    }
+
+    fn pack(&self, id: DocumentId, through: u64) -> Result<Vec<Pack>, StorageError> {
+        self.read(|transaction| history::pack_rows(transaction, id, through))
+    }
+
+    fn history(
+        &self,
+        id: DocumentId,
+        each: &mut dyn FnMut(u64, Record),
+    ) -> Result<(), StorageError> {
+        self.read(|transaction| history::read(transaction, id, each))
     }
 
     fn compact(&self, compaction: &Compaction) -> Result<bool, StorageError> {

@@ -9,6 +9,7 @@ mod crash;
 mod forged;
 mod formats;
 mod health;
+mod history;
 mod honest;
 mod hostile;
 mod limits;

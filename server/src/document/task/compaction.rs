@@ -1,9 +1,13 @@
 //! A snapshot takes the place of the log.
 
-use tokio::sync::oneshot;
+use std::sync::Arc;
 
-use super::{Task, load};
-use crate::storage::Compaction;
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+
+use super::{Task, load, now_ms};
+use crate::App;
+use crate::storage::{Compaction, StorageError};
 
 /// Logs smaller than this are not worth a snapshot while people edit, in bytes.
 const COMPACT_BYTES: usize = 256 * 1024;
@@ -30,6 +34,8 @@ impl Task {
             generation: self.generation,
             through: self.sequence,
             snapshot,
+            packs: Vec::new(),
+            keep_from_ms: self.app.config.history_from(now_ms()),
         };
         let version = self.document.version().clone();
         let (done, compacting) = oneshot::channel();
@@ -37,7 +43,13 @@ impl Task {
         let (app, epoch) = (self.app.clone(), self.epoch);
         self.app.tasks.spawn(async move {
             let result = load::check(compaction, version, app.config.document_limits()).await;
-            let stored = match result {
+            // What is still on its way to the log belongs to the history, too.
+            app.journal.flush().await;
+            let packed = match result {
+                Some(compaction) => pack(&app, compaction).await,
+                None => None,
+            };
+            let stored = match packed {
                 Some(compaction) => app.journal.compact(epoch, compaction).await.ok(),
                 None => None,
             };
@@ -60,4 +72,17 @@ impl Task {
             }
         }
     }
+}
+
+/// Packs the log that the snapshot takes the place of: this needs time, which the writer does not have.
+async fn pack(app: &Arc<App>, mut compaction: Compaction) -> Option<Compaction> {
+    let storage = app.storage.clone();
+    let packing = spawn_blocking(move || {
+        compaction.packs = storage.pack(compaction.id, compaction.through)?;
+        Ok::<_, StorageError>(compaction)
+    });
+    let packed = packing.await.ok()?;
+    packed
+        .inspect_err(|error| tracing::error!(%error, "the log cannot be packed"))
+        .ok()
 }

@@ -107,6 +107,7 @@ impl Task {
             return;
         }
         metrics.updates_applied.add_one();
+        let author = self.author(peer);
         let news = match applied.integrated {
             Integrated::Nothing => None,
             Integrated::All => Some(update.clone()),
@@ -116,6 +117,7 @@ impl Task {
             self.whole = None;
             self.accepted.push(Accepted {
                 from: Some(peer),
+                author: author.clone(),
                 kept: news.clone(),
                 news: Some(news),
             });
@@ -124,6 +126,7 @@ impl Task {
         for waiting in applied.waiting {
             self.accepted.push(Accepted {
                 from: Some(peer),
+                author: author.clone(),
                 kept: waiting.into(),
                 news: None,
             });

@@ -1,14 +1,18 @@
 //! Who is present: states that changed leave together, and nobody speaks for another connection.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, ClientId, protocol};
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::Task;
 use crate::document::peer::PeerId;
 use crate::session::Close;
+use crate::storage::{Author, MAX_AUTHOR};
 
 /// Awareness states that changed within this time leave in one frame.
 pub(super) const PRESENCE_INTERVAL: Duration = Duration::from_millis(50);
@@ -26,6 +30,9 @@ impl Task {
                     if let Some(owner) = self.presence.owner(client) {
                         self.contested(peer, owner, client);
                     }
+                }
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.author = None;
                 }
                 self.presence_changed(announced.changed);
                 if !announced.stale.is_empty() {
@@ -60,6 +67,21 @@ impl Task {
             peer.introduced = Some(client);
             self.document.introduce(id, client);
         }
+    }
+
+    /// Who the edits of a connection are by: the id and the name in the state that it introduced itself with.
+    pub(super) fn author(&mut self, id: PeerId) -> Arc<Author> {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return Arc::default();
+        };
+        let author = peer.author.get_or_insert_with(|| {
+            let client = peer.introduced;
+            let owned = client.filter(|&client| self.presence.owner(client) == Some(id));
+            let state = owned.and_then(|client| self.presence.state(client));
+            let name = state.map(name_in).unwrap_or_default();
+            Arc::new(Author { client, name })
+        });
+        author.clone()
     }
 
     /// The connection of a client id is gone: it goes to whoever else introduced itself with it.
@@ -107,5 +129,48 @@ impl Task {
             peer.send(&frame);
         }
         self.settle_peers();
+    }
+}
+
+/// The name of the user in an awareness state, where the editors of Yjs put it.
+fn name_in(state: &str) -> String {
+    #[derive(Deserialize)]
+    struct State<'s> {
+        #[serde(borrow)]
+        user: User<'s>,
+    }
+    #[derive(Deserialize)]
+    struct User<'s> {
+        #[serde(borrow)]
+        name: Cow<'s, str>,
+    }
+    let Ok(State { user }) = serde_json::from_str(state) else {
+        return String::new();
+    };
+    let mut end = user.name.len().min(MAX_AUTHOR);
+    while !user.name.is_char_boundary(end) {
+        end -= 1;
+    }
+    user.name[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_in;
+
+    #[test]
+    fn a_name_is_where_editors_put_it() {
+        let named = r##"{"cursor": null, "user": {"color": "#fff", "name": "A\u0301nne \"x\""}}"##;
+        assert_eq!(name_in(named), "A\u{301}nne \"x\"");
+        for nameless in [
+            "{}",
+            r#"{"user": {}}"#,
+            r#"{"user": {"name": 7}}"#,
+            r#"{"user": 1}"#,
+        ] {
+            assert_eq!(name_in(nameless), "", "{nameless}");
+        }
+        let long = format!(r#"{{"user": {{"name": "x{}"}}}}"#, "é".repeat(100));
+        assert_eq!(name_in(&long), format!("x{}", "é".repeat(63)));
     }
 }

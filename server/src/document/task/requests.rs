@@ -1,6 +1,7 @@
 //! What the API asks of a document.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, Edit, Unit};
@@ -70,6 +71,7 @@ impl Task {
         let kept = Bytes::from(update);
         self.accepted.push(Accepted {
             from: None,
+            author: Arc::default(),
             news: Some(kept.clone()),
             kept,
         });

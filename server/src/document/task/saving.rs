@@ -1,6 +1,7 @@
 //! From memory to disk: what is journalled, and who waits for it.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, protocol};
@@ -10,12 +11,15 @@ use crate::document::peer::PeerId;
 use crate::document::{Created, Reply, State, Text};
 use crate::journal::{Durable, Entry};
 use crate::name::DocumentName;
+use crate::storage::Author;
 
 /// What a document took in, and neither its peers nor the journal know yet.
 #[derive(Debug)]
 pub(super) struct Accepted {
     /// Who sent it; nobody for the server's own edits.
     pub(super) from: Option<PeerId>,
+    /// Who made it, for the journal.
+    pub(super) author: Arc<Author>,
     /// For the journal.
     pub(super) kept: Bytes,
     /// For the peers: what was integrated. Nothing while all of it waits for other updates.
@@ -124,7 +128,13 @@ impl Task {
         fanout::broadcast(&self.peers, &accepted);
         self.settle_peers();
         let length = self.document.len_utf16(crdt::ROOT);
-        for Accepted { from, kept, news } in accepted {
+        for Accepted {
+            from,
+            author,
+            kept,
+            news,
+        } in accepted
+        {
             let create = if self.existence == Existence::Stored {
                 None
             } else {
@@ -142,7 +152,7 @@ impl Task {
                     what,
                 });
             }
-            self.journal(create, kept, length).await?;
+            self.journal(create, kept, author, length).await?;
         }
         ControlFlow::Continue(())
     }
@@ -151,6 +161,7 @@ impl Task {
         &mut self,
         create: Option<DocumentName>,
         update: Bytes,
+        author: Arc<Author>,
         length: u64,
     ) -> ControlFlow<()> {
         let entry = Entry {
@@ -159,6 +170,7 @@ impl Task {
             create,
             sequence: self.sequence,
             update: Some(update),
+            author,
             length,
             edited_at_ms: now_ms(),
             durable: self.durable.0.clone(),

@@ -124,6 +124,10 @@ impl From<io::Error> for Problem {
 
 impl From<rusqlite::Error> for Problem {
     fn from(error: rusqlite::Error) -> Self {
+        if let rusqlite::Error::SqlInputError { msg, .. } = error {
+            // A column is not there.
+            return Self::Damaged(msg);
+        }
         match error.sqlite_error_code() {
             // "Unknown" is SQLite's general error: a table or a column is not there.
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {

@@ -7,7 +7,7 @@ pub const APPLICATION_ID: u32 = 0x526f_7057;
 
 /// Every step from an empty file to the newest format, oldest first. A file's `user_version` is how many of them
 /// it has had. A step that was ever released does not change any more.
-const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
+const MIGRATIONS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 /// Newest format known here.
 pub const KNOWN: i64 = MIGRATIONS.len() as i64;
@@ -54,6 +54,24 @@ INSERT INTO probe VALUES (0);
 
 /// Snapshots say the order of what is in them, which older ones do not know to read. The tables stay as they are.
 const SECOND: &str = "";
+
+/// Log rows say who made each update and when, and go into the history when a snapshot takes their place. The rows that
+/// are there keep their framing: see `Framing` in `rows.rs`.
+const THIRD: &str = "
+ALTER TABLE log ADD COLUMN framing INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE history (
+    id             INTEGER PRIMARY KEY,
+    document_id    INTEGER NOT NULL REFERENCES documents (id),
+    first_sequence INTEGER NOT NULL,
+    last_sequence  INTEGER NOT NULL,
+    last_at_ms     INTEGER NOT NULL,
+    bytes          INTEGER NOT NULL,
+    crc32          INTEGER NOT NULL,
+    payload        BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX history_by_document ON history (document_id, first_sequence);
+";
 
 /// Brings a file of an older format, or an empty one, to the newest, in one transaction.
 pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {

@@ -1,21 +1,26 @@
 //! Every statement that reads or writes documents.
 
-use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::rows::{checksum, frame, unframe};
+use super::history::{self, ROWS};
+use super::rows::{Framing, checksum, frame};
 use crate::name::DocumentName;
 use crate::storage::{
-    Append, Compaction, DocumentId, Entry, Lookup, Position, StorageError, Stored, fold,
+    Append, Compaction, DocumentId, Entry, Lookup, Position, Record, StorageError, Stored, fold,
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 15] = [
+pub const STATEMENTS: [&str; 20] = [
     NEWEST,
     FIND,
     WAS_DELETED,
     SNAPSHOT,
-    LOG,
+    ROWS,
+    history::COUNT,
+    history::KEEP,
+    history::READ,
+    history::FORGET,
+    history::DROP,
     CREATE,
     ADVANCE,
     WRITE,
@@ -36,16 +41,14 @@ const WAS_DELETED: &str =
     "SELECT 1 FROM documents WHERE name = ?1 AND deleted_at_ms IS NOT NULL LIMIT 1";
 const SNAPSHOT: &str =
     "SELECT generation, through, crc32, data FROM snapshots WHERE document_id = ?1";
-const LOG: &str = "SELECT first_sequence, last_sequence, crc32, payload FROM log
-    WHERE document_id = ?1 ORDER BY first_sequence";
 const CREATE: &str =
     "INSERT INTO documents (id, name, folded, created_at_ms, edited_at_ms, length, sequence)
     VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
 const ADVANCE: &str = "UPDATE documents SET edited_at_ms = ?2, length = ?3, sequence = ?5
     WHERE id = ?1 AND sequence = ?4 AND deleted_at_ms IS NULL";
 const WRITE: &str =
-    "INSERT INTO log (document_id, first_sequence, last_sequence, written_at_ms, crc32, payload)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    "INSERT INTO log (document_id, first_sequence, last_sequence, written_at_ms, crc32, payload, framing)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const COMPACT: &str = "UPDATE documents SET generation = ?2 + 1
     WHERE id = ?1 AND generation = ?2 AND deleted_at_ms IS NULL AND ?3 BETWEEN
     coalesce((SELECT through FROM snapshots WHERE document_id = ?1), 0) AND sequence";
@@ -93,17 +96,8 @@ pub fn load(transaction: &Transaction<'_>, name: &DocumentName) -> Result<Lookup
     };
     let mut updates = Vec::new();
     let mut reached: i64 = through;
-    let mut statement = transaction.prepare_cached(LOG)?;
-    let mut rows = statement.query([id])?;
-    while let Some(row) = rows.next()? {
-        let (first, last): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let crc: i64 = row.get(2)?;
-        let payload = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
-        if crc != i64::from(checksum([id, first, last], payload)) {
-            return Err(damaged(format!(
-                "the checksum of log row {first}..={last} is wrong"
-            )));
-        }
+    history::rows(transaction, id, i64::MAX, |row| {
+        let (first, last) = (row.first, row.last);
         // Only the first row may begin before its place: when the snapshot holds the first updates of that row.
         let begins = first == reached + 1 || (reached == through && first <= reached);
         if !begins || last <= reached {
@@ -111,18 +105,17 @@ pub fn load(transaction: &Transaction<'_>, name: &DocumentName) -> Result<Lookup
                 "log row {first}..={last} does not follow {reached}"
             )));
         }
-        let count = u64::try_from(last - first + 1).unwrap_or(0);
-        let framed = unframe(payload, count)
-            .ok_or_else(|| damaged(format!("log row {first}..={last} cannot be read")))?;
         let folded = usize::try_from(reached + 1 - first).unwrap_or(0);
         updates.extend(
-            framed
+            row.records
                 .into_iter()
                 .skip(folded)
+                .map(|record| record.update.to_vec())
                 .filter(|update| !update.is_empty()),
         );
         reached = last;
-    }
+        Ok(())
+    })?;
     if reached != sequence {
         return Err(damaged(format!(
             "its log ends at {reached}, it should end at {sequence}"
@@ -205,13 +198,14 @@ fn write(
     first: i64,
     last: i64,
     now_ms: i64,
-    updates: &[Bytes],
+    records: &[Record],
 ) -> Result<(), StorageError> {
-    let payload = frame(updates);
+    let payload = frame(records, now_ms);
     let crc = checksum([id, first, last], &payload);
+    let framing = Framing::Authored as i64;
     transaction
         .prepare_cached(WRITE)?
-        .execute(params![id, first, last, now_ms, crc, payload])?;
+        .execute(params![id, first, last, now_ms, crc, payload, framing])?;
     Ok(())
 }
 
@@ -225,8 +219,13 @@ pub fn compact(
         generation,
         through,
         snapshot,
+        packs,
+        keep_from_ms,
     } = compaction;
     let (generation, through) = (signed(*generation)?, signed(*through)?);
+    if !history::are_the_log(transaction, id.0, through, packs)? {
+        return Ok(false);
+    }
     let changed = transaction
         .prepare_cached(COMPACT)?
         .execute(params![id.0, generation, through])?;
@@ -238,6 +237,7 @@ pub fn compact(
     transaction
         .prepare_cached(REPLACE)?
         .execute(params![id.0, generation, through, crc, snapshot])?;
+    history::keep(transaction, id.0, packs, *keep_from_ms)?;
     transaction
         .prepare_cached(FOLD)?
         .execute(params![id.0, through])?;
@@ -261,6 +261,7 @@ pub fn delete(
         .prepare_cached(FOLD)?
         .execute(params![id.0, i64::MAX])?;
     transaction.prepare_cached(DROP)?.execute([id.0])?;
+    transaction.prepare_cached(history::DROP)?.execute([id.0])?;
     Ok(true)
 }
 
@@ -306,12 +307,12 @@ pub fn probe(transaction: &Transaction<'_>) -> Result<(), StorageError> {
     }
 }
 
-fn signed(number: u64) -> Result<i64, StorageError> {
+pub fn signed(number: u64) -> Result<i64, StorageError> {
     i64::try_from(number)
         .map_err(|_| StorageError::Failed(format!("{number} is more than storage can count")))
 }
 
-fn unsigned(number: i64) -> Result<u64, StorageError> {
+pub fn unsigned(number: i64) -> Result<u64, StorageError> {
     u64::try_from(number)
         .map_err(|_| StorageError::Damaged(format!("{number} stands where a count belongs")))
 }
