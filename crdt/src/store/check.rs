@@ -3,7 +3,6 @@
 use super::Store;
 use super::content::Content;
 use super::span::NONE;
-use super::text::Text;
 use crate::update::Kind;
 use std::collections::HashSet;
 
@@ -25,7 +24,7 @@ impl Store {
             );
             if let Some(text) = &site.text {
                 let units = self.order.units(site.root);
-                assert_eq!(text.extent, Text::from(text.rope()).extent);
+                text.check();
                 assert_eq!(text.extent.utf16, units, "a text is its spans");
             }
             let branch = self.types.branches.get(site.branch);

@@ -7,11 +7,10 @@
 use super::Store;
 use super::content::Content;
 use super::span::{NONE, Span, Unit};
-use super::text::{Text, objects};
+use super::text::{TextBuilder, objects};
 use crate::update::{Content as Incoming, Id, Kind, Parent, Section, Update};
 use crate::wire::{Reader, write_buf, write_var};
 use crate::{ClientId, DeleteSet, Error};
-use ropey::RopeBuilder;
 
 fn malformed<T>(what: &'static str) -> Result<T, Error> {
     Err(Error::Malformed { what, at: 0 })
@@ -241,26 +240,26 @@ impl Store {
 
     fn restore_site(&mut self, site: u32, list: &[u32], texts: &[&str]) {
         let is_plain = self.types.is_plain(site);
-        let mut rope = RopeBuilder::new();
+        let mut text = TextBuilder::default();
         let (mut has_text, mut values) = (false, 0);
         for &at in list {
             let span = &mut self.spans[at as usize];
             match span.kind() {
                 Kind::String if is_plain => {
                     has_text = true;
-                    rope.append(texts[at as usize]);
+                    text.append(texts[at as usize]);
                 }
                 Kind::String => {
                     let text = Content::Text(texts[at as usize].to_owned());
                     span.content = self.contents.put(text);
                 }
-                Kind::Embed | Kind::Type if is_plain => rope.append(&objects(span.len)),
+                Kind::Embed | Kind::Type if is_plain => text.append(&objects(span.len)),
                 Kind::Any | Kind::Json | Kind::Binary | Kind::Doc => values += span.len,
                 _ => {}
             }
         }
         if let Some(site) = self.types.sites.get_mut(site) {
-            site.text = (is_plain && has_text).then(|| Text::from(rope.finish()));
+            site.text = (is_plain && has_text).then(|| text.finish().into());
             site.values = values;
             self.order.fill(site.root, list, &mut self.spans);
         }

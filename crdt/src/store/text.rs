@@ -3,9 +3,10 @@
 use super::Store;
 use super::order::Spot;
 use super::types::Site;
-use ropey::Rope;
+use ropey::{Rope, RopeBuilder};
 use std::borrow::Cow;
 use std::ops::{AddAssign, Sub, SubAssign};
+use std::sync::LazyLock;
 
 /// Stands for what is not text within a text, one for each unit that it takes.
 const OBJECT: char = '\u{fffc}';
@@ -95,7 +96,14 @@ pub(crate) struct Splice {
 }
 
 /// Bytes of the newest typing, and of the text that is deleted there, before the rope is changed at most.
-const WINDOW: usize = 512;
+const WINDOW: usize = if cfg!(feature = "small-nodes") {
+    8
+} else {
+    512
+};
+
+/// Before anything is in a rope.
+static NOTHING: LazyLock<Rope> = LazyLock::new(Rope::new);
 
 /// A rope, its length, and a window where somebody is writing: a run of letters, of backspaces or of both changes the rope
 /// at once.
@@ -103,7 +111,8 @@ const WINDOW: usize = 512;
 /// To ask the rope for its length would cost as much as to change it, so that is kept beside it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Text {
-    rope: Rope,
+    /// Not made for a short text that stands in the window: even an empty one takes a kilobyte.
+    rope: Option<Rope>,
     pub(crate) extent: Extent,
     window: Window,
 }
@@ -129,7 +138,11 @@ impl Window {
         self.at + self.fresh_chars
     }
 
-    fn settle(&self, rope: &mut Rope) {
+    fn settle(&self, rope: &mut Option<Rope>) {
+        if self.is_empty() {
+            return;
+        }
+        let rope = rope.get_or_insert_default();
         if self.gap_chars > 0 {
             rope.remove(self.at..self.at + self.gap_chars);
         }
@@ -174,9 +187,42 @@ impl From<Rope> for Text {
             chars: rope.len_chars() as u32,
         };
         Text {
-            rope,
+            rope: Some(rope),
             extent,
-            ..Text::default()
+            window: Window::default(),
+        }
+    }
+}
+
+/// Makes a text from front to back.
+#[derive(Default)]
+pub(crate) struct TextBuilder {
+    short: String,
+    long: Option<RopeBuilder>,
+}
+
+impl TextBuilder {
+    pub(crate) fn append(&mut self, text: &str) {
+        if self.long.is_none() && self.short.len() + text.len() <= WINDOW {
+            self.short.push_str(text);
+            return;
+        }
+        let long = self.long.get_or_insert_with(|| {
+            let mut rope = RopeBuilder::new();
+            rope.append(&self.short);
+            rope
+        });
+        long.append(text);
+    }
+
+    pub(crate) fn finish(self) -> Text {
+        match self.long {
+            Some(rope) => rope.finish().into(),
+            None => {
+                let mut text = Text::default();
+                text.insert(0, &self.short);
+                text
+            }
         }
     }
 }
@@ -186,10 +232,25 @@ impl Text {
     pub(crate) fn rope(&self) -> Rope {
         let mut rope = self.rope.clone();
         self.window.settle(&mut rope);
-        rope
+        rope.unwrap_or_default()
     }
 
-    /// The characters of a range. O(log n).
+    /// What the window stands before.
+    fn base(&self) -> &Rope {
+        self.rope.as_ref().unwrap_or(&NOTHING)
+    }
+
+    /// Panics when its parts do not fit together.
+    pub(crate) fn check(&self) {
+        let Window {
+            fresh, fresh_chars, ..
+        } = &self.window;
+        assert_eq!(self.extent, Text::from(self.rope()).extent);
+        assert_eq!(*fresh_chars, fresh.chars().count());
+        assert!(self.window.is_empty() || !self.extent.has_pairs());
+    }
+
+    /// The characters of a range. O(log n), and O(n) in their number.
     pub(crate) fn slice(&self, from: usize, to: usize) -> Cow<'_, str> {
         let window = &self.window;
         let (first, last) = (window.within(from), window.within(to));
@@ -198,8 +259,8 @@ impl Text {
             return fresh.into();
         }
         let behind = |char: usize| char.max(window.end()) - window.fresh_chars + window.gap_chars;
-        let left = self.rope.slice(from.min(window.at)..to.min(window.at));
-        let right = self.rope.slice(behind(from)..behind(to));
+        let left = self.base().slice(from.min(window.at)..to.min(window.at));
+        let right = self.base().slice(behind(from)..behind(to));
         let mut all = String::with_capacity(left.len_bytes() + fresh.len() + right.len_bytes());
         all.extend(left.chunks());
         all.push_str(fresh);
@@ -220,7 +281,7 @@ impl Text {
     /// The character at a unit. O(log n), O(1) without surrogate pairs.
     pub(crate) fn char_at(&self, unit: u32) -> usize {
         match self.extent.has_pairs() {
-            true => self.rope.utf16_cu_to_char(unit as usize),
+            true => self.base().utf16_cu_to_char(unit as usize),
             false => unit as usize,
         }
     }
@@ -231,16 +292,16 @@ impl Text {
             return byte;
         }
         let window = &self.window;
-        let start = self.rope.char_to_byte(window.at);
+        let start = self.base().char_to_byte(window.at);
         match byte.checked_sub(start) {
-            None => self.rope.byte_to_char(byte),
+            None => self.base().byte_to_char(byte),
             Some(fresh) if fresh < window.fresh.len() => {
                 let chars = window.fresh.char_indices();
                 window.at + chars.take_while(|&(at, _)| at <= fresh).count() - 1
             }
             Some(fresh) => {
                 let old = start + fresh - window.fresh.len() + window.gap_bytes;
-                self.rope.byte_to_char(old) - window.gap_chars + window.fresh_chars
+                self.base().byte_to_char(old) - window.gap_chars + window.fresh_chars
             }
         }
     }
@@ -251,18 +312,18 @@ impl Text {
             return Extent::ascii(char as u32);
         }
         let utf16 = match self.extent.has_pairs() {
-            true => self.rope.char_to_utf16_cu(char),
+            true => self.base().char_to_utf16_cu(char),
             false => char,
         };
         let window = &self.window;
         let byte = match char.checked_sub(window.at) {
-            None => self.rope.char_to_byte(char),
+            None => self.base().char_to_byte(char),
             Some(fresh) if fresh <= window.fresh_chars => {
-                self.rope.char_to_byte(window.at) + window.byte(fresh)
+                self.base().char_to_byte(window.at) + window.byte(fresh)
             }
             Some(fresh) => {
                 let old = window.at + fresh - window.fresh_chars + window.gap_chars;
-                self.rope.char_to_byte(old) + window.fresh.len() - window.gap_bytes
+                self.base().char_to_byte(old) + window.fresh.len() - window.gap_bytes
             }
         };
         Extent {
@@ -281,7 +342,7 @@ impl Text {
             self.settle();
         }
         if text.len() > WINDOW || self.extent.has_pairs() {
-            self.rope.insert(char, text);
+            self.rope.get_or_insert_default().insert(char, text);
             return inserted;
         }
         let window = &mut self.window;
@@ -302,7 +363,7 @@ impl Text {
             self.settle();
         }
         if bytes > WINDOW || self.extent.has_pairs() {
-            self.rope.remove(from..to);
+            self.rope.get_or_insert_default().remove(from..to);
         } else {
             if self.window.is_empty() {
                 self.window.at = from;
@@ -321,7 +382,7 @@ pub(crate) fn objects(units: u32) -> String {
 
 impl Store {
     fn text_at(&mut self, site: u32) -> Option<&mut Text> {
-        self.types.sites.get_mut(site)?.text.as_mut()
+        self.types.sites.get_mut(site)?.text.as_deref_mut()
     }
 
     /// Puts text into a plain site at a position. The units of it are counted already.
@@ -334,7 +395,9 @@ impl Store {
         };
         let place = place.get_or_insert_with(|| {
             let others = self.order.units(*root) - Extent::of(text).utf16;
-            Rope::from_str(&objects(others)).into()
+            let mut place = TextBuilder::default();
+            place.append(&objects(others));
+            place.finish().into()
         });
         let char = place.char_at(at);
         let at = place.extent_at(char);
@@ -398,7 +461,7 @@ impl Store {
         if at.utf16 == unit {
             return None;
         }
-        let torn = text.rope.char(char);
+        let torn = text.base().char(char);
         let end = text.extent_at(char + 1);
         let removed = text.remove(at, end);
         let inserted = text.insert(char, "\u{fffd}\u{fffd}");

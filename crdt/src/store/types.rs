@@ -32,7 +32,7 @@ pub(crate) struct Site {
     /// The root of its order.
     pub(crate) root: u32,
     /// The text, of the list of a root, once it has any.
-    pub(crate) text: Option<Text>,
+    pub(crate) text: Option<Box<Text>>,
     /// Values in it, as arrays hold them, that are not deleted.
     pub(crate) values: u32,
 }
