@@ -11,8 +11,14 @@ const HAS_ORIGIN: u8 = 0x80;
 const HAS_RIGHT: u8 = 0x40;
 const HAS_KEY: u8 = 0x20;
 
-/// So many spans are worth a walk along the whole document.
-const MANY: usize = 256;
+/// So many spans are worth a walk along the whole document, if there are enough of them for its size.
+const MANY: usize = if cfg!(feature = "small-nodes") {
+    4
+} else {
+    256
+};
+/// Units of text that are copied in the time in which one span is looked up.
+const COPIED: u64 = 256;
 
 /// Where the text of spans is.
 enum Texts {
@@ -44,7 +50,8 @@ impl Store {
             .map(|&(number, from)| count(number, from))
             .collect();
         let all = counts.iter().sum::<usize>();
-        let texts = match all > MANY && all > self.spans.len() / 16 {
+        let are_many = all > MANY && all > self.spans.len() / 16;
+        let texts = match are_many && all as u64 * COPIED > self.live() {
             true => self.flat_texts(),
             false => Texts::Ropes,
         };
@@ -166,11 +173,12 @@ impl Store {
                     return write_var(out, 0);
                 };
                 let from = self.order.position(spot);
-                let (first, cut) = match text.extent.has_pairs() {
-                    true => (from, offset),
-                    false => (from + offset, 0),
+                let first = text.char_at(from + offset);
+                let cut = match text.extent.has_pairs() {
+                    true => from + offset - text.extent_at(first).utf16,
+                    false => 0,
                 };
-                let (first, last) = (text.char_at(first), text.char_at(from + span.len));
+                let last = text.char_at(from + span.len);
                 write_text(&text.slice(first, last), cut, out);
             }
         }
