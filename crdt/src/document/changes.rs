@@ -6,9 +6,10 @@ use crate::store::{Extent, Range, Splice};
 use crate::{Error, Version};
 use std::collections::VecDeque;
 
-/// Changes that are remembered at most, and splices and ranges of deletes in them.
+/// Changes that are remembered at most.
 const CHANGES: usize = 256;
-const PARTS: usize = 256;
+/// Splices, and ranges of deletes, that are remembered at most in all of them.
+const PARTS: usize = 1024;
 
 /// The last changes of a document, oldest first.
 #[derive(Debug, Default)]
@@ -151,7 +152,8 @@ impl Document {
 
     /// How the text of root `root` has changed since a version that somebody saw: edits of that version's text,
     /// with offsets in `unit`, sorted and apart. [`Error::Stale`] when that is too long ago: the last 256 changes are
-    /// remembered. O(k²) in the number of changes since.
+    /// remembered, fewer when they are of more than 1,024 parts, and none before one that has more itself. O(k²) in the
+    /// number of parts since.
     pub fn changes(&self, since: &Version, root: &str, unit: Unit) -> Result<Vec<Edit>, Error> {
         let Some(mark) = self.mark(since)? else {
             return Ok(Vec::new());
