@@ -70,6 +70,8 @@ pub struct Document {
     owners: Owners,
     /// Steps of what had waited.
     foreign_steps: u64,
+    /// What it took to measure the document, in steps.
+    encoding_steps: u64,
     version: Version,
     weight: Weight,
     changes: Changes,
@@ -101,6 +103,7 @@ impl Document {
             held: Held::default(),
             owners: Owners::default(),
             foreign_steps: 0,
+            encoding_steps: 0,
             version: Version::default(),
             weight: Weight::default(),
             changes: Changes::default(),
@@ -287,9 +290,10 @@ impl Document {
     }
 
     /// Steps past concurrent insertions that all updates have taken so far, refused ones included, but not what had
-    /// waited: how much work somebody makes is the difference.
+    /// waited, and one for each 64 bytes that had to be encoded to measure the document: how much work somebody makes is
+    /// the difference.
     pub fn steps(&self) -> u64 {
-        self.store.steps() - self.foreign_steps
+        self.store.steps() - self.foreign_steps + self.encoding_steps
     }
 
     /// Walks everything that must be true of the engine, and panics when it is not. For tests.

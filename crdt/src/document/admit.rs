@@ -8,6 +8,9 @@ use crate::store::Range;
 use crate::update::{Update, limit, merge};
 use crate::{ClientId, DeleteSet, Error, Limits};
 
+/// Bytes that are encoded in the time of one step.
+const STEP_BYTES: u64 = 64;
+
 /// A checked update on its way in.
 #[derive(Clone, Copy)]
 pub(super) struct Offer<'o, 'u> {
@@ -237,6 +240,8 @@ impl Document {
             // Something has come or gone since it was measured.
             if weight.since > most / 16 || weight.deleted != self.version.deleted {
                 let all = self.store.encode(|_| 0, self.store.deleted()).len() as u64;
+                // Work like any other: whoever makes it is to answer for it.
+                self.encoding_steps += all / STEP_BYTES;
                 *weight = Weight {
                     measured: all.saturating_sub(taken),
                     since: 0,

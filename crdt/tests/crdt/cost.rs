@@ -2,10 +2,11 @@
 //! document, the number of people or what waits.
 
 use crate::forge;
-use crate::forge::{Block, Content, ORIGIN, RIGHT, Section, Update};
+use crate::forge::{Block, Content, ORIGIN, RIGHT, Section, Update, string, var};
 use crate::hazards::gapped;
 use crate::rng::Rng;
-use ropewalk_crdt::{Document, Error, Limits, ROOT};
+use crate::{child, memory};
+use ropewalk_crdt::{Document, Edit, Error, Integrated, Limits, ROOT, Unit};
 use yrs::{Doc, Text, Transact};
 
 /// A unit of `client` at `clock` between two others.
@@ -342,4 +343,116 @@ fn what_is_deleted_bit_by_bit_takes_no_room() {
     document.check();
     let bytes = document.encode().len();
     assert!(bytes < 60, "{bytes} bytes");
+}
+
+/// In a process of its own, as all of these.
+fn within(test: &str, work: impl FnOnce()) {
+    child::run(test, 60, work);
+}
+
+#[test]
+fn a_text_of_one_letter_takes_no_rope() {
+    within("cost::a_text_of_one_letter_takes_no_rope", || {
+        const ROOTS: u64 = 20_000;
+        let mut update = vec![1];
+        var(&mut update, ROOTS);
+        update.extend_from_slice(&[7, 0]);
+        for root in 0..ROOTS {
+            update.extend_from_slice(&[4, 1]);
+            string(&mut update, &format!("{root}"));
+            string(&mut update, "v");
+        }
+        update.push(0);
+        let most = 90 * update.len();
+        let mut document = Document::new(1);
+        memory::within(most, || document.apply(&update).unwrap());
+        let saved = document.save();
+        let opened = memory::within(most, || Document::open(1, &saved).unwrap());
+        assert_eq!(opened.text("19999").to_string(), "v");
+    });
+}
+
+/// A long run of client 7, with text before it.
+fn run(before: &str) -> Document {
+    let mut document = Document::new(7);
+    for text in [&"-".repeat(1 << 20), before] {
+        let base = document.version().clone();
+        let edits = [Edit {
+            from: 0,
+            to: 0,
+            insert: text.to_owned(),
+        }];
+        document.edit(&base, ROOT, Unit::Utf16, &edits).unwrap();
+    }
+    document
+}
+
+#[test]
+fn a_letter_behind_a_long_run_copies_none_of_it() {
+    within("cost::a_letter_behind_a_long_run_copies_none_of_it", || {
+        for before in ["", "é", "😀"] {
+            let mut document = run(before);
+            let end = document.len_utf16(ROOT);
+            let base = document.version().clone();
+            let edits = [Edit {
+                from: end,
+                to: end,
+                insert: "x".to_owned(),
+            }];
+            memory::within(100_000, || {
+                document.edit(&base, ROOT, Unit::Utf16, &edits).unwrap();
+            });
+        }
+    });
+}
+
+/// What is passed on of an update is not what came when part of it was known.
+#[test]
+fn a_part_of_an_update_is_read_from_the_text_and_not_with_all_of_it() {
+    let test = "cost::a_part_of_an_update_is_read_from_the_text_and_not_with_all_of_it";
+    within(test, || {
+        let mut document = run("é");
+        let known = item(9, 0, Some((7, 5)), Some((7, 6)));
+        document.apply(&known.write()).unwrap();
+        let new = (1..400).map(|clock| item(9, clock, Some((7, 1_000 + clock)), None));
+        let update = joined([known].into_iter().chain(new));
+        memory::within(500_000, || {
+            let applied = document.apply(&update).unwrap();
+            assert!(matches!(applied.integrated, Integrated::Part(_)));
+        });
+    });
+}
+
+/// An update that is mostly known says little that is new, and measuring a large document is much work.
+#[test]
+fn who_has_a_full_document_measured_has_to_answer_for_it() {
+    let limits = Limits {
+        state_bytes: 1_000_000,
+        ..Limits::default()
+    };
+    let mut document = Document::with_limits(1, limits);
+    let mut clock = 0;
+    let mut insert = |document: &mut Document, len: usize| {
+        let mut update = item(9, clock, None, None);
+        update.sections[0].blocks[0].content = Content::String("-".repeat(len));
+        let done = document.apply(&update.write());
+        if done.is_ok() {
+            clock += len as u64;
+        }
+        done
+    };
+    insert(&mut document, 999_900).unwrap();
+    while insert(&mut document, 1).is_ok() {}
+    let delete = |document: &mut Document, at: u64| {
+        let mut update = Update::default();
+        update.deletes.push((9, vec![(at, 1)]));
+        document.apply(&update.write()).unwrap();
+    };
+    let taken = steps(&mut document, |document| {
+        for at in 0..10 {
+            delete(document, 2 * at);
+            let _ = insert(document, 1);
+        }
+    });
+    assert!(taken > 100_000, "{taken} steps");
 }
