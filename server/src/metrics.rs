@@ -100,6 +100,10 @@ pub struct Metrics {
     pub compactions: Counter,
     /// Snapshots that failed their check and were not stored.
     pub compactions_failed: Counter,
+    /// Damaged documents of which the rest was opened.
+    pub documents_salvaged: Counter,
+    /// Updates that could not be read in these.
+    pub updates_lost: Counter,
 }
 
 impl Metrics {
@@ -231,6 +235,16 @@ impl Metrics {
                 "compactions_failed_total",
                 "Snapshots that failed their check and were not stored.",
                 &self.compactions_failed,
+            ),
+            (
+                "documents_salvaged_total",
+                "Damaged documents of which the rest was opened.",
+                &self.documents_salvaged,
+            ),
+            (
+                "updates_lost_total",
+                "Updates that could not be read in damaged documents.",
+                &self.updates_lost,
             ),
         ] {
             line("counter", name, help, counter.get() as f64);

@@ -112,6 +112,24 @@ pub struct Compaction {
     pub packs: Vec<Pack>,
     /// History before this is not kept, in milliseconds since the Unix epoch.
     pub keep_from_ms: Option<i64>,
+    /// Set when the snapshot was made of what [`Storage::salvage`] found, in milliseconds since the Unix epoch: then log and
+    /// snapshot are set aside as they are, and the document goes on at `through`.
+    pub salvaged_at_ms: Option<i64>,
+}
+
+/// What can be read of a damaged document.
+#[derive(Debug)]
+pub struct Salvage {
+    /// Its identity.
+    pub id: DocumentId,
+    /// As in [`Stored`].
+    pub generation: u64,
+    /// Sequence number that the newest update should have.
+    pub sequence: u64,
+    /// Snapshots that are whole, the newest first, with the sequence number of the last update in each.
+    pub snapshots: Vec<(u64, Vec<u8>)>,
+    /// All updates in history and log that are whole, in order, with their sequence numbers.
+    pub updates: Vec<(u64, Bytes)>,
 }
 
 /// One line of the list of documents.
@@ -164,13 +182,15 @@ pub enum StorageError {
 pub trait Storage: Send + Sync + 'static {
     /// Reads a document as of one moment.
     fn load(&self, name: &DocumentName) -> Result<Lookup, StorageError>;
+    /// Reads what can be read of a document that [`Storage::load`] finds damaged.
+    fn salvage(&self, name: &DocumentName) -> Result<Salvage, StorageError>;
     /// An identity that was never used. Does no I/O.
     fn allocate(&self) -> DocumentId;
     /// Writes all appends, each document at most once, in one transaction; on `Ok` they are on disk, all but those
     /// of the documents returned. Those are refused because the document is deleted or unknown, its new name is
     /// taken, or the sequence does not go on where storage stands: one mistaken document must not fail the others.
     fn append(&self, batch: &[Append]) -> Result<Vec<DocumentId>, StorageError>;
-    /// Packs the rows of a log that end at `through` or before, for the history.
+    /// Packs the rows of a log that end at `through` or before, for the history. Those that are damaged are left out.
     fn pack(&self, id: DocumentId, through: u64) -> Result<Vec<Pack>, StorageError>;
     /// Replaces the log up to `through` by the snapshot and moves it into the history, in one transaction. `Ok(false)`:
     /// nothing changed, because another generation was found, the document is gone, `through` is ahead of what is on disk

@@ -53,6 +53,7 @@ fn fill(storage: &Sqlite) {
                 snapshot,
                 packs: storage.pack(a, 3).unwrap(),
                 keep_from_ms: None,
+                salvaged_at_ms: None,
             })
             .unwrap()
     );
@@ -477,6 +478,7 @@ fn readers_see_a_document_as_of_one_moment() {
                             snapshot,
                             packs: storage.pack(id, through).unwrap(),
                             keep_from_ms: None,
+                            salvaged_at_ms: None,
                         })
                         .unwrap()
                 );
@@ -511,7 +513,8 @@ fn a_log_of_an_older_format_is_read_and_goes_into_the_history() {
     )
     .unwrap();
     file.execute_batch(
-        "ALTER TABLE log DROP COLUMN framing; DROP TABLE history; PRAGMA user_version = 2",
+        "ALTER TABLE log DROP COLUMN framing; DROP TABLE history; DROP TABLE former_snapshots;
+         DROP TABLE damaged; PRAGMA user_version = 2",
     )
     .unwrap();
     drop(file);
@@ -540,6 +543,7 @@ fn a_log_of_an_older_format_is_read_and_goes_into_the_history() {
         snapshot: vec![1],
         packs: storage.pack(id, 2).unwrap(),
         keep_from_ms: None,
+        salvaged_at_ms: None,
     };
     assert!(storage.compact(&compaction).unwrap());
     assert_eq!(history(), expected);

@@ -12,7 +12,8 @@ use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::{FILE, Sqlite};
 use ropewalk::storage::{
-    Append, Compaction, DocumentId, Lookup, Pack, Position, Record, Storage, StorageError, Stored,
+    Append, Compaction, DocumentId, Lookup, Pack, Position, Record, Salvage, Storage, StorageError,
+    Stored,
 };
 use tokio::sync::watch;
 
@@ -292,6 +293,7 @@ async fn a_failure_acknowledges_nothing_and_begins_a_new_epoch() {
         snapshot: vec![1],
         packs: storage.pack(saved.id, 1).unwrap(),
         keep_from_ms: None,
+        salvaged_at_ms: None,
     };
     let (compaction, deletion, probe) = (
         tokio::spawn({
@@ -508,6 +510,7 @@ async fn compaction_and_deletion_come_in_their_turn() {
         snapshot: vec![9; 9],
         packs: packs.clone(),
         keep_from_ms: None,
+        salvaged_at_ms: None,
     };
     assert!(journal.compact(1, compaction(3)).await.unwrap());
     assert!(
@@ -608,6 +611,9 @@ impl Storage for Panics {
     fn load(&self, name: &DocumentName) -> Result<Lookup, StorageError> {
         self.0.load(name)
     }
+    fn salvage(&self, name: &DocumentName) -> Result<Salvage, StorageError> {
+        self.0.salvage(name)
+    }
     fn allocate(&self) -> DocumentId {
         self.0.allocate()
     }
@@ -664,6 +670,7 @@ async fn a_panic_in_storage_is_a_failure() {
         snapshot: vec![],
         packs: Vec::new(),
         keep_from_ms: None,
+        salvaged_at_ms: None,
     };
     assert_eq!(
         journal.compact(2, compaction).await,
@@ -704,6 +711,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
         snapshot,
         packs: storage.pack(writer.id, 20).unwrap(),
         keep_from_ms: None,
+        salvaged_at_ms: None,
     };
     assert_eq!(
         journal.compact(1, compaction).await,

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Append, Compaction, DocumentId, Entry, Lookup, Pack, Position, Record, Storage, StorageError,
-    Stored, fold,
+    Append, Compaction, DocumentId, Entry, Lookup, Pack, Position, Record, Salvage, Storage,
+    StorageError, Stored, fold,
 };
 use crate::name::DocumentName;
 
@@ -190,6 +190,12 @@ impl Storage for Memory {
         Ok(lookup)
     }
 
+    fn salvage(&self, name: &DocumentName) -> Result<Salvage, StorageError> {
+        Err(StorageError::Damaged(format!(
+            "{name}: nothing is on a disk"
+        )))
+    }
+
     fn allocate(&self) -> DocumentId {
         DocumentId(self.newest.fetch_add(1, Relaxed) + 1)
     }
@@ -227,6 +233,7 @@ impl Storage for Memory {
             snapshot,
             packs,
             keep_from_ms,
+            salvaged_at_ms: _,
         } = compaction;
         let Some(document) = state.alive(*id) else {
             return Ok(false);

@@ -10,7 +10,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{
-    Append, Compaction, DocumentId, Entry, Lookup, Pack, Position, Record, Storage, StorageError,
+    Append, Compaction, DocumentId, Entry, Lookup, Pack, Position, Record, Salvage, Storage,
+    StorageError,
 };
 use crate::name::DocumentName;
 use open::{Folder, Problem};
@@ -21,6 +22,7 @@ mod history;
 mod open;
 mod pool;
 mod rows;
+mod salvage;
 mod schema;
 mod statements;
 
@@ -119,6 +121,10 @@ impl Sqlite {
 impl Storage for Sqlite {
     fn load(&self, name: &DocumentName) -> Result<Lookup, StorageError> {
         self.read(|transaction| statements::load(transaction, name))
+    }
+
+    fn salvage(&self, name: &DocumentName) -> Result<Salvage, StorageError> {
+        self.read(|transaction| salvage::salvage(transaction, name))
     }
 
     fn allocate(&self) -> DocumentId {

@@ -6,6 +6,7 @@ mod compaction;
 mod configuration;
 mod content;
 mod crash;
+mod damage;
 mod forged;
 mod formats;
 mod health;

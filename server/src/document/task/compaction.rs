@@ -36,6 +36,7 @@ impl Task {
             snapshot,
             packs: Vec::new(),
             keep_from_ms: self.app.config.history_from(now_ms()),
+            salvaged_at_ms: None,
         };
         let version = self.document.version().clone();
         let (done, compacting) = oneshot::channel();

@@ -10,6 +10,8 @@ use crate::App;
 use crate::name::DocumentName;
 use crate::storage::{Compaction, DocumentId, Lookup, StorageError};
 
+mod salvage;
+
 /// A document as it was loaded.
 pub struct Loaded {
     pub document: Document,
@@ -48,11 +50,22 @@ pub async fn load(app: &Arc<App>, name: &DocumentName) -> Result<Loaded, Storage
             "waiting for storage to come back".into(),
         ));
     }
-    let (app, name) = (app.clone(), name.clone());
-    let loading = spawn_blocking(move || load_blocking(&app, &name, epoch));
-    loading
-        .await
-        .map_err(|error| StorageError::Failed(error.to_string()))?
+    let loading = spawn_blocking({
+        let (app, name) = (app.clone(), name.clone());
+        move || match load_blocking(&app, &name, epoch) {
+            Err(StorageError::Damaged(why)) => {
+                tracing::error!(%name, why, "document is damaged");
+                salvage::salvage(&app, &name, epoch).map(|(loaded, mend)| (loaded, Some(mend)))
+            }
+            loaded => loaded.map(|loaded| (loaded, None)),
+        }
+    });
+    let loaded = loading.await;
+    let (mut loaded, mend) = loaded.map_err(|error| StorageError::Failed(error.to_string()))??;
+    if let Some(mend) = mend {
+        salvage::mend(app, &mut loaded, mend).await?;
+    }
+    Ok(loaded)
 }
 
 fn load_blocking(app: &App, name: &DocumentName, epoch: u64) -> Result<Loaded, StorageError> {

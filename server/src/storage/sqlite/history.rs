@@ -37,33 +37,48 @@ pub fn rows(
     transaction: &Transaction<'_>,
     id: i64,
     through: i64,
-    mut each: impl FnMut(Row) -> Result<(), StorageError>,
+    mut each: impl FnMut(Result<Row, StorageError>) -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
     let mut statement = transaction.prepare_cached(ROWS)?;
     let mut rows = statement.query([id, through])?;
     while let Some(row) = rows.next()? {
         let (first, last): (i64, i64) = (row.get(0)?, row.get(1)?);
         let payload = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
-        if row.get::<_, i64>(2)? != i64::from(checksum([id, first, last], payload)) {
-            return Err(StorageError::Damaged(format!(
-                "document {id}: the checksum of log row {first}..={last} is wrong"
-            )));
-        }
-        let (framing, at_ms) = (Framing::read(row.get(4)?), row.get(5)?);
-        let count = u64::try_from(last - first + 1).unwrap_or(0);
-        let records = framing.and_then(|framing| unframe(framing, payload, count, at_ms));
-        let records = records.ok_or_else(|| {
-            StorageError::Damaged(format!(
-                "document {id}: log row {first}..={last} cannot be read"
-            ))
-        })?;
-        each(Row {
-            first,
-            last,
-            records,
-        })?;
+        let (crc, at_ms): (i64, i64) = (row.get(2)?, row.get(5)?);
+        let framing = Framing::read(row.get(4)?);
+        let records = || {
+            if i64::from(checksum([id, first, last], payload)) != crc {
+                return None;
+            }
+            unframe(framing?, payload, count(first, last), at_ms)
+        };
+        each(whole(id, "log row", first, last, records()))?;
     }
     Ok(())
+}
+
+fn count(first: i64, last: i64) -> u64 {
+    let count = last.checked_sub(first).and_then(|more| more.checked_add(1));
+    count.map_or(0, |count| count.try_into().unwrap_or(0))
+}
+
+fn whole(
+    id: i64,
+    what: &str,
+    first: i64,
+    last: i64,
+    records: Option<Vec<Record>>,
+) -> Result<Row, StorageError> {
+    let records = records.ok_or_else(|| {
+        StorageError::Damaged(format!(
+            "document {id}: {what} {first}..={last} cannot be read"
+        ))
+    })?;
+    Ok(Row {
+        first,
+        last,
+        records,
+    })
 }
 
 /// Packs the rows of a log that end at `through` or before.
@@ -93,6 +108,8 @@ pub fn pack_rows(
         Ok(())
     };
     rows(transaction, id.0, signed(through)?, |row| {
+        // Whoever notices will salvage; then the row is set aside.
+        let Ok(row) = row else { return Ok(()) };
         if bytes > PACK_BYTES {
             close(open.take(), &mut records)?;
             bytes = 0;
@@ -160,36 +177,38 @@ pub fn read(
     id: DocumentId,
     each: &mut dyn FnMut(u64, Record),
 ) -> Result<(), StorageError> {
-    let mut hand_out = |row: Row| {
+    let mut hand_out = |row: Result<Row, StorageError>| {
+        let row = row?;
         for (sequence, record) in (unsigned(row.first)?..).zip(row.records) {
             each(sequence, record);
         }
         Ok(())
     };
-    let damaged = |first: i64, last: i64| {
-        StorageError::Damaged(format!(
-            "document {}: history {first}..={last} cannot be read",
-            id.0
-        ))
-    };
+    packs(transaction, id.0, &mut hand_out)?;
+    rows(transaction, id.0, i64::MAX, hand_out)
+}
+
+/// Reads the history of a document, and checks each pack of it.
+pub fn packs(
+    transaction: &Transaction<'_>,
+    id: i64,
+    mut each: impl FnMut(Result<Row, StorageError>) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
     let mut statement = transaction.prepare_cached(READ)?;
-    let mut packs = statement.query([id.0])?;
+    let mut packs = statement.query([id])?;
     while let Some(pack) = packs.next()? {
         let (first, last): (i64, i64) = (pack.get(0)?, pack.get(1)?);
         let payload = pack.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
-        if pack.get::<_, i64>(2)? != i64::from(checksum([id.0, first, last], payload)) {
-            return Err(damaged(first, last));
-        }
-        let count = u64::try_from(last - first + 1).unwrap_or(0);
-        let row = unpack(payload, unsigned(pack.get(4)?)?);
-        // Its times count from that of its last record.
-        let newest = pack.get(5)?;
-        let records = row.and_then(|row| unframe(Framing::Authored, &row, count, newest));
-        hand_out(Row {
-            first,
-            last,
-            records: records.ok_or_else(|| damaged(first, last))?,
-        })?;
+        // The times in it count from that of its last record.
+        let (crc, bytes, newest): (i64, i64, i64) = (pack.get(2)?, pack.get(4)?, pack.get(5)?);
+        let records = || {
+            if i64::from(checksum([id, first, last], payload)) != crc {
+                return None;
+            }
+            let row = unpack(payload, bytes.try_into().ok()?)?;
+            unframe(Framing::Authored, &row, count(first, last), newest)
+        };
+        each(whole(id, "history", first, last, records()))?;
     }
-    rows(transaction, id.0, i64::MAX, hand_out)
+    Ok(())
 }

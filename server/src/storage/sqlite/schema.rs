@@ -56,7 +56,8 @@ INSERT INTO probe VALUES (0);
 const SECOND: &str = "";
 
 /// Log rows say who made each update and when, and go into the history when a snapshot takes their place. The rows that
-/// are there keep their framing: see `Framing` in `rows.rs`.
+/// are there keep their framing: see `Framing` in `rows.rs`. The snapshot before the last is kept, and what was found damaged
+/// is set aside.
 const THIRD: &str = "
 ALTER TABLE log ADD COLUMN framing INTEGER NOT NULL DEFAULT 0;
 
@@ -71,6 +72,24 @@ CREATE TABLE history (
     payload        BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX history_by_document ON history (document_id, first_sequence);
+
+CREATE TABLE former_snapshots (
+    document_id INTEGER PRIMARY KEY REFERENCES documents (id),
+    generation  INTEGER NOT NULL,
+    through     INTEGER NOT NULL,
+    crc32       INTEGER NOT NULL,
+    data        BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE damaged (
+    id             INTEGER PRIMARY KEY,
+    document_id    INTEGER NOT NULL REFERENCES documents (id),
+    found_at_ms    INTEGER NOT NULL,
+    what           TEXT NOT NULL,
+    first_sequence INTEGER NOT NULL,
+    last_sequence  INTEGER NOT NULL,
+    payload        BLOB NOT NULL
+) STRICT;
 ";
 
 /// Brings a file of an older format, or an empty one, to the newest, in one transaction.

@@ -4,13 +4,14 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::history::{self, ROWS};
 use super::rows::{Framing, checksum, frame};
+use super::salvage;
 use crate::name::DocumentName;
 use crate::storage::{
     Append, Compaction, DocumentId, Entry, Lookup, Position, Record, StorageError, Stored, fold,
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 20] = [
+pub const STATEMENTS: [&str; 27] = [
     NEWEST,
     FIND,
     WAS_DELETED,
@@ -21,6 +22,13 @@ pub const STATEMENTS: [&str; 20] = [
     history::READ,
     history::FORGET,
     history::DROP,
+    FORMER,
+    DROP_FORMER,
+    salvage::FORMER,
+    salvage::SET_ASIDE_LOG,
+    salvage::SET_ASIDE_SNAPSHOT,
+    salvage::GO_ON,
+    salvage::DROP,
     CREATE,
     ADVANCE,
     WRITE,
@@ -35,11 +43,11 @@ pub const STATEMENTS: [&str; 20] = [
 
 /// The highest identity ever written.
 pub const NEWEST: &str = "SELECT coalesce(max(id), 0) FROM documents";
-const FIND: &str =
+pub const FIND: &str =
     "SELECT id, sequence, generation FROM documents WHERE name = ?1 AND deleted_at_ms IS NULL";
 const WAS_DELETED: &str =
     "SELECT 1 FROM documents WHERE name = ?1 AND deleted_at_ms IS NOT NULL LIMIT 1";
-const SNAPSHOT: &str =
+pub const SNAPSHOT: &str =
     "SELECT generation, through, crc32, data FROM snapshots WHERE document_id = ?1";
 const CREATE: &str =
     "INSERT INTO documents (id, name, folded, created_at_ms, edited_at_ms, length, sequence)
@@ -55,6 +63,9 @@ const COMPACT: &str = "UPDATE documents SET generation = ?2 + 1
 const REPLACE: &str = "INSERT INTO snapshots (document_id, generation, through, crc32, data)
     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (document_id) DO UPDATE
     SET generation = excluded.generation, through = excluded.through, crc32 = excluded.crc32, data = excluded.data";
+const FORMER: &str = "INSERT OR REPLACE INTO former_snapshots
+    SELECT document_id, generation, through, crc32, data FROM snapshots WHERE document_id = ?1";
+const DROP_FORMER: &str = "DELETE FROM former_snapshots WHERE document_id = ?1";
 const FOLD: &str = "DELETE FROM log WHERE document_id = ?1 AND last_sequence <= ?2";
 const DELETE: &str =
     "UPDATE documents SET deleted_at_ms = ?2 WHERE id = ?1 AND deleted_at_ms IS NULL";
@@ -83,7 +94,7 @@ pub fn load(transaction: &Transaction<'_>, name: &DocumentName) -> Result<Lookup
         });
     };
     let damaged = |what: String| StorageError::Damaged(format!("document {id}: {what}"));
-    let snapshot = snapshot(transaction, id)?;
+    let snapshot = snapshot(transaction, SNAPSHOT, id)?;
     let (through, data) = match snapshot {
         Some((made, ..)) if made != generation => {
             return Err(damaged(format!(
@@ -97,6 +108,7 @@ pub fn load(transaction: &Transaction<'_>, name: &DocumentName) -> Result<Lookup
     let mut updates = Vec::new();
     let mut reached: i64 = through;
     history::rows(transaction, id, i64::MAX, |row| {
+        let row = row?;
         let (first, last) = (row.first, row.last);
         // Only the first row may begin before its place: when the snapshot holds the first updates of that row.
         let begins = first == reached + 1 || (reached == through && first <= reached);
@@ -130,13 +142,14 @@ pub fn load(transaction: &Transaction<'_>, name: &DocumentName) -> Result<Lookup
     }))
 }
 
-/// Generation, through and data of a document's snapshot.
-fn snapshot(
+/// Generation, through and data of a document's snapshot, which `statement` reads.
+pub fn snapshot(
     transaction: &Transaction<'_>,
+    statement: &str,
     id: i64,
 ) -> Result<Option<(i64, i64, Vec<u8>)>, StorageError> {
     let found: Option<(i64, i64, i64, Vec<u8>)> = transaction
-        .prepare_cached(SNAPSHOT)?
+        .prepare_cached(statement)?
         .query_row([id], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })
@@ -221,16 +234,23 @@ pub fn compact(
         snapshot,
         packs,
         keep_from_ms,
+        salvaged_at_ms,
     } = compaction;
     let (generation, through) = (signed(*generation)?, signed(*through)?);
-    if !history::are_the_log(transaction, id.0, through, packs)? {
-        return Ok(false);
-    }
+    let statement = match salvaged_at_ms {
+        Some(_) => salvage::GO_ON,
+        None if !history::are_the_log(transaction, id.0, through, packs)? => return Ok(false),
+        None => COMPACT,
+    };
     let changed = transaction
-        .prepare_cached(COMPACT)?
+        .prepare_cached(statement)?
         .execute(params![id.0, generation, through])?;
     if changed == 0 {
         return Ok(false);
+    }
+    match salvaged_at_ms {
+        Some(now_ms) => salvage::set_aside(transaction, id.0, *now_ms)?,
+        None => drop(transaction.prepare_cached(FORMER)?.execute([id.0])?),
     }
     let generation = generation + 1;
     let crc = checksum([id.0, generation, through], snapshot);
@@ -238,9 +258,14 @@ pub fn compact(
         .prepare_cached(REPLACE)?
         .execute(params![id.0, generation, through, crc, snapshot])?;
     history::keep(transaction, id.0, packs, *keep_from_ms)?;
-    transaction
-        .prepare_cached(FOLD)?
-        .execute(params![id.0, through])?;
+    transaction.prepare_cached(FOLD)?.execute(params![
+        id.0,
+        if salvaged_at_ms.is_some() {
+            i64::MAX
+        } else {
+            through
+        }
+    ])?;
     Ok(true)
 }
 
@@ -261,7 +286,9 @@ pub fn delete(
         .prepare_cached(FOLD)?
         .execute(params![id.0, i64::MAX])?;
     transaction.prepare_cached(DROP)?.execute([id.0])?;
-    transaction.prepare_cached(history::DROP)?.execute([id.0])?;
+    for statement in [history::DROP, DROP_FORMER, salvage::DROP] {
+        transaction.prepare_cached(statement)?.execute([id.0])?;
+    }
     Ok(true)
 }
 

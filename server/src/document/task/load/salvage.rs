@@ -1,0 +1,95 @@
+//! A damaged document: what can be read of it is opened, and the rest is set aside.
+
+use std::sync::Arc;
+
+use ropewalk_crdt::{Document, Limits};
+
+use super::Loaded;
+use crate::App;
+use crate::document::task::{Existence, client_id, now_ms};
+use crate::name::DocumentName;
+use crate::storage::{Compaction, StorageError};
+
+/// Opens the newest snapshot that is whole, or nothing if every update is there, and what came after it.
+pub fn salvage(
+    app: &App,
+    name: &DocumentName,
+    epoch: u64,
+) -> Result<(Loaded, Compaction), StorageError> {
+    let found = app.storage.salvage(name)?;
+    let opened = found.snapshots.into_iter().find_map(|(through, snapshot)| {
+        let document = Document::open_with_limits(client_id(), &snapshot, Limits::NONE).ok()?;
+        Some((through, document))
+    });
+    let first = found.updates.first().map(|&(sequence, _)| sequence);
+    let (through, mut document) = match opened {
+        Some(opened) => opened,
+        None if first == Some(1) => (0, Document::with_limits(client_id(), Limits::NONE)),
+        // What is left hangs at what is not there: an empty document would be a lie.
+        None => {
+            return Err(StorageError::Damaged(format!(
+                "{name}: neither a snapshot nor its first update can be read"
+            )));
+        }
+    };
+    let (mut reached, mut lost) = (through, 0);
+    for (sequence, update) in found.updates {
+        if sequence <= through {
+            continue;
+        }
+        lost += sequence - reached - 1;
+        reached = sequence;
+        if !update.is_empty() && document.replay(&update).is_err() {
+            lost += 1;
+        }
+    }
+    let sequence = found.sequence.max(reached);
+    lost += sequence - reached;
+    document.set_limits(app.config.document_limits());
+    document.replayed();
+    tracing::error!(
+        %name, id = found.id.0, updates = sequence, lost,
+        "opened what is left of a damaged document; the damaged rows are in the table `damaged`"
+    );
+    app.metrics.documents_salvaged.add_one();
+    app.metrics.updates_lost.add(lost);
+    let mend = Compaction {
+        id: found.id,
+        generation: found.generation,
+        through: sequence,
+        snapshot: document.save(),
+        packs: app.storage.pack(found.id, i64::MAX as u64)?,
+        keep_from_ms: None,
+        salvaged_at_ms: Some(now_ms()),
+    };
+    let loaded = Loaded {
+        document,
+        existence: Existence::Stored,
+        id: found.id,
+        epoch,
+        generation: found.generation,
+        sequence,
+        log_bytes: 0,
+        log_updates: 0,
+        snapshot_bytes: mend.snapshot.len(),
+    };
+    Ok((loaded, mend))
+}
+
+/// Stores what was salvaged as the document, before anybody edits it.
+pub async fn mend(
+    app: &Arc<App>,
+    loaded: &mut Loaded,
+    mend: Compaction,
+) -> Result<(), StorageError> {
+    match app.journal.compact(loaded.epoch, mend).await {
+        Ok(true) => {
+            loaded.generation += 1;
+            Ok(())
+        }
+        Ok(false) => Err(StorageError::Damaged(
+            "what was salvaged could not be stored".to_owned(),
+        )),
+        Err(error) => Err(StorageError::Failed(error.to_string())),
+    }
+}

@@ -1,0 +1,146 @@
+//! Rows of the database that went bad: the rest of the document is opened, and nobody is told that it is empty.
+
+use ropewalk_tests::{Client, Ropewalk};
+use rusqlite::Connection;
+
+const NAME: &str = "damaged";
+
+/// Changes the database of a server that does not run; every statement has to find something.
+fn damage(server: &Ropewalk, statements: &[&str]) {
+    let file = Connection::open(server.database()).unwrap();
+    for statement in statements {
+        assert_ne!(file.execute(statement, []).unwrap(), 0, "{statement}");
+    }
+}
+
+fn rows(server: &Ropewalk, query: &str) -> i64 {
+    let file = Connection::open(server.database()).unwrap();
+    file.query_row(query, [], |row| row.get(0)).unwrap()
+}
+
+/// A server with a document that was folded into a snapshot twice, and has a tail; the text, and the server is down.
+async fn folded_twice() -> (Ropewalk, String) {
+    let mut server = Ropewalk::with(&["--idle-document-seconds", "0"]).await;
+    for round in 1..=2 {
+        let ann = Client::join(&server, NAME).await;
+        for _ in 0..100 {
+            ann.append("word ");
+            ann.insert(0, "é");
+        }
+        ann.all_saved().await;
+        ann.leave().await;
+        server
+            .until_metric("ropewalk_compactions_total", f64::from(round))
+            .await;
+    }
+    let ann = Client::join(&server, NAME).await;
+    ann.append("tail");
+    ann.all_saved().await;
+    let text = ann.text();
+    server.kill().await;
+    (server, text)
+}
+
+async fn salvaged(server: &Ropewalk) -> (f64, f64) {
+    (
+        server.metric("ropewalk_documents_salvaged_total").await,
+        server.metric("ropewalk_updates_lost_total").await,
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_row_of_a_log_comes_back_from_who_still_has_it() {
+    let mut server = Ropewalk::start().await;
+    let ann = Client::join(&server, NAME).await;
+    for word in ["one ", "two ", "three"] {
+        ann.append(word);
+        ann.all_saved().await;
+    }
+    let doc = ann.leave().await;
+    server.kill().await;
+    damage(
+        &server,
+        &["UPDATE log SET crc32 = crc32 + 1 WHERE first_sequence = 2"],
+    );
+    server.start_again().await;
+    assert_eq!(server.text(NAME).await, "one ");
+    assert_eq!(salvaged(&server).await, (1.0, 1.0));
+    assert!(
+        server.log().contains("opened what is left"),
+        "{}",
+        server.log()
+    );
+    assert_eq!(
+        rows(&server, "SELECT count(*) FROM damaged WHERE what = 'log'"),
+        3
+    );
+
+    // It goes on from there, and the next start finds it whole.
+    let ann = Client::join_with(&server, NAME, doc).await;
+    ann.append(" four");
+    ann.all_saved().await;
+    assert_eq!(server.text(NAME).await, "one two three four");
+    server.kill().await;
+    server.start_again().await;
+    assert_eq!(server.text(NAME).await, "one two three four");
+    assert_eq!(salvaged(&server).await, (0.0, 0.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_snapshot_is_made_again_from_the_one_before() {
+    for change in [
+        &["UPDATE snapshots SET data = zeroblob(99)"][..],
+        &["DELETE FROM snapshots"],
+        // Without the history up to there it is the only way.
+        &[
+            "UPDATE snapshots SET crc32 = crc32 + 1",
+            "DELETE FROM history WHERE first_sequence = 1",
+        ],
+    ] {
+        let (mut server, text) = folded_twice().await;
+        damage(&server, change);
+        server.start_again().await;
+        assert_eq!(server.text(NAME).await, text);
+        assert_eq!(salvaged(&server).await, (1.0, 0.0));
+        server.kill().await;
+        server.start_again().await;
+        assert_eq!(server.text(NAME).await, text);
+        assert_eq!(salvaged(&server).await, (0.0, 0.0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_damaged_snapshots_are_made_again_from_the_history() {
+    let (mut server, text) = folded_twice().await;
+    damage(
+        &server,
+        &[
+            "UPDATE snapshots SET crc32 = crc32 + 1",
+            "UPDATE former_snapshots SET data = zeroblob(9)",
+        ],
+    );
+    server.start_again().await;
+    assert_eq!(server.text(NAME).await, text);
+    assert_eq!(salvaged(&server).await, (1.0, 0.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_beginning_is_not_opened_as_if_it_were_empty() {
+    let (mut server, _) = folded_twice().await;
+    damage(
+        &server,
+        &[
+            "DELETE FROM snapshots",
+            "DELETE FROM former_snapshots",
+            "UPDATE history SET crc32 = crc32 + 1 WHERE first_sequence = 1",
+        ],
+    );
+    let log = rows(&server, "SELECT count(*) FROM log");
+    server.start_again().await;
+    let answer = server.get(&format!("/api/documents/{NAME}/text")).await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(salvaged(&server).await, (0.0, 0.0));
+    server.terminate().await;
+    assert_eq!(rows(&server, "SELECT count(*) FROM log"), log);
+    assert_eq!(rows(&server, "SELECT count(*) FROM damaged"), 0);
+}
