@@ -20,6 +20,7 @@ pub mod http;
 pub mod hub;
 pub mod journal;
 mod listen;
+pub mod maintain;
 pub mod metrics;
 pub mod name;
 pub mod session;

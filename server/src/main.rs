@@ -3,12 +3,15 @@
 use std::future::Future;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use ropewalk::Server;
 use ropewalk::config::command::{self, Request};
 use ropewalk::config::{Config, LogFormat};
 use ropewalk::error::{RunError, StartError};
+use ropewalk::maintain::{self, Failure, Job, Progress};
 use ropewalk::storage::sqlite::OpenError;
 use ropewalk::view;
 use tracing_subscriber::EnvFilter;
@@ -23,6 +26,10 @@ const LEAVE: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     match command::parse(std::env::args_os()) {
         Ok(Request::Serve(config)) => serve(*config).unwrap_or_else(|error| {
+            say(format_args!("ropewalk: {error:#}"));
+            exit_code(&error).into()
+        }),
+        Ok(Request::Maintain(config, job)) => maintain(*config, job).unwrap_or_else(|error| {
             say(format_args!("ropewalk: {error:#}"));
             exit_code(&error).into()
         }),
@@ -64,6 +71,28 @@ async fn run(config: Config) -> anyhow::Result<()> {
     drop(out);
     server.run(shutdown).await?;
     Ok(())
+}
+
+/// Does a job; a signal to stop ends it early.
+fn maintain(config: Config, job: Job) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let done = runtime.block_on(async {
+        let mut signals = signals()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut progress = Progress::new(stop.clone());
+        let mut work =
+            tokio::task::spawn_blocking(move || maintain::run(&config, &job, &mut progress));
+        loop {
+            tokio::select! {
+                done = &mut work => return anyhow::Ok(done??),
+                () = signals.recv() => stop.store(true, Relaxed),
+            }
+        }
+    })?;
+    let _ = writeln!(io::stdout(), "{}", done.summary);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Ends at the first signal to stop; a second one ends the process.
@@ -142,12 +171,25 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(RunError::Unsaved) = error.downcast_ref() {
         return UNSAVED;
     }
+    if let Some(failure) = error.downcast_ref() {
+        return match failure {
+            Failure::Argument { .. } => BAD_CONFIG,
+            Failure::Open(error) => not_opened(error),
+            Failure::Write { .. } | Failure::Stopped => 1,
+        };
+    }
     match error.downcast_ref() {
         Some(StartError::Listen { .. }) => 3,
-        Some(StartError::Storage(OpenError::NotUsable { .. } | OpenError::InUse { .. })) => 4,
-        Some(StartError::Storage(OpenError::Damaged { .. })) => 5,
-        Some(StartError::Storage(OpenError::Newer { .. })) => 6,
+        Some(StartError::Storage(error)) => not_opened(error),
         Some(StartError::System(_)) | None => 1,
+    }
+}
+
+fn not_opened(error: &OpenError) -> u8 {
+    match error {
+        OpenError::NotUsable { .. } | OpenError::InUse { .. } => 4,
+        OpenError::Damaged { .. } => 5,
+        OpenError::Newer { .. } => 6,
     }
 }
 

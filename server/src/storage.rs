@@ -63,6 +63,17 @@ pub struct Record {
     pub at_ms: i64,
 }
 
+impl Record {
+    /// An update of which nobody knows who made it.
+    pub fn anonymous(update: impl Into<Bytes>, at_ms: i64) -> Self {
+        Self {
+            update: update.into(),
+            author: Arc::default(),
+            at_ms,
+        }
+    }
+}
+
 /// All updates of one document that go to disk in one commit.
 #[derive(Debug)]
 pub struct Append {

@@ -177,3 +177,40 @@ fn it_says_where_it_listens_and_ends_on_a_signal() {
         assert_eq!(running.signal(signal), Some(0));
     }
 }
+
+#[test]
+fn a_database_that_somebody_uses_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, copy] = ["data", "copy"].map(|name| folder.path().join(name));
+    drop(Running::start(&data));
+    let [data, copy] = [&data, &copy].map(|path| path.to_str().unwrap());
+    let status = ropewalk(&["backup", copy, "--data", data])
+        .status()
+        .unwrap();
+    assert!(status.success());
+
+    // Somebody with a tool of their own, whose journal would end up beside the new database.
+    let database = folder.path().join("data/ropewalk.db");
+    let other = rusqlite::Connection::open(&database).unwrap();
+    other.execute_batch("UPDATE probe SET writes = 77").unwrap();
+    ends(
+        &["restore", "--replace", copy, "--data", data],
+        4,
+        "another process",
+    );
+    let names = std::fs::read_dir(folder.path().join("data")).unwrap();
+    for name in names.map(|entry| entry.unwrap().file_name()) {
+        let name = name.to_str().unwrap().to_owned();
+        assert!(!name.contains("before") && !name.contains("new"), "{name}");
+    }
+    let writes = |file: &Path| -> i64 {
+        let connection = rusqlite::Connection::open(file).unwrap();
+        let read = connection.query_row("SELECT writes FROM probe", [], |row| row.get(0));
+        read.unwrap()
+    };
+    drop(other);
+    assert_eq!(writes(&database), 77, "what it wrote is there");
+    let restore = ropewalk(&["restore", "--replace", copy, "--data", data]).status();
+    assert!(restore.unwrap().success());
+    assert_eq!(writes(&database), 0);
+}

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::Config;
 use super::settings::{SETTINGS, Setting, Slot};
+use crate::maintain::Job;
 use crate::view;
 
 /// What the process is asked to do.
@@ -17,6 +19,8 @@ use crate::view;
 pub enum Request {
     /// Serve.
     Serve(Box<Config>),
+    /// Do this with the data folder.
+    Maintain(Box<Config>, Job),
     /// Read a document for the server that started this process.
     View,
     /// Print this: help, the version, or what is in force.
@@ -31,19 +35,22 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
         Err(error) if !error.use_stderr() => return Ok(Request::Print(error.to_string())),
         Err(error) => {
             let text = error.to_string();
-            let line = text
+            // What is missing stands in lines of its own.
+            let lines: Vec<&str> = text
                 .lines()
-                .next()
-                .unwrap_or_default()
-                .trim_start_matches("error: ");
+                .take_while(|line| !line.is_empty())
+                .map(str::trim)
+                .collect();
+            let line = lines.join(" ");
+            let line = line.trim_start_matches("error: ");
             return Err(format!("{line}; see ropewalk --help"));
         }
     };
     // Settings may stand before the subcommand and after it; clap brings them together in the innermost.
-    let (check, matches) = match matches.subcommand() {
+    let (name, matches) = match matches.subcommand() {
         Some((view::COMMAND, _)) => return Ok(Request::View),
-        Some((name, inner)) => (name == "check-config", inner),
-        None => (false, &matches),
+        Some((name, inner)) => (name, inner),
+        None => ("serve", &matches),
     };
     let file = read_file(matches)?;
     let mut config = Config::default();
@@ -56,10 +63,26 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
         let _ = writeln!(report, "{line:<44} # {from}");
     }
     config.check()?;
-    Ok(if check {
-        Request::Print(report)
-    } else {
-        Request::Serve(Box::new(config))
+    if name == "check-config" {
+        return Ok(Request::Print(report));
+    }
+    let config = Box::new(config);
+    Ok(match job(name, matches) {
+        Some(job) => Request::Maintain(config, job),
+        None => Request::Serve(config),
+    })
+}
+
+/// What is to be done beside serving.
+fn job(name: &str, matches: &ArgMatches) -> Option<Job> {
+    let path = || matches.get_one::<PathBuf>("path").cloned();
+    Some(match name {
+        "backup" => Job::Backup { to: path()? },
+        "restore" => Job::Restore {
+            from: path()?,
+            replace: matches.get_flag("replace"),
+        },
+        _ => return None,
     })
 }
 
@@ -89,7 +112,42 @@ fn command() -> Command {
         .args(settings.chain([config]).map(|arg| arg.global(true)))
         .subcommand(Command::new("serve").about("Run the server; this is also what happens without a command"))
         .subcommand(Command::new(view::COMMAND).hide(true))
+        .subcommand(about(
+            "backup",
+            "FILE",
+            "New file for the copy",
+            "Copy the database into a file, also while the server runs",
+        ))
+        .subcommand(
+            about(
+                "restore",
+                "FILE",
+                "A copy of a database",
+                "Put a copy in the place of the database; the server has to be stopped",
+            )
+            .arg(
+                Arg::new("replace")
+                    .long("replace")
+                    .action(ArgAction::SetTrue)
+                    .help("Also if there is a database; it is kept under another name"),
+            ),
+        )
         .subcommand(Command::new("check-config").about("Print every setting in force and where it comes from"))
+}
+
+/// A command that is about a file.
+fn about(
+    name: &'static str,
+    value: &'static str,
+    path: &'static str,
+    about: &'static str,
+) -> Command {
+    let path = Arg::new("path")
+        .value_name(value)
+        .help(path)
+        .required(true)
+        .value_parser(clap::value_parser!(PathBuf));
+    Command::new(name).about(about).arg(path)
 }
 
 fn argument(setting: &Setting) -> Arg {

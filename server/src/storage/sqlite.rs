@@ -19,8 +19,9 @@ use pool::Readers;
 use statements::STATEMENTS;
 
 mod history;
-mod open;
+pub(crate) mod open;
 mod pool;
+pub(crate) mod reader;
 mod rows;
 mod salvage;
 mod schema;
@@ -195,7 +196,7 @@ impl Storage for Sqlite {
         *readers = None;
         match writer.take() {
             // Somebody who copies the database meanwhile keeps it busy. Everything is on disk all the same.
-            Some(connection) => move_log(&connection).map(drop),
+            Some(connection) => Ok(move_log(&connection).map(drop)?),
             None => Ok(()),
         }
     }
@@ -216,6 +217,17 @@ fn connect(file: &Path) -> Result<(Connection, i64), StorageError> {
     checkpoint(&connection)?;
     let newest = connection.query_row(statements::NEWEST, [], |row| row.get(0))?;
     Ok((connection, newest))
+}
+
+/// Brings everything of a database into its main file. `Ok(false)`: another process uses it.
+pub(crate) fn settle(file: &Path) -> Result<bool, Problem> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    protect(&connection)?;
+    let moved = move_log(&connection)?;
+    connection.close().map_err(|(_, error)| error)?;
+    // Whoever closes it last takes the journal away.
+    Ok(matches!(moved, Moved::All) && !open::beside(file, "-wal").exists())
 }
 
 /// Settings of every connection.
@@ -260,7 +272,7 @@ enum Moved {
 }
 
 /// Moves all of the write-ahead log into the main file, unless another process reads the log.
-fn move_log(connection: &Connection) -> Result<Moved, StorageError> {
+fn move_log(connection: &Connection) -> rusqlite::Result<Moved> {
     let busy: bool =
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     Ok(if busy { Moved::Busy } else { Moved::All })

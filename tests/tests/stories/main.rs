@@ -14,6 +14,7 @@ mod history;
 mod honest;
 mod hostile;
 mod limits;
+mod maintain;
 mod names;
 mod openers;
 mod origins;

@@ -253,3 +253,31 @@ fn mistakes_in_a_file_say_where_they_are() {
         );
     }
 }
+
+#[test]
+fn a_job_has_a_path_and_the_settings() {
+    let job = |arguments: &[&str]| match asked(arguments).unwrap() {
+        Request::Maintain(config, job) => {
+            assert_eq!(config.data.to_str(), Some("/x"));
+            job
+        }
+        other => panic!("{other:?}"),
+    };
+    let to = PathBuf::from("there");
+    let from = to.clone();
+    let backup = Job::Backup { to: to.clone() };
+    assert_eq!(job(&["backup", "there", "--data", "/x"]), backup);
+    assert_eq!(job(&["--data", "/x", "backup", "there"]), backup);
+    for replace in [false, true] {
+        let from = from.clone();
+        let restore = ["restore", "--data=/x", "there", "--replace"];
+        let given = &restore[..3 + usize::from(replace)];
+        assert_eq!(job(given), Job::Restore { from, replace });
+    }
+    for command in ["backup", "restore"] {
+        let missing = refused(&[command]);
+        assert!(missing.contains("<FILE>"), "{missing}");
+        refused(&[command, "one", "two"]);
+    }
+    refused(&["backup", "there", "--replace"]);
+}

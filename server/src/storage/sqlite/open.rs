@@ -14,7 +14,7 @@ pub const FILE: &str = "ropewalk.db";
 /// Name of the file that a running server keeps locked, with its process id in it.
 const LOCK: &str = "ropewalk.lock";
 /// A new database is made under this name and takes its real one when it is whole.
-const NEW: &str = "ropewalk.db.new";
+pub const NEW: &str = "ropewalk.db.new";
 /// Files larger than this, in bytes, are not read from end to end on opening; every row is still checked when read.
 /// What only the whole check finds is an index that lost a name: its document would look as if it never was.
 const CHECKED_WHOLE: u64 = 1 << 30;
@@ -70,34 +70,26 @@ pub struct Folder {
 
 /// Makes the folder if it is missing, locks it, and checks the database or makes a new one.
 pub fn open(folder: &Path) -> Result<Folder, OpenError> {
-    let not_usable = |reason: String| OpenError::NotUsable {
-        folder: folder.to_path_buf(),
-        reason,
+    let held = hold(folder)?;
+    let opened = match held.file.try_exists() {
+        Ok(true) => inspect(&held.file),
+        Ok(false) => create(&held.path, &held.file),
+        Err(error) => Err(error.into()),
     };
-    let io = |error: io::Error| not_usable(error.to_string());
+    opened.map_err(|problem| problem.of(folder, &held.file))?;
+    Ok(held)
+}
+
+/// Makes the folder if it is missing and locks it, and looks at nothing in it.
+pub fn hold(folder: &Path) -> Result<Folder, OpenError> {
+    let io = |error: io::Error| Problem::from(error).of(folder, folder);
     if !folder.exists() {
         make_private(folder).map_err(io)?;
-        sync_folder(folder.join("..")).map_err(io)?;
+        sync_folder(&folder.join("..")).map_err(io)?;
     }
     let path = folder.canonicalize().map_err(io)?;
     let lock = lock(&path, folder)?;
     let file = path.join(FILE);
-    let opened = match file.try_exists().map_err(io)? {
-        true => inspect(&file),
-        false => create(&path, &file),
-    };
-    opened.map_err(|problem| match problem {
-        Problem::NotUsable(reason) => not_usable(reason),
-        Problem::Damaged(reason) => OpenError::Damaged {
-            file: file.clone(),
-            reason,
-        },
-        Problem::Newer(found) => OpenError::Newer {
-            file: file.clone(),
-            found,
-            known: KNOWN,
-        },
-    })?;
     Ok(Folder {
         path,
         file,
@@ -114,6 +106,27 @@ pub enum Problem {
     Damaged(String),
     /// The format of a newer Ropewalk.
     Newer(i64),
+}
+
+impl Problem {
+    /// As the error of opening `folder` with the database `file`.
+    pub fn of(self, folder: &Path, file: &Path) -> OpenError {
+        match self {
+            Self::NotUsable(reason) => OpenError::NotUsable {
+                folder: folder.to_path_buf(),
+                reason,
+            },
+            Self::Damaged(reason) => OpenError::Damaged {
+                file: file.to_path_buf(),
+                reason,
+            },
+            Self::Newer(found) => OpenError::Newer {
+                file: file.to_path_buf(),
+                found,
+                known: KNOWN,
+            },
+        }
+    }
 }
 
 impl From<io::Error> for Problem {
@@ -139,7 +152,7 @@ impl From<rusqlite::Error> for Problem {
 }
 
 /// Makes the folder for its owner only: documents are not for every user of the machine.
-fn make_private(folder: &Path) -> io::Result<()> {
+pub fn make_private(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -175,10 +188,35 @@ fn lock(path: &Path, folder: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
+/// Whether a server uses the file, and not only others in its folder.
+pub fn in_use(file: &Path) -> bool {
+    if file.file_name().is_none_or(|name| name != FILE) {
+        return false;
+    }
+    let lock = File::open(file.with_file_name(LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// Reads an existing database without changing it.
 fn inspect(file: &Path) -> Result<(), Problem> {
     // Opened for writing, to learn now whether that is allowed.
-    let mut opened = OpenOptions::new().read(true).write(true).open(file)?;
+    head(OpenOptions::new().read(true).write(true).open(file)?)?;
+    // A reader may leave a journal and its index behind where there were none.
+    let absent: Vec<PathBuf> = [beside(file, "-wal"), beside(file, "-shm")]
+        .into_iter()
+        .filter(|p| !p.exists())
+        .collect();
+    let checked = check(file);
+    if checked.is_err() {
+        for left in absent {
+            let _ = fs::remove_file(left);
+        }
+    }
+    checked
+}
+
+/// Looks at the first bytes of a database, and closes it.
+pub fn head(mut opened: File) -> Result<(), Problem> {
     let size = opened.metadata()?.len();
     let mut header = [0; 100];
     if size < header.len() as u64 {
@@ -201,18 +239,7 @@ fn inspect(file: &Path) -> Result<(), Problem> {
     if i64::from(word(60)) > KNOWN {
         return Err(Problem::Newer(word(60).into()));
     }
-    // A reader may leave a journal and its index behind where there were none.
-    let absent: Vec<PathBuf> = [beside(file, "-wal"), beside(file, "-shm")]
-        .into_iter()
-        .filter(|p| !p.exists())
-        .collect();
-    let checked = check(file);
-    if checked.is_err() {
-        for left in absent {
-            let _ = fs::remove_file(left);
-        }
-    }
-    checked
+    Ok(())
 }
 
 /// Checks a database that nothing here has open, without changing it: the format, every page unless the file is huge,
@@ -260,7 +287,7 @@ fn create(folder: &Path, file: &Path) -> Result<(), Problem> {
     let made = fill(&new).and_then(|()| {
         File::open(&new)?.sync_all()?;
         fs::rename(&new, file)?;
-        Ok(sync_folder(folder.to_path_buf())?)
+        Ok(sync_folder(folder)?)
     });
     if made.is_err() {
         let _ = fs::remove_file(&new);
@@ -279,14 +306,14 @@ fn fill(new: &Path) -> Result<(), Problem> {
 }
 
 /// The database's path with something appended to its name.
-fn beside(file: &Path, suffix: &str) -> PathBuf {
+pub fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
 /// Makes new names in a folder survive a power cut, where the system can.
-fn sync_folder(folder: PathBuf) -> io::Result<()> {
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()
     } else {
