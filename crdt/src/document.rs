@@ -260,6 +260,11 @@ impl Document {
         encoded.clone()
     }
 
+    /// What waits for missing updates, as updates. O(n) in what waits.
+    pub fn waiting(&self) -> Vec<Vec<u8>> {
+        self.held.updates().collect()
+    }
+
     /// The document as bytes for [`Document::open`]: the state, the order of what is in it, and what waits. O(n).
     pub fn save(&mut self) -> Vec<u8> {
         let state = self.encode();
