@@ -12,10 +12,13 @@ use ropewalk::config::command::{self, Request};
 use ropewalk::config::{Config, LogFormat};
 use ropewalk::error::{RunError, StartError};
 use ropewalk::maintain::{self, Failure, Job, Progress};
+use ropewalk::storage::StorageError;
 use ropewalk::storage::sqlite::OpenError;
 use ropewalk::view;
 use tracing_subscriber::EnvFilter;
 
+/// Not everything was imported or exported.
+const LEFT_OUT: u8 = 1;
 /// Bad arguments, environment or configuration file.
 const BAD_CONFIG: u8 = 2;
 /// Not everything could be saved at the end.
@@ -92,7 +95,10 @@ fn maintain(config: Config, job: Job) -> anyhow::Result<ExitCode> {
         }
     })?;
     let _ = writeln!(io::stdout(), "{}", done.summary);
-    Ok(ExitCode::SUCCESS)
+    Ok(match done.whole {
+        true => ExitCode::SUCCESS,
+        false => LEFT_OUT.into(),
+    })
 }
 
 /// Ends at the first signal to stop; a second one ends the process.
@@ -175,7 +181,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         return match failure {
             Failure::Argument { .. } => BAD_CONFIG,
             Failure::Open(error) => not_opened(error),
-            Failure::Write { .. } | Failure::Stopped => 1,
+            Failure::Storage(StorageError::Damaged(_)) => 5,
+            Failure::Storage(StorageError::Newer { .. }) => 6,
+            Failure::Storage(_) | Failure::Write { .. } | Failure::Stopped => 1,
         };
     }
     match error.downcast_ref() {

@@ -1,4 +1,5 @@
-//! What is done to a data folder beside serving it: a copy is made or put in place.
+//! What is done to a data folder beside serving it: a copy is made or put in place, documents become files or come
+//! from files.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -7,10 +8,15 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::config::Config;
+use crate::storage::StorageError;
 use crate::storage::sqlite::OpenError;
 use crate::storage::sqlite::open::{beside, sync_folder};
 
 mod backup;
+mod export;
+mod import;
+mod index;
+mod path;
 mod progress;
 mod restore;
 
@@ -31,6 +37,16 @@ pub enum Job {
         /// Also if there is a database, which is kept beside it.
         replace: bool,
     },
+    /// Write all documents as files, also while a server uses them.
+    Export {
+        /// A folder that is new or empty.
+        to: PathBuf,
+    },
+    /// Make documents of files.
+    Import {
+        /// What an export wrote, or any folder of texts.
+        from: PathBuf,
+    },
 }
 
 /// What was done.
@@ -38,9 +54,12 @@ pub enum Job {
 pub struct Done {
     /// One line for people.
     pub summary: String,
+    /// Nothing was left out.
+    pub whole: bool,
 }
 
-/// Why it was not done. Nothing is left behind, and nothing was changed.
+/// Why it was not done. Nothing is left behind and nothing was changed, but that documents which an import has written
+/// stay: it can be done again, and goes on with the others.
 #[derive(Debug, Error)]
 pub enum Failure {
     /// The file or folder that was named cannot be meant.
@@ -54,6 +73,9 @@ pub enum Failure {
     /// The data folder or the database.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// Documents cannot be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// A file cannot be written.
     #[error("cannot write {}: {reason}", path.display())]
     Write {
@@ -88,6 +110,8 @@ pub fn run(config: &Config, job: &Job, progress: &mut Progress) -> Result<Done, 
     let done = match job {
         Job::Backup { to } => backup::backup(&config.data, to, progress),
         Job::Restore { from, replace } => restore::restore(&config.data, from, *replace, progress),
+        Job::Export { to } => export::export(config, to, progress),
+        Job::Import { from } => import::import(config, from, progress),
     };
     progress.end();
     done
@@ -139,6 +163,14 @@ fn folder_of(file: &Path) -> &Path {
     match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
+    }
+}
+
+/// `1 document`, `2 documents`.
+fn count(number: usize, one: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {one}s"),
     }
 }
 

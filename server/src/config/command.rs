@@ -82,6 +82,8 @@ fn job(name: &str, matches: &ArgMatches) -> Option<Job> {
             from: path()?,
             replace: matches.get_flag("replace"),
         },
+        "export" => Job::Export { to: path()? },
+        "import" => Job::Import { from: path()? },
         _ => return None,
     })
 }
@@ -132,10 +134,22 @@ fn command() -> Command {
                     .help("Also if there is a database; it is kept under another name"),
             ),
         )
+        .subcommand(about(
+            "export",
+            "DIR",
+            "Folder that is new or empty",
+            "Write all documents as files, also while the server runs",
+        ))
+        .subcommand(about(
+            "import",
+            "DIR",
+            "What an export wrote, or a folder of texts",
+            "Make documents of files; the server has to be stopped",
+        ))
         .subcommand(Command::new("check-config").about("Print every setting in force and where it comes from"))
 }
 
-/// A command that is about a file.
+/// A command that is about a file or a folder.
 fn about(
     name: &'static str,
     value: &'static str,

@@ -28,6 +28,7 @@ mod present;
 mod requests;
 mod saving;
 
+pub use load::replay;
 use present::PRESENCE_INTERVAL;
 use saving::{Accepted, Answer, Waiting};
 
@@ -357,6 +358,6 @@ pub fn now_ms() -> i64 {
 }
 
 /// A client id for the server's own edits: random, as Yjs clients choose theirs.
-fn client_id() -> ClientId {
+pub fn client_id() -> ClientId {
     ClientId::from(rand::rng().random::<u32>())
 }

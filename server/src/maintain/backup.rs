@@ -41,6 +41,7 @@ pub fn backup(data: &Path, to: &Path, progress: &mut Progress) -> Result<Done, F
     copy.place(to).map_err(write)?;
     Ok(Done {
         summary: format!("Backed up {} to {}", size(bytes), to.display()),
+        whole: true,
     })
 }
 

@@ -1,5 +1,6 @@
 //! How far a job is: a bar for people, lines for logs.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -56,6 +57,12 @@ impl Progress {
             let _ = err.flush();
         }
         Ok(())
+    }
+
+    /// A line that stays.
+    pub fn say(&mut self, line: fmt::Arguments<'_>) {
+        self.end();
+        let _ = writeln!(io::stderr(), "ropewalk: {line}");
     }
 
     /// Takes the bar away.

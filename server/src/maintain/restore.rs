@@ -58,6 +58,7 @@ pub fn restore(
             size(bytes),
             folder.file.display()
         ),
+        whole: true,
     })
 }
 

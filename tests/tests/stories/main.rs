@@ -7,6 +7,7 @@ mod configuration;
 mod content;
 mod crash;
 mod damage;
+mod exchange;
 mod forged;
 mod formats;
 mod health;

@@ -268,15 +268,21 @@ fn a_job_has_a_path_and_the_settings() {
     let backup = Job::Backup { to: to.clone() };
     assert_eq!(job(&["backup", "there", "--data", "/x"]), backup);
     assert_eq!(job(&["--data", "/x", "backup", "there"]), backup);
+    assert_eq!(job(&["export", "--data=/x", "there"]), Job::Export { to });
+    let import = Job::Import { from: from.clone() };
+    assert_eq!(job(&["import", "--data=/x", "there"]), import);
     for replace in [false, true] {
         let from = from.clone();
         let restore = ["restore", "--data=/x", "there", "--replace"];
         let given = &restore[..3 + usize::from(replace)];
         assert_eq!(job(given), Job::Restore { from, replace });
     }
-    for command in ["backup", "restore"] {
+    for command in ["backup", "restore", "export", "import"] {
         let missing = refused(&[command]);
-        assert!(missing.contains("<FILE>"), "{missing}");
+        assert!(
+            missing.contains("<FILE>") || missing.contains("<DIR>"),
+            "{missing}"
+        );
         refused(&[command, "one", "two"]);
     }
     refused(&["backup", "there", "--replace"]);

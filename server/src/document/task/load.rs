@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use super::{Existence, client_id};
 use crate::App;
 use crate::name::DocumentName;
-use crate::storage::{Compaction, DocumentId, Lookup, StorageError};
+use crate::storage::{Compaction, DocumentId, Lookup, StorageError, Stored};
 
 mod salvage;
 
@@ -74,22 +74,8 @@ fn load_blocking(app: &App, name: &DocumentName, epoch: u64) -> Result<Loaded, S
         Lookup::Deleted => return Ok(Loaded::empty(app, Existence::Deleted, epoch)),
         Lookup::Found(stored) => stored,
     };
-    let damaged = |error: ropewalk_crdt::Error| StorageError::Damaged(format!("{name}: {error}"));
-    let mut document = match &stored.snapshot {
-        Some(snapshot) => {
-            let limits = app.config.document_limits();
-            Document::open_with_limits(client_id(), snapshot, limits).map_err(damaged)?
-        }
-        None => Document::with_limits(client_id(), Limits::NONE),
-    };
-    document.set_limits(Limits::NONE);
-    for update in &stored.updates {
-        document.replay(update).map_err(damaged)?;
-    }
-    document.set_limits(app.config.document_limits());
-    document.replayed();
     Ok(Loaded {
-        document,
+        document: replay(name, &stored, app.config.document_limits())?,
         existence: Existence::Stored,
         id: stored.id,
         epoch,
@@ -99,6 +85,28 @@ fn load_blocking(app: &App, name: &DocumentName, epoch: u64) -> Result<Loaded, S
         log_updates: stored.updates.len() as u64,
         snapshot_bytes: stored.snapshot.map_or(0, |snapshot| snapshot.len()),
     })
+}
+
+/// A document of its snapshot and its log.
+pub fn replay(
+    name: &DocumentName,
+    stored: &Stored,
+    limits: Limits,
+) -> Result<Document, StorageError> {
+    let damaged = |error: ropewalk_crdt::Error| StorageError::Damaged(format!("{name}: {error}"));
+    let mut document = match &stored.snapshot {
+        Some(snapshot) => {
+            Document::open_with_limits(client_id(), snapshot, limits.clone()).map_err(damaged)?
+        }
+        None => Document::with_limits(client_id(), Limits::NONE),
+    };
+    document.set_limits(Limits::NONE);
+    for update in &stored.updates {
+        document.replay(update).map_err(damaged)?;
+    }
+    document.set_limits(limits);
+    document.replayed();
+    Ok(document)
 }
 
 /// Decodes the snapshot in a scratch document: what cannot be loaded again must not replace anything.
