@@ -17,7 +17,7 @@ use ropewalk::storage::sqlite::OpenError;
 use ropewalk::view;
 use tracing_subscriber::EnvFilter;
 
-/// Not everything was imported or exported.
+/// Not everything was imported or exported, or is whole.
 const LEFT_OUT: u8 = 1;
 /// Bad arguments, environment or configuration file.
 const BAD_CONFIG: u8 = 2;

@@ -19,6 +19,7 @@ mod index;
 mod path;
 mod progress;
 mod restore;
+mod verify;
 
 pub use progress::Progress;
 
@@ -42,6 +43,8 @@ pub enum Job {
         /// A folder that is new or empty.
         to: PathBuf,
     },
+    /// Read every document and compare it with its history, also while a server uses it.
+    Verify,
     /// Make documents of files.
     Import {
         /// What an export wrote, or any folder of texts.
@@ -111,6 +114,7 @@ pub fn run(config: &Config, job: &Job, progress: &mut Progress) -> Result<Done, 
         Job::Backup { to } => backup::backup(&config.data, to, progress),
         Job::Restore { from, replace } => restore::restore(&config.data, from, *replace, progress),
         Job::Export { to } => export::export(config, to, progress),
+        Job::Verify => verify::verify(config, progress),
         Job::Import { from } => import::import(config, from, progress),
     };
     progress.end();

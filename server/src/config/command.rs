@@ -83,6 +83,7 @@ fn job(name: &str, matches: &ArgMatches) -> Option<Job> {
             replace: matches.get_flag("replace"),
         },
         "export" => Job::Export { to: path()? },
+        "verify" => Job::Verify,
         "import" => Job::Import { from: path()? },
         _ => return None,
     })
@@ -139,6 +140,9 @@ fn command() -> Command {
             "DIR",
             "Folder that is new or empty",
             "Write all documents as files, also while the server runs",
+        ))
+        .subcommand(Command::new("verify").about(
+            "Read every document and compare it with its history, also while the server runs",
         ))
         .subcommand(about(
             "import",

@@ -3,6 +3,8 @@
 use ropewalk_tests::{Client, Ropewalk};
 use rusqlite::Connection;
 
+use crate::maintain::{create, on, well};
+
 const NAME: &str = "damaged";
 
 /// Changes the database of a server that does not run; every statement has to find something.
@@ -143,4 +145,59 @@ async fn what_has_no_beginning_is_not_opened_as_if_it_were_empty() {
     server.terminate().await;
     assert_eq!(rows(&server, "SELECT count(*) FROM log"), log);
     assert_eq!(rows(&server, "SELECT count(*) FROM damaged"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_reads_every_document_and_compares_it_with_its_history() {
+    let (mut server, _) = folded_twice().await;
+    let folder = server.data();
+    assert_eq!(
+        well(folder.path(), &["verify"]).await,
+        "Verified 1 document\n"
+    );
+    server.start_again().await;
+    create(&server, "other", "text").await;
+    assert_eq!(
+        well(folder.path(), &["verify"]).await,
+        "Verified 2 documents\n"
+    );
+    server.kill().await;
+
+    // The snapshot of before in the place of the last, with a checksum that is right.
+    let file = Connection::open(server.database()).unwrap();
+    let (id, generation, through): (i64, i64, i64) = file
+        .query_row(
+            "SELECT document_id, generation, through FROM snapshots",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .unwrap();
+    let former: Vec<u8> = file
+        .query_row("SELECT data FROM former_snapshots", [], |row| row.get(0))
+        .unwrap();
+    let mut crc = crc32fast::Hasher::new();
+    for number in [id, generation, through] {
+        crc.update(&number.to_le_bytes());
+    }
+    crc.update(&former);
+    let change = "UPDATE snapshots SET data = ?1, crc32 = ?2";
+    file.execute(change, (former, crc.finalize())).unwrap();
+    drop(file);
+    let found = on(folder.path(), &["verify"]).await;
+    assert_eq!(found.code, Some(1), "{found:?}");
+    assert_eq!(found.stdout, "Verified 1 document; damaged: 1\n");
+    assert!(
+        found.stderr.contains("leads to another document"),
+        "{found:?}"
+    );
+
+    damage(&server, &["DELETE FROM history WHERE first_sequence = 1"]);
+    assert_eq!(
+        well(folder.path(), &["verify"]).await,
+        "Verified 2 documents, 1 of them without a whole history\n"
+    );
+    damage(&server, &["UPDATE snapshots SET crc32 = crc32 + 1"]);
+    let found = on(folder.path(), &["verify"]).await;
+    assert_eq!(found.code, Some(1), "{found:?}");
+    assert!(found.stderr.contains("damaged: \"damaged\""), "{found:?}");
 }

@@ -7,9 +7,9 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::open::{self, FILE, OpenError, Problem};
 use super::schema::{APPLICATION_ID, KNOWN};
-use super::statements;
+use super::{history, statements};
 use crate::name::DocumentName;
-use crate::storage::{Entry, Lookup, StorageError};
+use crate::storage::{Entry, Lookup, Record, StorageError};
 
 /// Pages copied between two looks at anything else: 1 MiB.
 const STEP_PAGES: i32 = 256;
@@ -70,6 +70,20 @@ impl Reader {
     /// Reads a document as of one moment.
     pub fn load(&mut self, name: &DocumentName) -> Result<Lookup, StorageError> {
         statements::load(&self.connection.transaction()?, name)
+    }
+
+    /// As [`Reader::load`]; hands its history and log of the same moment to `each`.
+    pub fn load_with_history(
+        &mut self,
+        name: &DocumentName,
+        each: &mut dyn FnMut(u64, Record),
+    ) -> Result<Lookup, StorageError> {
+        let transaction = self.connection.transaction()?;
+        let lookup = statements::load(&transaction, name)?;
+        if let Lookup::Found(stored) = &lookup {
+            history::read(&transaction, stored.id, each)?;
+        }
+        Ok(lookup)
     }
 
     /// Copies the database, as it is at this moment, into the file `to`, and calls `step` with the pages done and all
@@ -158,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::storage::sqlite::Sqlite;
-    use crate::storage::{Append, DocumentId, Record, Storage};
+    use crate::storage::{Append, DocumentId, Storage};
 
     fn write(storage: &Sqlite, id: DocumentId, sequence: u64) {
         let name = DocumentName::new(&format!("document {}", id.0)).unwrap();
