@@ -10,6 +10,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -122,6 +123,8 @@ struct Place {
     _bytes: OwnedSemaphorePermit,
     shared: Arc<Shared>,
     bytes: u64,
+    /// When it was asked for.
+    since: Instant,
 }
 
 impl Drop for Place {
@@ -238,6 +241,7 @@ impl Journal {
     }
 
     async fn place(&self, bytes: usize) -> Result<Place, JournalError> {
+        let since = Instant::now();
         let share = u32::try_from(bytes.min(self.shared.limits.queue_bytes)).unwrap_or(u32::MAX);
         // Nobody closes the semaphores.
         let entry = self.shared.places.clone().acquire_owned().await;
@@ -252,6 +256,7 @@ impl Journal {
             _bytes: room,
             shared: self.shared.clone(),
             bytes,
+            since,
         })
     }
 

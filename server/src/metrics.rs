@@ -7,6 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::journal::Stats;
 
+mod histogram;
+
+pub use histogram::Histogram;
+
 /// A number that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -263,15 +267,19 @@ impl Metrics {
         );
         line(
             "counter",
-            "store_commit_seconds_total",
-            "Seconds spent in commits.",
-            journal.commit_micros() as f64 / 1e6,
-        );
-        line(
-            "counter",
             "store_failures_total",
             "Commits that failed.",
             journal.failures() as f64,
+        );
+        journal.commit_time().render(
+            &mut out,
+            "store_commit_seconds",
+            "How long a commit to storage took.",
+        );
+        journal.durable_time().render(
+            &mut out,
+            "edit_durable_seconds",
+            "From an update's application to the end of the commit that holds it.",
         );
         out
     }

@@ -790,7 +790,7 @@ async fn group_commit() {
             updates / 5,
             commits / 5,
             updates as f64 / commits as f64,
-            stats.commit_micros() as f64 / 1000.0 / commits as f64,
+            stats.commit_time().total().as_secs_f64() * 1000.0 / commits as f64,
         );
         journal.shutdown().await.unwrap();
     }

@@ -91,6 +91,9 @@ impl Batch {
 
     /// It is on disk, all but the documents `refused`.
     pub fn committed(self, refused: &[DocumentId]) {
+        for place in &self.places {
+            place.shared.stats.durable(place.since.elapsed());
+        }
         for (append, (durable, newest)) in self.appends.iter().zip(&self.heard_by) {
             if refused.contains(&append.id) {
                 tracing::error!(

@@ -3,12 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::metrics::Histogram;
+
 /// Counters since the start, and what is queued now.
 #[derive(Debug, Default)]
 pub struct Stats {
-    commits: AtomicU64,
     committed_updates: AtomicU64,
-    commit_micros: AtomicU64,
+    commit_time: Histogram,
+    durable_time: Histogram,
     failures: AtomicU64,
     queued_updates: AtomicU64,
     queued_bytes: AtomicU64,
@@ -17,17 +19,22 @@ pub struct Stats {
 impl Stats {
     /// Commits of updates.
     pub fn commits(&self) -> u64 {
-        self.commits.load(Relaxed)
+        self.commit_time.count()
+    }
+
+    /// How long they took.
+    pub fn commit_time(&self) -> &Histogram {
+        &self.commit_time
+    }
+
+    /// How long it took from an update's application to the end of the commit that holds it.
+    pub fn durable_time(&self) -> &Histogram {
+        &self.durable_time
     }
 
     /// Updates in them.
     pub fn committed_updates(&self) -> u64 {
         self.committed_updates.load(Relaxed)
-    }
-
-    /// Time spent in them, in microseconds.
-    pub fn commit_micros(&self) -> u64 {
-        self.commit_micros.load(Relaxed)
     }
 
     /// Times that storage failed.
@@ -46,10 +53,12 @@ impl Stats {
     }
 
     pub(super) fn committed(&self, updates: u64, took: Duration) {
-        self.commits.fetch_add(1, Relaxed);
         self.committed_updates.fetch_add(updates, Relaxed);
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.commit_micros.fetch_add(micros, Relaxed);
+        self.commit_time.observe(took);
+    }
+
+    pub(super) fn durable(&self, took: Duration) {
+        self.durable_time.observe(took);
     }
 
     pub(super) fn failed(&self) {

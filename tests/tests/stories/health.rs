@@ -32,6 +32,13 @@ async fn metrics_count_and_name_no_document() {
         metrics["ropewalk_store_commits_total"] >= 10.0,
         "each was waited for"
     );
+    assert_eq!(metrics["ropewalk_edit_durable_seconds_count"], 10.0);
+    assert_eq!(
+        metrics["ropewalk_store_commit_seconds_count"],
+        metrics["ropewalk_store_commits_total"]
+    );
+    let longest = metrics["ropewalk_edit_durable_seconds_sum"];
+    assert!(longest >= metrics["ropewalk_store_commit_seconds_sum"]);
     let response = server.get("/metrics").await;
     assert!(
         response
