@@ -53,8 +53,17 @@ impl Ropewalk {
 
     /// Starts a server in a folder that is already there.
     pub async fn on(data: Arc<TempDir>, arguments: &[&str]) -> Result<Self, Failed> {
+        Self::in_environment(data, arguments, &[]).await
+    }
+
+    /// As [`Ropewalk::on`], with more variables in its environment. It is started again without them.
+    pub async fn in_environment(
+        data: Arc<TempDir>,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, Failed> {
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
-        let (child, address, announced, log) = launch(data.path(), &arguments).await?;
+        let (child, address, announced, log) = launch(data.path(), &arguments, environment).await?;
         Ok(Self {
             address,
             announced,
@@ -321,12 +330,14 @@ fn command(program: &Path) -> Command {
 async fn launch(
     data: &Path,
     arguments: &[String],
+    environment: &[(&str, &str)],
 ) -> Result<(Child, SocketAddr, Vec<String>, Log), Failed> {
     let mut command = command(binary());
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
         .args(arguments)
+        .envs(environment.iter().copied())
         .current_dir(data);
     command
         .stdin(Stdio::null())

@@ -15,13 +15,13 @@ const KILLS: u64 = 50;
 /// Acknowledged edits of a round before the server is killed, at most; everyone types on meanwhile.
 const ACKNOWLEDGED: u64 = 120;
 
-fn setting(name: &str, usual: u64) -> u64 {
+pub fn setting(name: &str, usual: u64) -> u64 {
     let set = std::env::var(name).ok();
     set.map_or(usual, |number| number.parse().expect("a number"))
 }
 
 /// Pseudo-random numbers, the same for a seed (splitmix64).
-fn random(seed: &mut u64) -> u64 {
+pub fn random(seed: &mut u64) -> u64 {
     *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *seed;
     mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -19,6 +19,7 @@ mod maintain;
 mod names;
 mod openers;
 mod origins;
+mod power;
 mod presence;
 mod readers;
 mod restart;
