@@ -160,4 +160,54 @@ describe('the editor page', { concurrency: 2 }, () => {
     assert.deepEqual(bad, [])
     assert.ok(!ann.problems.some((p) => p.startsWith('ran')), `${ann.problems}`)
   })
+
+  it('previews a large text and lets people type meanwhile', async (t) => {
+    const server = await Ropewalk.start(t)
+    const part = (i) => `## Part ${i}\n\nSome *words* with [a link](https://example.org/${i}) and \`code\`, the same in every part.\n\n- one\n- two ${i}\n\n`
+    const parts = Array.from({ length: 2_000 }, (_, i) => part(i + 1)).join('')
+    assert.ok(parts.length > 200_000 && parts.length < 250_000, `${parts.length}`)
+    await server.create('large.md', parts)
+    const ann = await Visitor.open(t, browser, server, 'large.md')
+    await ann.page.evaluate(() => {
+      window.longest = 0
+      new PerformanceObserver((tasks) => {
+        for (const { duration } of tasks.getEntries()) window.longest = Math.max(window.longest, duration)
+      }).observe({ type: 'longtask' })
+    })
+    await ann.page.getByRole('button', { name: 'Preview' }).click()
+    await ann.type('The *end*')
+    const preview = ann.page.getByTestId('preview')
+    await preview.getByRole('heading', { name: 'Part 2000' }).waitFor()
+    await preview.locator('em', { hasText: 'end' }).waitFor()
+    const longest = await ann.page.evaluate(() => window.longest)
+    assert.ok(longest < 1_000, `the page did not answer for ${longest} ms`)
+    ann.assertNoProblems()
+  })
+
+  it('says that a text is too long for the preview, and shows it once it is shorter', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('long.md', `# Title\n\n${'word '.repeat(50_000)}`)
+    const ann = await Visitor.open(t, browser, server, 'long.md')
+    await ann.page.getByRole('button', { name: 'Preview' }).click()
+    const preview = ann.page.getByTestId('preview')
+    await preview.getByText('up to 250,000 characters').waitFor()
+    assert.equal(await preview.getByRole('heading').count(), 0)
+    const bob = await new Person(t, server, 'long.md').synced()
+    bob.text.delete(9, bob.text.length - 9)
+    await preview.getByRole('heading', { name: 'Title' }).waitFor()
+    ann.assertNoProblems()
+  })
+
+  it('previews what is too much to draw as it was written', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('much.md', `# Title\n\n${'_a*b'.repeat(10_000)}\n\n${'- item\n'.repeat(10_000)}`)
+    await server.create('deep.md', `${'>'.repeat(20_000)} deep`)
+    const ann = await Visitor.open(t, browser, server, 'much.md')
+    await ann.page.getByRole('button', { name: 'Preview' }).click()
+    const shown = () => ann.page.getByTestId('preview').innerText()
+    await until('it is all there', async () => /^Title\s+_a\*b_a\*b[^]*- item\n- item/.test(await shown()))
+    ann.assertNoProblems()
+    await ann.goto(server, 'deep.md')
+    await until('it is there', async () => />>> deep/.test(await shown()))
+  })
 })

@@ -1,8 +1,28 @@
 /** Markdown to harmless nodes, block by block, so that a keystroke redraws only what it changed. */
 import DOMPurify, { type Config } from 'dompurify'
-import { Marked, type Token, type Tokens } from 'marked'
+import { Lexer, Marked, type Token, type TokensList } from 'marked'
 
 const marked = new Marked({ gfm: true, breaks: false })
+
+/** Longer blocks are shown as they were written: a block is drawn in one go. In UTF-16 units, like the next. */
+const LONGEST_BLOCK = 65_536
+/** So are the words of longer paragraphs and items: looking for emphasis in one takes its square. */
+const LONGEST_RUN = 16_384
+
+/** Finds the blocks of a text. What is inside of them is looked at when they are drawn. */
+class Blocks extends Lexer {
+  constructor(private readonly whole: boolean, links: TokensList['links'] = {}) {
+    super({ ...marked.defaults })
+    this.tokens.links = links
+  }
+
+  override inlineTokens(source: string, tokens: Token[] = []): Token[] {
+    if (!this.whole) return tokens
+    if (source.length <= LONGEST_RUN) return super.inlineTokens(source, tokens)
+    tokens.push({ type: 'text', raw: source, text: source, escaped: false })
+    return tokens
+  }
+}
 
 /**
  * The sanitiser removes all of this; taken out before, parsing it does not even trip the security policy.
@@ -22,7 +42,11 @@ export interface Block {
   /** First line of the block in the text, from 0. */
   line: number
   lines: number
+  /** Empty until it is drawn. */
   node: HTMLElement
+  drawn: boolean
+  raw: string
+  links: TokensList['links']
 }
 
 const ALLOWED = {
@@ -76,27 +100,56 @@ function linkTo(image: Element): void {
   image.replaceWith(link)
 }
 
-function draw(token: Token): HTMLElement {
-  const node = document.createElement('div')
-  node.append(DOMPurify.sanitize(marked.parser([token]), ALLOWED))
+/** Fills the node of a block. */
+export function draw(block: Block): void {
+  const { node, raw, links } = block
+  block.drawn = true
+  try {
+    if (raw.length > LONGEST_BLOCK) return asWritten(block)
+    node.append(DOMPurify.sanitize(marked.parser(new Blocks(true, links).lex(raw)), ALLOWED))
+  } catch {
+    return asWritten(block) // Nested deeper than the parser goes.
+  }
   for (const image of node.querySelectorAll(`img[${FAR}]`)) linkTo(image)
-  return node
 }
 
-/** The blocks of `text`; those that `before` already has are the same nodes. */
+function asWritten({ node, raw }: Block): void {
+  node.className = 'as-written'
+  node.textContent = raw.trimEnd()
+}
+
+function split(text: string): TokensList {
+  const lexer = new Blocks(false)
+  try {
+    return lexer.lex(text)
+  } catch {
+    return Object.assign([{ type: 'paragraph', raw: text, text } as Token], { links: {} })
+  }
+}
+
+/** The blocks of `text`; those that `before` already has are the same nodes, the others are not drawn yet. */
 export function blocks(text: string, before: Block[]): Block[] {
-  const known = new Map<string, HTMLElement[]>()
-  for (const block of before) known.set(block.source, [...(known.get(block.source) ?? []), block.node])
-  const tokens = marked.lexer(text)
+  const known = new Map<string, Block[]>()
+  for (const block of before) {
+    const same = known.get(block.source)
+    if (same) same.push(block)
+    else known.set(block.source, [block])
+  }
+  // Taken from the end, which costs nothing, and in their order.
+  for (const same of known.values()) same.reverse()
+  const tokens = split(text)
+  const { links } = tokens
   // A definition elsewhere can change what a link means: it is part of what a block says.
-  const definitions = JSON.stringify(tokens.links)
+  const definitions = JSON.stringify(links)
   const after: Block[] = []
   let line = 0
-  for (const token of tokens) {
-    const lines = token.raw.split('\n').length - 1
-    if (token.type !== 'space' && token.type !== 'def') {
-      const source = (token as Tokens.Generic).raw.includes('[') ? token.raw + definitions : token.raw
-      after.push({ source, line, lines: Math.max(1, lines), node: known.get(source)?.shift() ?? draw(token) })
+  for (const { type, raw } of tokens) {
+    const lines = raw.split('\n').length - 1
+    if (type !== 'space' && type !== 'def') {
+      const source = raw.includes('[') ? raw + definitions : raw
+      const same = known.get(source)?.pop()
+      const node = same?.node ?? document.createElement('div')
+      after.push({ source, line, lines: Math.max(1, lines), node, drawn: same?.drawn ?? false, raw, links })
     }
     line += lines
   }

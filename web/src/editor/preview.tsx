@@ -2,34 +2,63 @@
 import type { EditorView } from '@codemirror/view'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { textOf } from '../cm/binding'
-import { blocks, type Block } from './markdown'
+import { count } from '../when'
+import { blocks, draw, type Block } from './markdown'
 import type { Session } from './session'
 
 const WAIT_MS = 120
+/** Blocks are drawn for this long before what was typed meanwhile has its turn. */
+const SLICE_MS = 30
+/** After a drawing so many times as long is left to the typing. */
+const SHARE = 5
+/** Longer texts are not shown: their blocks are found anew at every change. In UTF-16 units. */
+const LONGEST = 250_000
+const TOO_LONG = `The preview shows texts of up to ${count(LONGEST, 'character')}. This one is longer.`
 
 export function Preview({ session, view }: { session: Session; view: EditorView }) {
   const page = useRef<HTMLElement>(null)
-  const [empty, setEmpty] = useState(false)
+  const [instead, setInstead] = useState<string | null>(null)
 
   useEffect(() => {
     const host = page.current!
     const body = host.querySelector('.preview-text')!
     let drawn: Block[] = []
-    let timer = 0
+    let asked = 0
+    let rest = 0
+    let took = 0
+    let placed = false
 
-    const draw = () => {
-      timer = 0
-      const now = blocks(textOf(session.text), drawn)
+    const find = () => {
+      asked = 0
+      window.clearTimeout(rest)
+      const began = performance.now()
+      const long = session.text.length > LONGEST
+      const now = long ? [] : blocks(textOf(session.text), drawn)
       const kept = new Set(now.map((block) => block.node))
       for (const { node } of drawn) if (!kept.has(node)) node.remove()
-      now.forEach(({ node }, i) => {
-        if (body.children[i] !== node) body.insertBefore(node, body.children[i] ?? null)
-      })
+      let place = body.firstChild
+      for (const { node } of now) {
+        if (node === place) place = place.nextSibling
+        else body.insertBefore(node, place)
+      }
       drawn = now
-      setEmpty(now.length === 0)
+      setInstead(long ? TOO_LONG : now.length === 0 ? 'What you write appears here.' : null)
+      took = performance.now() - began
+      fill(0)
+    }
+    const fill = (from: number) => {
+      const began = performance.now()
+      let at = from
+      for (; at < drawn.length && performance.now() - began < SLICE_MS; at += 1) if (!drawn[at]!.drawn) draw(drawn[at]!)
+      took += performance.now() - began
+      if (at < drawn.length) rest = window.setTimeout(() => fill(at))
+      else if (!placed) {
+        placed = true
+        scrolled()
+      }
     }
     const changed = () => {
-      if (!timer) timer = window.setTimeout(draw, WAIT_MS)
+      if (!asked) asked = window.setTimeout(find, Math.max(WAIT_MS, SHARE * took))
     }
     /** Shows what stands at the top of the text. */
     const scrolled = () => {
@@ -44,12 +73,12 @@ export function Preview({ session, view }: { session: Session; view: EditorView 
       host.scrollTop = block.node.offsetTop + within * block.node.offsetHeight - 24
     }
 
-    draw()
-    scrolled()
+    find()
     session.text.observe(changed)
     view.scrollDOM.addEventListener('scroll', scrolled, { passive: true })
     return () => {
-      window.clearTimeout(timer)
+      window.clearTimeout(asked)
+      window.clearTimeout(rest)
       session.text.unobserve(changed)
       view.scrollDOM.removeEventListener('scroll', scrolled)
     }
@@ -58,7 +87,7 @@ export function Preview({ session, view }: { session: Session; view: EditorView 
   return (
     <section ref={page} class="preview" aria-label="Preview" data-testid="preview" tabIndex={0}>
       <div class="preview-text" />
-      {empty && <p class="preview-empty">What you write appears here.</p>}
+      {instead && <p class="preview-empty">{instead}</p>}
     </section>
   )
 }
