@@ -43,6 +43,21 @@ describe('pages', { concurrency: 2 }, () => {
     ann.assertNoProblems()
   })
 
+  it('names a new document just as it is typed', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = await Visitor.arrive(t, browser)
+    for (const name of ['main.rs', 'src/main', 'notes.md']) {
+      await ann.page.goto(server.url)
+      await ann.page.getByRole('button', { name: 'New document' }).click()
+      await until('a name is suggested', async () => /^[a-z]+-[a-z]+\.md$/.test(await ann.page.getByLabel('Name', { exact: true }).inputValue()))
+      await ann.page.keyboard.type(name)
+      await ann.page.keyboard.press('Enter')
+      await ann.content.waitFor()
+      assert.equal(new URL(ann.page.url()).pathname, `/edit/${name}`)
+    }
+    ann.assertNoProblems()
+  })
+
   it('refuses a bad name and opens one that exists', async (t) => {
     const server = await Ropewalk.start(t)
     await server.create('there', 'words that stay')

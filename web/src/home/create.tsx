@@ -13,9 +13,9 @@ export function Create({ wish, onClose }: { wish: string; onClose: () => void })
   const name = trimName(typed)
 
   useEffect(() => {
-    const dot = name.lastIndexOf('.')
     field.current?.focus()
-    field.current?.setSelectionRange(name.lastIndexOf('/') + 1, dot > 0 ? dot : name.length)
+    // All of it: a name that is typed has an ending of its own, or none.
+    field.current?.select()
   }, [])
 
   const problem = nameProblem(name)
@@ -52,7 +52,7 @@ export function Create({ wish, onClose }: { wish: string; onClose: () => void })
           }}
         />
         <p id="new-name-note" class={shown ? 'note wrong' : 'note'} aria-live="polite">
-          {shown ?? 'A slash makes a folder; an ending such as .md or .rs chooses the language.'}
+          {shown ?? 'A slash makes a folder; an ending such as .md or .rs chooses the language. Without one it is plain text.'}
         </p>
         <div class="dialog-acts">
           <button type="button" class="button plain" onClick={onClose}>Cancel</button>
