@@ -46,6 +46,18 @@ describe('saving', { concurrency: 2 }, () => {
     ann.assertNoProblems({ cut: true })
   })
 
+  it('says on a phone that unsent edits are kept and will be sent', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = await Visitor.open(t, browser, server, 'phone', null, { viewport: { width: 390, height: 760 }, hasTouch: true, isMobile: true })
+    await server.kill()
+    await ann.untilState('offline')
+    await ann.type('meanwhile')
+    await until('it is said', async () => /9 unsent edits, kept in this browser until sent/.test(await ann.stateWords()))
+    const cut = await ann.page.locator('.state-words').evaluate((e) => e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight)
+    assert.ok(!cut, 'all of it is seen')
+    ann.assertNoProblems({ cut: true })
+  })
+
   it('says that the server restarts when it says so', async (t) => {
     const server = await Ropewalk.start(t)
     const ann = await Visitor.open(t, browser, server, 'restart')

@@ -12,17 +12,19 @@ const CALM_MS = 350
 export function words(state: Saved, keepsCopy: boolean, blank: boolean): string {
   const waiting = unsent(state)
   const left = waiting > 0 ? ` · ${count(waiting, 'unsent edit')}${keepsCopy ? '' : ', only in this window'}` : ''
+  // Said here and not in the title alone: a phone shows no titles.
+  const kept = waiting > 0 && keepsCopy ? `${left}, kept in this browser until sent` : left
   switch (kind(state)) {
     case 'connecting': return waiting > 0 ? `Connecting…${left}` : 'Connecting…'
-    case 'offline': return `Offline${left}`
+    case 'offline': return `Offline${kept}`
     case 'saving': return state.slow ? `Saving takes long${left}` : 'Saving…'
     case 'saved': return blank ? 'Nothing to save yet' : state.savedAt === null ? 'Saved' : `Saved at ${clock(state.savedAt)}`
     case 'denied': return `Not allowed${left}`
     case 'deleted': return `Deleted${left}`
     case 'too-large': return `Too large${left}`
     case 'refused': return `Refused${left}`
-    case 'restarting': return `Server restarting${left}`
-    case 'trouble': return `${state.cause === 'busy' ? 'Server busy' : 'Server cannot save'}${left}`
+    case 'restarting': return `Server restarting${kept}`
+    case 'trouble': return `${state.cause === 'busy' ? 'Server busy' : 'Server cannot save'}${kept}`
   }
 }
 
