@@ -86,6 +86,36 @@ describe('the editor page', { concurrency: 2 }, () => {
     bob.assertNoProblems()
   })
 
+  it('has the keys that its menu and its list of shortcuts say', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = await Visitor.open(t, browser, server, 'keys')
+    await ann.page.getByTestId('more').click()
+    const items = await ann.page.getByRole('menu').locator('button').evaluateAll((all) => all.map((item) => item.innerText.split(/\s*\n\s*/)))
+    const menu = new Map(items.map(([what, key]) => [what, key]))
+    await ann.page.keyboard.press('Escape')
+    await ann.page.keyboard.press('F1')
+    const list = new Map(await ann.page.locator('.shortcuts dl div').evaluateAll((all) => all.map((row) => [row.querySelector('dt').innerText, row.querySelector('dd').innerText])))
+    await ann.page.keyboard.press('Escape')
+    for (const what of ['Redo', 'Find', 'Find and replace', 'Jump to line', 'Wrap lines']) {
+      assert.ok(list.get(what), `${what} is in the list: ${[...list]}`)
+      assert.ok(menu.has(what), `${what} is in the menu: ${[...menu.keys()]}`)
+      if (menu.get(what)) assert.equal(menu.get(what), list.get(what), what)
+    }
+    await ann.type('words')
+    await ann.page.keyboard.press('Control+z')
+    await ann.untilText('')
+    await ann.page.keyboard.press(list.get('Redo').replace('Ctrl', 'Control'))
+    await ann.untilText('words')
+    await ann.page.keyboard.press(list.get('Find').replace('Ctrl', 'Control'))
+    await ann.page.getByPlaceholder('Find', { exact: true }).waitFor()
+    assert.equal(await ann.page.getByPlaceholder('Replace with').count(), 0)
+    await ann.page.keyboard.press('Escape')
+    await ann.content.focus()
+    await ann.page.keyboard.press(list.get('Find and replace').replace('Ctrl', 'Control'))
+    await ann.page.getByPlaceholder('Replace with').waitFor()
+    ann.assertNoProblems()
+  })
+
   it('does not disturb an input method while others type', async (t) => {
     const server = await Ropewalk.start(t)
     const ann = await Visitor.open(t, browser, server, 'ime')

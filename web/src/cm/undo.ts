@@ -5,6 +5,7 @@ import {
   createAbsolutePositionFromRelativePosition, createRelativePositionFromTypeIndex,
   type RelativePosition, type Text, type UndoManager,
 } from 'yjs'
+import { KEYS } from '../editor/keys'
 import { fromElsewhere } from './binding'
 
 type StackItem = UndoManager['undoStack'][number]
@@ -70,9 +71,10 @@ export function undoing(text: Text, manager: UndoManager): Extension {
   return [
     ViewPlugin.define((view) => new Places(view, text, manager)),
     keymap.of([
-      { key: 'Mod-z', run: undo, preventDefault: true },
-      { key: 'Mod-y', mac: 'Mod-Shift-z', run: redo, preventDefault: true },
-      { key: 'Mod-Shift-z', run: redo, preventDefault: true },
+      { key: KEYS.undo, run: undo, preventDefault: true },
+      { key: KEYS.redo, run: redo, preventDefault: true },
+      // As Windows has it.
+      { win: 'Ctrl-y', linux: 'Ctrl-y', run: redo, preventDefault: true },
     ]),
     EditorView.domEventHandlers({
       beforeinput(event, view) {

@@ -1,7 +1,7 @@
 import type { Counts } from '../cm/counts'
 import { useValue, type Value } from '../value'
 import { count } from '../when'
-import { keyName } from './keys'
+import { keyName, KEYS } from './keys'
 import type { Session } from './session'
 import { StateLine } from './state-line'
 
@@ -20,7 +20,7 @@ export function Footer({ session, counts, label, usable, onJump }: FooterProps) 
       <StateLine session={session} />
       {usable && (
         <>
-          <button type="button" class="foot-place hide-narrow" title={`Jump to line (${keyName('Alt-g')})`} onClick={onJump}>
+          <button type="button" class="foot-place hide-narrow" title={`Jump to line (${keyName(KEYS.jump)})`} onClick={onJump}>
             Line {line}, column {column}
           </button>
           <span class="foot-words" data-testid="words" title={selected ? `${count(selected.characters, 'character')} of ${count(characters, 'character')}` : count(characters, 'character')}>

@@ -1,9 +1,9 @@
-import { Download, Jump, Keyboard, Link, Mark, More, Preview, Redo, Search, Undo, Wrap } from '../ui/icons'
+import { Download, Jump, Keyboard, Link, Mark, More, Preview, Redo, Replace, Search, Undo, Wrap } from '../ui/icons'
 import { Item, Popover } from '../ui/popover'
 import { Path } from '../ui/path'
 import { ThemeChoice } from '../ui/theme-choice'
 import { textOf } from '../cm/binding'
-import { keyName, type Acts } from './keys'
+import { keyName, KEYS, type Acts } from './keys'
 import { People } from './people'
 import type { Presence } from './presence'
 import type { Session } from './session'
@@ -29,7 +29,7 @@ export function Header({ name, session, presence, markdown, previewing, wrap, us
       <People presence={presence} />
       <div class="bar-tools">
         {markdown && (
-          <button type="button" class="icon-button" aria-label="Preview" title={`Preview (${keyName('Alt-p')})`} aria-pressed={previewing} onClick={acts.preview}><Preview /></button>
+          <button type="button" class="icon-button" aria-label="Preview" title={`Preview (${keyName(KEYS.preview)})`} aria-pressed={previewing} onClick={acts.preview}><Preview /></button>
         )}
         <button type="button" class="icon-button hide-narrow" aria-label="Copy link" title="Copy link" onClick={() => void copyLink(name)}><Link /></button>
         <Popover role="menu" label="More" button={<More />} testid="more">
@@ -40,16 +40,17 @@ export function Header({ name, session, presence, markdown, previewing, wrap, us
             }
             return (
               <>
-                <Item icon={<Undo />} keys={keyName('Mod-z')} disabled={!usable} onChoose={then(() => session.undo.undo())}>Undo</Item>
-                <Item icon={<Redo />} keys={keyName('Mod-Shift-z')} disabled={!usable} onChoose={then(() => session.undo.redo())}>Redo</Item>
+                <Item icon={<Undo />} keys={keyName(KEYS.undo)} disabled={!usable} onChoose={then(() => session.undo.undo())}>Undo</Item>
+                <Item icon={<Redo />} keys={keyName(KEYS.redo)} disabled={!usable} onChoose={then(() => session.undo.redo())}>Redo</Item>
                 <hr class="menu-line" />
-                <Item icon={<Search />} keys={keyName('Mod-f')} onChoose={then(() => acts.find(false))}>Find and replace</Item>
-                <Item icon={<Jump />} keys={keyName('Alt-g')} onChoose={then(acts.jump)}>Jump to line</Item>
-                <Item icon={<Wrap />} checked={wrap} keys={wrap ? undefined : keyName('Alt-z')} onChoose={then(acts.wrap)}>Wrap lines</Item>
+                <Item icon={<Search />} keys={keyName(KEYS.find)} onChoose={then(() => acts.find(false))}>Find</Item>
+                <Item icon={<Replace />} keys={keyName(KEYS.replace)} disabled={!usable} onChoose={then(() => acts.find(true))}>Find and replace</Item>
+                <Item icon={<Jump />} keys={keyName(KEYS.jump)} onChoose={then(acts.jump)}>Jump to line</Item>
+                <Item icon={<Wrap />} checked={wrap} keys={wrap ? undefined : keyName(KEYS.wrap)} onChoose={then(acts.wrap)}>Wrap lines</Item>
                 <hr class="menu-line" />
                 <Item icon={<Link />} onChoose={then(() => void copyLink(name))}>Copy link</Item>
                 <Item icon={<Download />} disabled={!session.ready.now} onChoose={then(() => download(name, textOf(session.text)))}>Download</Item>
-                <Item icon={<Keyboard />} keys="F1" onChoose={then(acts.help)}>Keyboard shortcuts</Item>
+                <Item icon={<Keyboard />} keys={keyName(KEYS.help)} onChoose={then(acts.help)}>Keyboard shortcuts</Item>
                 <hr class="menu-line" />
                 <div class="menu-part" role="none"><ThemeChoice menu /></div>
               </>

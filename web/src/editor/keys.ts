@@ -21,20 +21,27 @@ export function keyName(key: string): string {
   return parts.join(MAC ? '' : '+')
 }
 
+/** What the keyboard does, what the menu shows beside it and what the list of shortcuts says. */
+export const KEYS = {
+  undo: 'Mod-z', redo: 'Mod-Shift-z',
+  find: 'Mod-f', replace: 'Mod-Alt-f', next: 'Mod-g', previous: 'Mod-Shift-g', jump: 'Alt-g',
+  wrap: 'Alt-z', preview: 'Alt-p', help: 'F1',
+}
+
 export function pageKeys(acts: Acts): Extension {
   const run = (act: () => unknown) => () => act() !== false
   return keymap.of([
-    { key: 'Mod-f', run: run(() => acts.find(false)), preventDefault: true },
-    { key: 'Mod-Alt-f', run: run(() => acts.find(true)), preventDefault: true },
+    { key: KEYS.find, run: run(() => acts.find(false)), preventDefault: true },
+    { key: KEYS.replace, run: run(() => acts.find(true)), preventDefault: true },
     { key: 'Ctrl-h', run: run(() => acts.find(true)), preventDefault: true },
-    { key: 'Mod-g', run: run(() => acts.findStep(false)), preventDefault: true },
-    { key: 'Mod-Shift-g', run: run(() => acts.findStep(true)), preventDefault: true },
+    { key: KEYS.next, run: run(() => acts.findStep(false)), preventDefault: true },
+    { key: KEYS.previous, run: run(() => acts.findStep(true)), preventDefault: true },
     { key: 'F3', run: run(() => acts.findStep(false)), preventDefault: true },
     { key: 'Shift-F3', run: run(() => acts.findStep(true)), preventDefault: true },
-    { key: 'Alt-g', run: run(acts.jump), preventDefault: true },
-    { key: 'Alt-z', run: run(acts.wrap), preventDefault: true },
-    { key: 'Alt-p', run: run(acts.preview), preventDefault: true },
-    { key: 'F1', run: run(acts.help), preventDefault: true },
+    { key: KEYS.jump, run: run(acts.jump), preventDefault: true },
+    { key: KEYS.wrap, run: run(acts.wrap), preventDefault: true },
+    { key: KEYS.preview, run: run(acts.preview), preventDefault: true },
+    { key: KEYS.help, run: run(acts.help), preventDefault: true },
     { key: 'Escape', run: acts.stop },
   ])
 }
@@ -58,7 +65,7 @@ export function outsideKey(event: KeyboardEvent, acts: Acts): void {
 }
 
 export const SHORTCUTS: { title: string; keys: [string, string][] }[] = [
-  { title: 'Writing', keys: [['Undo your own edit', 'Mod-z'], ['Redo', MAC ? 'Mod-Shift-z' : 'Mod-y'], ['Indent', 'Tab'], ['Outdent', 'Shift-Tab'], ['Move line up', 'Alt-↑'], ['Move line down', 'Alt-↓'], ['Leave the text', 'Esc Tab']] },
-  { title: 'Finding', keys: [['Find', 'Mod-f'], ['Find and replace', 'Mod-Alt-f'], ['Next match', 'Mod-g'], ['Previous match', 'Mod-Shift-g'], ['Jump to line', 'Alt-g']] },
-  { title: 'The page', keys: [['Wrap lines', 'Alt-z'], ['Markdown preview', 'Alt-p'], ['Stop following', 'Esc'], ['This list', 'F1'], ['This list, outside the text', '?']] },
+  { title: 'Writing', keys: [['Undo your own edit', KEYS.undo], ['Redo', KEYS.redo], ['Indent', 'Tab'], ['Outdent', 'Shift-Tab'], ['Move line up', 'Alt-↑'], ['Move line down', 'Alt-↓'], ['Leave the text', 'Esc Tab']] },
+  { title: 'Finding', keys: [['Find', KEYS.find], ['Find and replace', KEYS.replace], ['Next match', KEYS.next], ['Previous match', KEYS.previous], ['Jump to line', KEYS.jump]] },
+  { title: 'The page', keys: [['Wrap lines', KEYS.wrap], ['Markdown preview', KEYS.preview], ['Stop following', 'Esc'], ['This list', KEYS.help], ['This list, outside the text', '?']] },
 ]
