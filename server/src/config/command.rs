@@ -111,7 +111,6 @@ fn command() -> Command {
             "A flag goes before the environment, the environment before the file, the file before the default.",
         )
         .next_line_help(true)
-        .disable_help_subcommand(true)
         .args(settings.chain([config]).map(|arg| arg.global(true)))
         .subcommand(Command::new("serve").about("Run the server; this is also what happens without a command"))
         .subcommand(Command::new(view::COMMAND).hide(true))

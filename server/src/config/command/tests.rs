@@ -136,7 +136,7 @@ fn what_is_in_force_says_where_it_comes_from_and_is_a_file_itself() {
 
 #[test]
 fn the_help_names_every_setting_with_its_default() {
-    for arguments in [&["--help"][..], &["serve", "--help"]] {
+    for arguments in [&["--help"][..], &["serve", "--help"], &["help"]] {
         let help = printed(arguments);
         for setting in SETTINGS {
             let flag = format!("--{}", setting.key.replace('_', "-"));
