@@ -195,6 +195,9 @@ impl Session {
             Ok(message) => message,
             Err(error) => {
                 tracing::info!(code = error.code(), %error, "frame refused");
+                if matches!(error, ropewalk_crdt::Error::TooLarge { .. }) {
+                    return too_large();
+                }
                 metrics.refused_malformed.add_one();
                 return ControlFlow::Break(Some(Close::MALFORMED));
             }

@@ -53,7 +53,6 @@ async fn malformed_frames_are_closed_with_4400() {
             "awareness with bytes that are not UTF-8".into(),
             vec![1, 6, 1, 1, 1, 2, 0xc3, 0x28],
         ),
-        ("a marker of 17 bytes".into(), frames::saved(&[7; 17])),
     ];
     for end in 1..good.len() {
         bad.push((
@@ -78,6 +77,15 @@ async fn malformed_frames_are_closed_with_4400() {
     ann.all_saved().await;
     assert_eq!(server.text("malformed").await, "text stays");
     assert!(server.metric("ropewalk_refused_malformed_total").await >= bad.len() as f64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_marker_above_16_bytes_is_closed_with_4413() {
+    let server = Ropewalk::start().await;
+    assert_eq!(
+        code_for(&server, "marker", &frames::saved(&[7; 17])).await,
+        4413
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
