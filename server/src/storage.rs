@@ -31,13 +31,13 @@ pub struct Stored {
 
 /// What storage knows of a name.
 #[derive(Debug)]
-pub enum Lookup {
+pub enum Lookup<Found = Stored> {
     /// Never stored.
     Absent,
     /// Deleted, and not created again.
     Deleted,
     /// Here it is.
-    Found(Stored),
+    Found(Found),
 }
 
 /// Who made an update, as far as the server knows.
@@ -224,6 +224,8 @@ pub trait Storage: Send + Sync + 'static {
         after: Option<Position>,
         limit: usize,
     ) -> Result<Vec<Entry>, StorageError>;
+    /// The line of a document in that list.
+    fn entry(&self, name: &DocumentName) -> Result<Lookup<Entry>, StorageError>;
     /// Writes and commits something, to know that writing works.
     fn probe(&self) -> Result<(), StorageError>;
     /// Forgets open connections and opens and checks them again, after a failure.

@@ -644,6 +644,9 @@ impl Storage for Panics {
     ) -> Result<Vec<ropewalk::storage::Entry>, StorageError> {
         self.0.list(query, after, limit)
     }
+    fn entry(&self, name: &DocumentName) -> Result<Lookup<ropewalk::storage::Entry>, StorageError> {
+        self.0.entry(name)
+    }
     fn probe(&self) -> Result<(), StorageError> {
         self.0.probe()
     }

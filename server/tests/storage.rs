@@ -395,6 +395,26 @@ fn the_list_is_newest_first_and_its_pages_join() {
 }
 
 #[test]
+fn a_document_by_name_is_its_line_of_the_list() {
+    on_each(|storage| {
+        let entry = |document: &str| storage.entry(&name(document)).unwrap();
+        assert!(matches!(entry("a"), Lookup::Absent));
+        let first = create(storage, "a", &["1"]);
+        create(storage, "A", &["1", "2"]);
+        for listed in storage.list("", None, 10).unwrap() {
+            let Lookup::Found(found) = entry(listed.name.as_str()) else {
+                panic!("{} is there", listed.name);
+            };
+            assert_eq!(found, listed);
+        }
+        assert!(storage.delete(first, 7).unwrap());
+        assert!(matches!(entry("a"), Lookup::Deleted));
+        create(storage, "a", &["new"]);
+        assert!(matches!(entry("a"), Lookup::Found(_)));
+    });
+}
+
+#[test]
 fn an_edit_moves_a_document_to_the_front() {
     on_each(|storage| {
         let old = create(storage, "old", &["1"]);

@@ -19,7 +19,7 @@ use super::error::ApiError;
 use crate::App;
 use crate::document::{Command, Version};
 use crate::name::DocumentName;
-use crate::storage::{DocumentId, Position};
+use crate::storage::{DocumentId, Entry, Lookup, Position};
 
 /// Documents on a page of the list unless the request says otherwise.
 const PAGE: usize = 50;
@@ -46,6 +46,18 @@ struct Listed {
     created_at: i64,
     edited_at: i64,
     people: usize,
+}
+
+impl Listed {
+    fn new(app: &App, entry: &Entry) -> Self {
+        Self {
+            people: app.hub.people(&entry.name),
+            name: entry.name.to_string(),
+            length: entry.length,
+            created_at: entry.created_at_ms,
+            edited_at: entry.edited_at_ms,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -83,13 +95,7 @@ pub async fn list(
         .map(|last| cursor(last.position));
     let documents = entries
         .into_iter()
-        .map(|entry| Listed {
-            people: app.hub.people(&entry.name),
-            name: entry.name.to_string(),
-            length: entry.length,
-            created_at: entry.created_at_ms,
-            edited_at: entry.edited_at_ms,
-        })
+        .map(|entry| Listed::new(&app, &entry))
         .collect();
     Ok((no_store(), Json(List { documents, next })).into_response())
 }
@@ -153,7 +159,7 @@ pub async fn delete(State(app): State<Arc<App>>, uri: Uri) -> Result<StatusCode,
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /api/documents/{name}/…`: the last segment says what of the document.
+/// `GET /api/documents/{name}`, or `…/text` and `…/content`: the last segment says what of the document.
 pub async fn read(
     State(app): State<Arc<App>>,
     uri: Uri,
@@ -162,7 +168,19 @@ pub async fn read(
     match named(&uri).rsplit_once('/') {
         Some((name, "text")) => text(&app, name, &uri, &headers).await,
         Some((name, "content")) => content::content(&app, name, &uri, &headers).await,
-        _ => Err(ApiError::NOT_FOUND),
+        _ => entry(&app, named(&uri)).await,
+    }
+}
+
+/// `GET /api/documents/{name}`: what the list says of it.
+async fn entry(app: &Arc<App>, name: &str) -> Result<Response, ApiError> {
+    let name = DocumentName::from_url(name)?;
+    let storage = app.storage.clone();
+    let reading = spawn_blocking(move || storage.entry(&name));
+    match reading.await.map_err(|_| ApiError::INTERNAL)?? {
+        Lookup::Absent => Err(ApiError::NOT_FOUND),
+        Lookup::Deleted => Err(ApiError::DELETED),
+        Lookup::Found(entry) => Ok((no_store(), Json(Listed::new(app, &entry))).into_response()),
     }
 }
 

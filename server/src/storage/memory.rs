@@ -163,6 +163,19 @@ impl State {
     }
 }
 
+fn line(id: DocumentId, kept: &Kept) -> Entry {
+    Entry {
+        name: kept.name.clone(),
+        length: kept.length,
+        created_at_ms: kept.created_at_ms,
+        edited_at_ms: kept.edited_at_ms,
+        position: Position {
+            edited_at_ms: kept.edited_at_ms,
+            id,
+        },
+    }
+}
+
 impl Storage for Memory {
     fn load(&self, name: &DocumentName) -> Result<Lookup, StorageError> {
         let state = self.reading()?;
@@ -295,21 +308,28 @@ impl Storage for Memory {
             .documents
             .iter()
             .filter(|(_, kept)| !kept.deleted && fold(kept.name.as_str()).contains(&query))
-            .map(|(id, kept)| Entry {
-                name: kept.name.clone(),
-                length: kept.length,
-                created_at_ms: kept.created_at_ms,
-                edited_at_ms: kept.edited_at_ms,
-                position: Position {
-                    edited_at_ms: kept.edited_at_ms,
-                    id: *id,
-                },
-            })
+            .map(|(id, kept)| line(*id, kept))
             .filter(|entry| after.is_none_or(|after| place(&entry.position) < place(&after)))
             .collect();
         entries.sort_by_key(|entry| std::cmp::Reverse(place(&entry.position)));
         entries.truncate(limit);
         Ok(entries)
+    }
+
+    fn entry(&self, name: &DocumentName) -> Result<Lookup<Entry>, StorageError> {
+        let state = self.reading()?;
+        let mut lookup = Lookup::Absent;
+        for (id, kept) in state
+            .documents
+            .iter()
+            .filter(|(_, kept)| kept.name == *name)
+        {
+            if !kept.deleted {
+                return Ok(Lookup::Found(line(*id, kept)));
+            }
+            lookup = Lookup::Deleted;
+        }
+        Ok(lookup)
     }
 
     fn probe(&self) -> Result<(), StorageError> {

@@ -173,6 +173,10 @@ impl Storage for Sqlite {
         self.read(|transaction| statements::list(transaction, query, after, limit))
     }
 
+    fn entry(&self, name: &DocumentName) -> Result<Lookup<Entry>, StorageError> {
+        self.read(|transaction| statements::entry(transaction, name))
+    }
+
     fn probe(&self) -> Result<(), StorageError> {
         self.write(statements::probe)
     }

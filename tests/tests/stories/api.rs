@@ -378,6 +378,54 @@ async fn the_list_counts_people() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_document_by_its_name_is_what_the_list_says_of_it() {
+    let mut server = Ropewalk::start().await;
+    put(&server, "notes/other", "").await;
+    put(&server, "notes/one%20%F0%9F%92%9A%3F", "abc").await;
+    let ann = Client::join(&server, "notes/one 💚?").await;
+    ann.append("💚");
+    ann.all_saved().await;
+    let path = "/api/documents/notes/one%20%F0%9F%92%9A%3F";
+    let one = server.get(path).await;
+    assert_eq!(one.status, 200, "{}", one.text());
+    let json = one.json();
+    assert_eq!(
+        json,
+        server.get("/api/documents").await.json()["documents"][0]
+    );
+    assert_eq!(
+        (
+            json["name"].as_str(),
+            json["length"].as_u64(),
+            json["people"].as_u64()
+        ),
+        (Some("notes/one 💚?"), Some(5), Some(1))
+    );
+    for (path, status, code) in [
+        ("/api/documents/notes", 404, "not_found"),
+        ("/api/documents/notes//one", 400, "bad_name"),
+    ] {
+        let response = server.get(path).await;
+        assert_eq!(
+            (response.status, response.code()),
+            (status, code.to_owned()),
+            "{path}"
+        );
+    }
+    assert_eq!(server.send(Request::new("DELETE", path)).await.status, 204);
+    for round in ["at once", "after a restart"] {
+        let gone = server.get(path).await;
+        assert_eq!(
+            (gone.status, gone.code()),
+            (410, "deleted".to_owned()),
+            "{round}"
+        );
+        server.kill().await;
+        server.start_again().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn delete_sends_everyone_away_and_leaves_a_tombstone() {
     let mut server = Ropewalk::start().await;
     let ann = Client::join(&server, "doomed").await;

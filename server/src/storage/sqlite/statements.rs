@@ -1,6 +1,6 @@
 //! Every statement that reads or writes documents.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::history::{self, ROWS};
 use super::rows::{Framing, checksum, frame};
@@ -11,7 +11,7 @@ use crate::storage::{
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 27] = [
+pub const STATEMENTS: [&str; 28] = [
     NEWEST,
     FIND,
     WAS_DELETED,
@@ -38,6 +38,7 @@ pub const STATEMENTS: [&str; 27] = [
     DELETE,
     DROP,
     LIST,
+    ENTRY,
     PROBE,
 ];
 
@@ -73,6 +74,8 @@ const DROP: &str = "DELETE FROM snapshots WHERE document_id = ?1";
 const LIST: &str = "SELECT id, name, length, created_at_ms, edited_at_ms FROM documents
     WHERE deleted_at_ms IS NULL AND (edited_at_ms, id) < (?2, ?3) AND instr(folded, ?1) > 0
     ORDER BY edited_at_ms DESC, id DESC LIMIT ?4";
+const ENTRY: &str = "SELECT id, name, length, created_at_ms, edited_at_ms FROM documents
+    WHERE name = ?1 AND deleted_at_ms IS NULL";
 const PROBE: &str = "UPDATE probe SET writes = writes + 1";
 
 /// Reads a document and checks every row of it.
@@ -84,14 +87,7 @@ pub fn load(transaction: &Transaction<'_>, name: &DocumentName) -> Result<Lookup
         })
         .optional()?;
     let Some((id, sequence, generation)) = found else {
-        let deleted = transaction
-            .prepare_cached(WAS_DELETED)?
-            .exists([name.as_str()])?;
-        return Ok(if deleted {
-            Lookup::Deleted
-        } else {
-            Lookup::Absent
-        });
+        return missing(transaction, name);
     };
     let damaged = |what: String| StorageError::Damaged(format!("document {id}: {what}"));
     let snapshot = snapshot(transaction, SNAPSHOT, id)?;
@@ -140,6 +136,21 @@ pub fn load(transaction: &Transaction<'_>, name: &DocumentName) -> Result<Lookup
         updates,
         sequence: unsigned(sequence)?,
     }))
+}
+
+/// Why there is no document of this name.
+fn missing<T>(
+    transaction: &Transaction<'_>,
+    name: &DocumentName,
+) -> Result<Lookup<T>, StorageError> {
+    let deleted = transaction
+        .prepare_cached(WAS_DELETED)?
+        .exists([name.as_str()])?;
+    Ok(if deleted {
+        Lookup::Deleted
+    } else {
+        Lookup::Absent
+    })
 }
 
 /// Generation, through and data of a document's snapshot, which `statement` reads.
@@ -307,21 +318,37 @@ pub fn list(
     let mut rows = statement.query(params![fold(query), edited, id, limit])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        let id = DocumentId(row.get(0)?);
-        let name: String = row.get(1)?;
-        let name = DocumentName::new(&name).map_err(|why| {
-            StorageError::Damaged(format!("document {}: its name is not one: {why}", id.0))
-        })?;
-        let edited_at_ms = row.get(4)?;
-        entries.push(Entry {
-            name,
-            length: unsigned(row.get(2)?)?,
-            created_at_ms: row.get(3)?,
-            edited_at_ms,
-            position: Position { edited_at_ms, id },
-        });
+        entries.push(line(row)?);
     }
     Ok(entries)
+}
+
+/// The line of one document.
+pub fn entry(
+    transaction: &Transaction<'_>,
+    name: &DocumentName,
+) -> Result<Lookup<Entry>, StorageError> {
+    let mut statement = transaction.prepare_cached(ENTRY)?;
+    match statement.query([name.as_str()])?.next()? {
+        Some(row) => Ok(Lookup::Found(line(row)?)),
+        None => missing(transaction, name),
+    }
+}
+
+fn line(row: &Row<'_>) -> Result<Entry, StorageError> {
+    let id = DocumentId(row.get(0)?);
+    let name: String = row.get(1)?;
+    let name = DocumentName::new(&name).map_err(|why| {
+        StorageError::Damaged(format!("document {}: its name is not one: {why}", id.0))
+    })?;
+    let edited_at_ms = row.get(4)?;
+    Ok(Entry {
+        name,
+        length: unsigned(row.get(2)?)?,
+        created_at_ms: row.get(3)?,
+        edited_at_ms,
+        position: Position { edited_at_ms, id },
+    })
 }
 
 /// Changes something.
