@@ -189,7 +189,7 @@ describe('pages', { concurrency: 2 }, () => {
   it('has its address line only: a name that is none is said to be none', async (t) => {
     const server = await Ropewalk.start(t)
     const ann = await Visitor.arrive(t, browser)
-    for (const path of ['/edit/a//b', '/edit/', '/edit/1/2/3/4/5/6/7/8/9']) {
+    for (const path of ['/edit/a//b', '/edit/', '/edit/1/2/3/4/5/6/7/8/9', '/edit', '/nothing/here']) {
       await ann.page.goto(server.url + path)
       await ann.page.getByRole('link', { name: /documents/i }).first().waitFor()
       assert.equal(await ann.page.locator('.cm-content').count(), 0, path)

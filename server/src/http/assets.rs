@@ -1,6 +1,6 @@
 //! The page: files of `web/dist`, embedded and compressed when the server is built.
 
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
@@ -28,9 +28,27 @@ pub async fn page(headers: HeaderMap) -> Response {
     answer("/index.html", &headers)
 }
 
-/// A file by its path.
-pub async fn file(uri: Uri, headers: HeaderMap) -> Response {
-    answer(uri.path(), &headers)
+/// A file by its path. Who asks for a page where there is none gets the one that says so.
+pub async fn file(method: Method, uri: Uri, mut headers: HeaderMap) -> Response {
+    let found = answer(uri.path(), &headers);
+    let reads = method == Method::GET || method == Method::HEAD;
+    let html = text(&headers, &header::ACCEPT).contains("text/html");
+    if found.status() != StatusCode::NOT_FOUND || !reads || !html || uri.path().starts_with("/api/")
+    {
+        return found;
+    }
+    // The browser may have the page already, but not as an answer to this.
+    headers.remove(header::IF_NONE_MATCH);
+    let mut page = answer("/index.html", &headers);
+    *page.status_mut() = StatusCode::NOT_FOUND;
+    page
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 fn answer(path: &str, headers: &HeaderMap) -> Response {
@@ -50,16 +68,10 @@ fn answer(path: &str, headers: &HeaderMap) -> Response {
         (header::ETAG, asset.tag),
         (header::VARY, "accept-encoding"),
     ];
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
-    if text(header::IF_NONE_MATCH) == asset.tag {
+    if text(headers, &header::IF_NONE_MATCH) == asset.tag {
         return (StatusCode::NOT_MODIFIED, head).into_response();
     }
-    let accepted = text(header::ACCEPT_ENCODING);
+    let accepted = text(headers, &header::ACCEPT_ENCODING);
     let accepts = |coding: &str| {
         accepted.split(',').any(|entry| {
             let mut parts = entry.split(';').map(str::trim);

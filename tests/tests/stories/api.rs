@@ -486,6 +486,39 @@ async fn a_deleted_name_can_be_used_again_for_a_new_document() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_browser_at_an_unknown_address_gets_the_page_that_says_so() {
+    let server = Ropewalk::start().await;
+    let accept = "text/html,application/xhtml+xml,*/*;q=0.8";
+    let page = server.get("/").await;
+    let tag = page.header("etag").unwrap();
+    for path in ["/nothing/here", "/edit", "/assets/none.js"] {
+        let asked = Request::get(path)
+            .header("accept", accept)
+            .header("if-none-match", tag);
+        let missing = server.send(asked).await;
+        assert_eq!(
+            (missing.status, missing.text()),
+            (404, page.text()),
+            "{path}"
+        );
+    }
+    for (method, path) in [
+        ("GET", "/api/absent"),
+        ("GET", "/api/documents/absent"),
+        ("POST", "/nothing/here"),
+    ] {
+        let missing = server
+            .send(Request::new(method, path).header("accept", accept))
+            .await;
+        assert_eq!(
+            (missing.status, missing.code()),
+            (404, "not_found".to_owned()),
+            "{method} {path}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_said_to_be_not_there() {
     let server = Ropewalk::start().await;
     for (method, target) in [
