@@ -1,7 +1,7 @@
 //! One connection as its document sees it: a queue of frames towards it, and what to do when it lags.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -129,12 +129,44 @@ impl Inbox {
 }
 
 /// What a peer that lags has of the document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Has {
     /// It said so: these insertions, and nobody knows which deletes.
     Vector(VersionVector),
     /// All that it was sent: this version.
-    Version(Version),
+    Version(Arc<Version>),
+}
+
+/// Clients in a version that is remembered for whoever lags, however many do.
+const FEW: usize = 1024;
+/// Versions of more clients that are remembered at most; who lags beyond that gets the whole document.
+const MANY: usize = 16;
+
+impl From<VersionVector> for Has {
+    /// As it was said, if it is not too much to be remembered for a connection.
+    fn from(vector: VersionVector) -> Self {
+        match vector.len() {
+            ..=FEW => Self::Vector(vector),
+            _ => Self::Vector(VersionVector::new()),
+        }
+    }
+}
+
+/// The versions that peers which lag have.
+#[derive(Debug, Default)]
+pub struct Remembered(Vec<Weak<Version>>);
+
+impl Remembered {
+    /// Remembers the version that a peer has been sent. Peers that begin to lag together share the answer.
+    pub fn add(&mut self, version: &Version) -> Has {
+        self.0.retain(|version| version.strong_count() > 0);
+        if version.vector.len() > FEW && self.0.len() >= MANY {
+            return Has::Vector(VersionVector::new());
+        }
+        let version = Arc::new(version.clone());
+        self.0.push(Arc::downgrade(&version));
+        Has::Version(version)
+    }
 }
 
 /// A peer of a document.
@@ -216,14 +248,11 @@ impl Peer {
         self.lagging.is_some()
     }
 
-    /// To be called after frames were sent, with the version they lead to: from here on a peer whose queue is full
-    /// lags. Says whether it just began to.
-    pub fn settle(&mut self, version: &Version) -> bool {
+    /// To be called after frames were sent, with what they lead to: from here on a peer whose queue is full lags.
+    pub fn settle(&mut self, has: impl FnOnce() -> Has) {
         if self.lagging.is_none() && self.outbox.is_full() {
-            self.lag_from(Has::Version(version.clone()));
-            return true;
+            self.lag_from(has());
         }
-        false
     }
 
     /// Remembers what a lagging peer has.
@@ -255,5 +284,32 @@ impl Peer {
     /// Asks the session to find out whether the peer still answers.
     pub fn probe(&self) {
         self.outbox.link.probe.send_modify(|n| *n += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(clients: u64) -> Version {
+        let mut version = Version::default();
+        (0..clients).for_each(|client| version.vector.advance(client, 1));
+        version
+    }
+
+    #[test]
+    fn large_versions_are_remembered_for_few() {
+        let mut remembered = Remembered::default();
+        let (small, large) = (version(FEW as u64), version(FEW as u64 + 1));
+        let kept: Vec<Has> = (0..100).map(|_| remembered.add(&small)).collect();
+        assert!(kept.iter().all(|has| matches!(has, Has::Version(_))));
+        let nothing = |has: &Has| matches!(has, Has::Vector(vector) if vector.is_empty());
+        assert!(nothing(&remembered.add(&large)));
+        drop(kept);
+        let mut kept: Vec<Has> = (0..100).map(|_| remembered.add(&large)).collect();
+        assert_eq!(kept.iter().filter(|has| nothing(has)).count(), 100 - MANY);
+        kept.remove(0);
+        assert!(!nothing(&remembered.add(&large)), "one has caught up");
+        assert!(nothing(&large.vector.into()));
     }
 }

@@ -12,7 +12,7 @@ use ropewalk_crdt::{ClientId, Document, Presence};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::peer::{Peer, PeerId};
+use super::peer::{Peer, PeerId, Remembered};
 use super::{Command, Frame, Handle, Refused};
 use crate::App;
 use crate::journal::Durable;
@@ -73,6 +73,7 @@ struct Task {
     saved: u64,
     durable: (watch::Sender<Durable>, watch::Receiver<Durable>),
     peers: HashMap<PeerId, Peer>,
+    remembered: Remembered,
     presence: Presence,
     /// The answer to whoever has nothing yet, until the document changes: a crowd that joins shares it.
     whole: Option<Bytes>,
@@ -174,6 +175,7 @@ impl Task {
             saved: loaded.sequence,
             durable: watch::channel(Durable::Through(loaded.sequence)),
             peers: HashMap::new(),
+            remembered: Remembered::default(),
             presence: Presence::default(),
             whole: None,
             present: HashSet::new(),

@@ -29,7 +29,7 @@ impl Task {
         if self.presence.people() > 0 {
             peer.send(&protocol::awareness(&self.presence.all()).into());
         }
-        peer.settle(version);
+        peer.settle(|| self.remembered.add(version));
         self.peers.insert(id, peer);
         self.visited = true;
         self.handle.people.store(self.peers.len(), Relaxed);
@@ -159,7 +159,7 @@ impl Task {
         };
         if peer.is_lagging() {
             // Answered when it has read what waits for it: one answer at a time, however often it asks.
-            peer.lag_from(Has::Vector(vector));
+            peer.lag_from(vector.into());
             return;
         }
         let answer = self.step2(&vector);
@@ -211,14 +211,17 @@ impl Task {
         if self.accepted.is_empty()
             && let Some(peer) = self.peers.get_mut(&id)
         {
-            peer.settle(self.document.version());
+            peer.settle(|| self.remembered.add(self.document.version()));
         }
     }
 
     pub(super) fn settle_peers(&mut self) {
-        let version = self.document.version();
+        let mut has = None;
         for peer in self.peers.values_mut() {
-            peer.settle(version);
+            peer.settle(|| {
+                let has = has.get_or_insert_with(|| self.remembered.add(self.document.version()));
+                has.clone()
+            });
         }
     }
 
