@@ -23,6 +23,7 @@ mod listen;
 pub mod maintain;
 pub mod metrics;
 pub mod name;
+mod sabotage;
 pub mod session;
 pub mod storage;
 pub mod view;

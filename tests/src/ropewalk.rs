@@ -320,7 +320,8 @@ fn command(program: &Path) -> Command {
         .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
         .arg(program);
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("ROPEWALK_") || name == "RUST_LOG" {
+        let is_setting = name.to_string_lossy().starts_with("ROPEWALK_");
+        if is_setting && name != "ROPEWALK_SABOTAGE" || name == "RUST_LOG" {
             command.env_remove(name);
         }
     }

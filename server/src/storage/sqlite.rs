@@ -14,6 +14,7 @@ use super::{
     StorageError,
 };
 use crate::name::DocumentName;
+use crate::sabotage::{self, Sabotage};
 use open::{Folder, Problem};
 use pool::Readers;
 use statements::STATEMENTS;
@@ -212,6 +213,9 @@ fn connect(file: &Path) -> Result<(Connection, i64), StorageError> {
     let mut connection = Connection::open_with_flags(file, flags)?;
     protect(&connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    if sabotage::is(Sabotage::SkipSync) {
+        connection.pragma_update(None, "synchronous", "OFF")?;
+    }
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "journal_size_limit", KEPT_JOURNAL_BYTES)?;
     use_write_ahead(&connection)?;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use ropewalk_crdt::{Document, Limits, Version};
+use ropewalk_crdt::{self as crdt, Document, Limits, Version};
 use tokio::task::spawn_blocking;
 
 use super::{Existence, client_id};
 use crate::App;
 use crate::name::DocumentName;
+use crate::sabotage::{self, Sabotage};
 use crate::storage::{Compaction, DocumentId, Lookup, StorageError, Stored};
 
 mod salvage;
@@ -106,7 +107,23 @@ pub fn replay(
     }
     document.set_limits(limits);
     document.replayed();
+    if sabotage::is(Sabotage::Reseed) {
+        return Ok(reseeded(&document));
+    }
     Ok(document)
+}
+
+/// See [`Sabotage::Reseed`].
+fn reseeded(document: &Document) -> Document {
+    let mut other = Document::new(client_id());
+    let text = crdt::Edit {
+        from: 0,
+        to: 0,
+        insert: document.text(crdt::ROOT).to_string(),
+    };
+    let base = other.version().clone();
+    let _ = other.edit(&base, crdt::ROOT, crdt::Unit::Utf8, &[text]);
+    other
 }
 
 /// Decodes the snapshot in a scratch document: what cannot be loaded again must not replace anything.

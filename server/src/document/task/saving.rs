@@ -11,6 +11,7 @@ use crate::document::peer::PeerId;
 use crate::document::{Created, Reply, State, Text};
 use crate::journal::{Durable, Entry};
 use crate::name::DocumentName;
+use crate::sabotage::{self, Sabotage};
 use crate::storage::Author;
 
 /// What a document took in, and neither its peers nor the journal know yet.
@@ -51,7 +52,7 @@ pub(super) enum Answer {
 impl Task {
     /// Sends or keeps an answer that must not leave before everything applied so far is on disk.
     pub(super) fn answer_when_durable(&mut self, what: Answer) {
-        if self.sequence <= self.saved {
+        if self.sequence <= self.saved || sabotage::is(Sabotage::AcknowledgeEarly) {
             self.answer(what);
         } else {
             let sequence = self.sequence;
@@ -124,8 +125,11 @@ impl Task {
         if self.accepted.is_empty() {
             return ControlFlow::Continue(());
         }
-        let accepted = std::mem::take(&mut self.accepted);
+        let mut accepted = std::mem::take(&mut self.accepted);
         fanout::broadcast(&self.peers, &accepted);
+        if sabotage::is(Sabotage::Reorder) {
+            accepted.reverse();
+        }
         self.settle_peers();
         let length = self.document.len_utf16(crdt::ROOT);
         for Accepted {

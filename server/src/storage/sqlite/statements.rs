@@ -6,6 +6,7 @@ use super::history::{self, ROWS};
 use super::rows::{Framing, checksum, frame};
 use super::salvage;
 use crate::name::DocumentName;
+use crate::sabotage::{self, Sabotage};
 use crate::storage::{
     Append, Compaction, DocumentId, Entry, Lookup, Position, Record, StorageError, Stored, fold,
 };
@@ -269,14 +270,10 @@ pub fn compact(
         .prepare_cached(REPLACE)?
         .execute(params![id.0, generation, through, crc, snapshot])?;
     history::keep(transaction, id.0, packs, *keep_from_ms)?;
-    transaction.prepare_cached(FOLD)?.execute(params![
-        id.0,
-        if salvaged_at_ms.is_some() {
-            i64::MAX
-        } else {
-            through
-        }
-    ])?;
+    let all = salvaged_at_ms.is_some() || sabotage::is(Sabotage::DropRow);
+    transaction
+        .prepare_cached(FOLD)?
+        .execute(params![id.0, if all { i64::MAX } else { through }])?;
     Ok(true)
 }
 
