@@ -51,6 +51,31 @@ describe('the editor page', { concurrency: 2 }, () => {
     ann.assertNoProblems()
   })
 
+  it('does not keep names over the text, and shows them again to who points at a caret', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('names.rs', 'fn main() {\n}\n')
+    const ann = await Visitor.open(t, browser, server, 'names.rs', 'Ann')
+    const bob = await Visitor.open(t, browser, server, 'names.rs', 'Bob')
+    const caret = ann.page.getByTestId('caret')
+    const named = () => caret.evaluate((element) => element.matches('.named, .near'))
+    await bob.type('// ', 'End')
+    await bob.type('// ', 'Home')
+    await until('the name shows', named)
+    const room = await caret.evaluate((element) => {
+      const flag = getComputedStyle(element, '::before')
+      return { below: parseFloat(flag.bottom) < 0, above: element.getBoundingClientRect().top - parseFloat(flag.height) - document.querySelector('.cm-scroller').getBoundingClientRect().top }
+    })
+    assert.ok(!room.below && room.above >= 0, `the name is above the first line and in sight: ${JSON.stringify(room)}`)
+    await until('it fades', async () => !(await named()))
+    const { x, y, height } = await caret.boundingBox()
+    await ann.page.mouse.move(x + 2, y + height / 2)
+    await until('it shows again', named)
+    await ann.page.mouse.move(x + 100, y + 200)
+    await until('and fades again', async () => !(await named()))
+    ann.assertNoProblems()
+    bob.assertNoProblems()
+  })
+
   it('works with a stock client on the other side', async (t) => {
     const server = await Ropewalk.start(t)
     const ann = await Visitor.open(t, browser, server, 'mixed')

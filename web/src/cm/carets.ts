@@ -9,12 +9,14 @@ import type { Presence } from '../editor/presence'
 const moved = StateEffect.define<null>()
 /** A name shows for this long after its caret has moved. */
 const NAME_MS = 2_400
+/** The pointer is at a caret up to this far from it. */
+const NEAR_PX = 6
 
 class Caret implements LayerMarker {
   constructor(
     readonly client: number, readonly color: number, readonly name: string,
     readonly left: number, readonly top: number, readonly height: number,
-    readonly named: boolean, readonly edge: '' | ' low' | ' end',
+    readonly named: boolean, readonly edge: '' | ' end',
   ) {}
 
   eq(other: Caret): boolean {
@@ -87,6 +89,15 @@ class Movements implements PluginValue {
   }
 }
 
+/** Carets let clicks through to the text, so they are not hovered themselves. */
+function point(event: MouseEvent, view: EditorView): void {
+  for (const caret of view.scrollDOM.querySelectorAll('.rw-caret')) {
+    const { left, right, top, bottom } = caret.getBoundingClientRect()
+    const across = event.clientX > left - NEAR_PX && event.clientX < right + NEAR_PX
+    caret.classList.toggle('near', across && event.clientY > top - NEAR_PX && event.clientY < bottom)
+  }
+}
+
 const stale = (update: ViewUpdate) =>
   update.docChanged || update.viewportChanged || update.geometryChanged || update.transactions.some((t) => t.effects.some((e) => e.is(moved)))
 
@@ -118,10 +129,11 @@ export function carets(presence: Presence): Extension {
           const [box] = RectangleMarker.forRange(view, '', EditorSelection.cursor(head))
           if (!box) return []
           const named = view.plugin(movements)?.named(client) ?? false
-          const edge = box.left > view.scrollDOM.clientWidth + view.scrollDOM.scrollLeft - 140 ? ' end' : box.top < 24 ? ' low' : ''
+          const edge = box.left > view.scrollDOM.clientWidth + view.scrollDOM.scrollLeft - 140 ? ' end' : ''
           return [new Caret(client, color, name, box.left, box.top, box.height, named, edge)]
         }),
     }),
+    EditorView.domEventHandlers({ mousemove: point, mouseleave: point }),
     EditorView.updateListener.of((update) => {
       if (update.selectionSet || update.docChanged || update.focusChanged) {
         presence.point(() => update.view.state.selection.main)

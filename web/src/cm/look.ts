@@ -35,7 +35,8 @@ const prose = EditorView.theme({
 
 const code = EditorView.theme({
   '.cm-scroller': { fontFamily: 'var(--mono)', fontSize: 'var(--text-code)', lineHeight: '1.65' },
-  '.cm-content': { padding: 'var(--s4) 0 40vh' },
+  // Above the first line is room for the names of those who write in it.
+  '.cm-content': { padding: 'var(--s5) 0 40vh' },
   '.cm-line': { padding: '0 var(--s4) 0 var(--s1)' },
 })
 
