@@ -208,9 +208,11 @@ fn our_diff(told: &Told, chance: Chance, claims: &mut Claims) -> Result<(), Stri
     let mut whole = Ours::of(std::slice::from_ref(&told.whole))?;
     whole.is(told)?;
     let diff = whole.diff(&document.version().vector);
+    let before = document.encode();
     document.apply(&diff)?;
     document.is(told)?;
-    claims.push([&known[..], &[diff]].concat());
+    // Yjs can get stuck over updates that come out of order, even with all that they need.
+    claims.push(vec![before, diff]);
     Ok(())
 }
 
@@ -223,9 +225,10 @@ fn since(told: &Told, chance: Chance, claims: &mut Claims) -> Result<(), String>
     }
     document.has_changed(&peer, &version)?;
     let diff = document.diff_since(&version);
+    let before = peer.encode();
     peer.apply(&diff)?;
     peer.is(told)?;
-    claims.push([&known[..], &[diff]].concat());
+    claims.push(vec![before, diff]);
     Ok(())
 }
 
