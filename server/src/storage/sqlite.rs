@@ -60,7 +60,7 @@ impl Sqlite {
     /// opened is left as it is.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let opened = open::open(folder)?;
-        let (writer, newest) = connect(&opened.file).map_err(|error| match error {
+        let (writer, newest, moved) = connect(&opened.file).map_err(|error| match error {
             StorageError::Damaged(reason) => OpenError::Damaged {
                 file: opened.file.clone(),
                 reason,
@@ -75,6 +75,11 @@ impl Sqlite {
                 reason,
             },
         })?;
+        if let Moved::Busy = moved {
+            tracing::info!(
+                "a backup is under way: the journal is moved into the database when it is done"
+            );
+        }
         Ok(Self {
             writer: Mutex::new(Some(writer)),
             readers: RwLock::new(Some(Readers::new(opened.file.clone()))),
@@ -188,7 +193,14 @@ impl Storage for Sqlite {
         *writer = None;
         *readers = None;
         open::check(&self.folder.file)?;
-        let (connection, newest) = connect(&self.folder.file)?;
+        let (connection, newest, moved) = connect(&self.folder.file)?;
+        // After a sync that failed, the system may hold journal pages as clean that are not on disk. Only when all of it has
+        // been written once more, into the main file, and a new journal begun, is it known what is there.
+        if let Moved::Busy = moved {
+            return Err(StorageError::Failed(
+                "another process is using the database".to_owned(),
+            ));
+        }
         *writer = Some(connection);
         *readers = Some(Readers::new(self.folder.file.clone()));
         self.next.fetch_max(newest + 1, Relaxed);
@@ -207,8 +219,9 @@ impl Storage for Sqlite {
     }
 }
 
-/// Opens the writing connection of a database that exists; also answers the highest identity in it.
-fn connect(file: &Path) -> Result<(Connection, i64), StorageError> {
+/// Opens the writing connection of a database that exists; also answers the highest identity in it, and whether the journal
+/// could be moved into the main file.
+fn connect(file: &Path) -> Result<(Connection, i64, Moved), StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags)?;
     protect(&connection)?;
@@ -220,11 +233,9 @@ fn connect(file: &Path) -> Result<(Connection, i64), StorageError> {
     connection.pragma_update(None, "journal_size_limit", KEPT_JOURNAL_BYTES)?;
     use_write_ahead(&connection)?;
     schema::migrate(&mut connection)?;
-    // After a sync that failed, the system may hold journal pages as clean that are not on disk. Moving all of it
-    // into the main file writes everything once more and starts a new journal.
-    checkpoint(&connection)?;
+    let moved = move_log(&connection)?;
     let newest = connection.query_row(statements::NEWEST, [], |row| row.get(0))?;
-    Ok((connection, newest))
+    Ok((connection, newest, moved))
 }
 
 /// Brings everything of a database into its main file. `Ok(false)`: another process uses it.
@@ -261,16 +272,6 @@ fn use_write_ahead(connection: &Connection) -> rusqlite::Result<()> {
             )),
         }
     })
-}
-
-/// Moves the journal into the main file, syncs that and empties the journal.
-fn checkpoint(connection: &Connection) -> Result<(), StorageError> {
-    match move_log(connection)? {
-        Moved::All => Ok(()),
-        Moved::Busy => Err(StorageError::Failed(
-            "another process is using the database".to_owned(),
-        )),
-    }
 }
 
 /// How far [`move_log`] came.

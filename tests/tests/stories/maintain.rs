@@ -335,3 +335,26 @@ async fn a_damaged_database_is_replaced_and_kept_as_it_is() {
     let server = Ropewalk::on(data, &[]).await.unwrap();
     assert_eq!(server.text("a").await, "whole");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_starts_while_a_backup_is_made() {
+    let mut server = Ropewalk::start().await;
+    create(&server, "a", "text").await;
+    server.kill().await;
+    // What a long backup holds all the while.
+    let mut backup = rusqlite::Connection::open(server.database()).unwrap();
+    let view = backup.transaction().unwrap();
+    let documents = |view: &rusqlite::Transaction<'_>| -> i64 {
+        view.query_row("SELECT count(*) FROM documents", [], |row| row.get(0))
+            .unwrap()
+    };
+    assert_eq!(documents(&view), 1);
+    server.start_again().await;
+    create(&server, "b", "more").await;
+    assert_eq!(documents(&view), 1, "it is of one moment");
+    drop(view);
+    drop(backup);
+    server.kill().await;
+    server.start_again().await;
+    assert_eq!(names(&server).await, ["a", "b"]);
+}
