@@ -86,6 +86,12 @@ async fn a_lost_row_of_a_log_comes_back_from_who_still_has_it() {
     server.start_again().await;
     assert_eq!(server.text(NAME).await, "one two three four");
     assert_eq!(salvaged(&server).await, (0.0, 0.0));
+    // The rows around the lost one can be read in the history.
+    let data = server.data();
+    assert_eq!(
+        well(data.path(), &["verify"]).await,
+        "Verified 1 document, 1 of them without a whole history\n"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -110,7 +110,9 @@ pub fn pack_rows(
     rows(transaction, id.0, signed(through)?, |row| {
         // Whoever notices will salvage; then the row is set aside.
         let Ok(row) = row else { return Ok(()) };
-        if bytes > PACK_BYTES {
+        // A pack counts its updates from first to last: where a row is missing, another one begins.
+        let follows = open.is_none_or(|(_, last, _)| row.first == last + 1);
+        if bytes > PACK_BYTES || !follows {
             close(open.take(), &mut records)?;
             bytes = 0;
         }
