@@ -121,7 +121,7 @@ pub struct Compaction {
     pub snapshot: Vec<u8>,
     /// What [`Storage::pack`] made of the log up to `through`.
     pub packs: Vec<Pack>,
-    /// History before this is not kept, in milliseconds since the Unix epoch.
+    /// History before this is not kept, in milliseconds since the Unix epoch; only what came after the former snapshot is.
     pub keep_from_ms: Option<i64>,
     /// Set when the snapshot was made of what [`Storage::salvage`] found, in milliseconds since the Unix epoch: then log and
     /// snapshot are set aside as they are, and the document goes on at `through`.

@@ -266,6 +266,28 @@ fn a_snapshot_does_not_take_who_wrote_what_and_when() {
     });
 }
 
+/// What came after the former snapshot is needed to make the last one again.
+#[test]
+fn what_the_former_snapshot_needs_is_not_forgotten() {
+    on_each(|storage| {
+        let id = create(storage, "a", &["1", "2"]);
+        let forget = |generation, through| {
+            let forgetting = Compaction {
+                keep_from_ms: Some(i64::MAX),
+                ..compaction(storage, id, generation, through, "…")
+            };
+            assert!(storage.compact(&forgetting).unwrap());
+            let kept = history(storage, id).into_iter();
+            kept.map(|(sequence, _)| sequence).collect::<Vec<_>>()
+        };
+        assert_eq!(forget(0, 2), [1, 2]);
+        storage.append(&[append(id, 3, &["3", "4"])]).unwrap();
+        assert_eq!(forget(1, 4), [3, 4]);
+        storage.append(&[append(id, 5, &["5"])]).unwrap();
+        assert_eq!(forget(2, 5), [5]);
+    });
+}
+
 #[test]
 fn a_compaction_that_has_not_all_of_the_log_changes_nothing() {
     on_each(|storage| {

@@ -260,11 +260,13 @@ impl Storage for Memory {
             return Ok(false);
         }
         document.generation += 1;
-        document.through = *through;
+        let former = std::mem::replace(&mut document.through, *through);
         document.snapshot = Some(snapshot.clone());
         document.history.extend(document.updates.drain(..moved));
         if let Some(from) = keep_from_ms {
-            document.history.retain(|(_, record)| record.at_ms >= *from);
+            document
+                .history
+                .retain(|(sequence, record)| *sequence > former || record.at_ms >= *from);
         }
         Ok(true)
     }

@@ -19,7 +19,8 @@ pub const KEEP: &str = "INSERT INTO history
 pub const READ: &str =
     "SELECT first_sequence, last_sequence, crc32, payload, bytes, last_at_ms FROM history
     WHERE document_id = ?1 ORDER BY first_sequence";
-pub const FORGET: &str = "DELETE FROM history WHERE document_id = ?1 AND last_at_ms < ?2";
+pub const FORGET: &str = "DELETE FROM history WHERE document_id = ?1 AND last_at_ms < ?2
+    AND last_sequence <= (SELECT through FROM former_snapshots WHERE document_id = ?1)";
 pub const DROP: &str = "DELETE FROM history WHERE document_id = ?1";
 
 /// One row of a log, or one pack of a history.
@@ -145,7 +146,7 @@ pub fn are_the_log(
     Ok(found == (signed(rows)?, signed(last)?))
 }
 
-/// Takes packs into the history, and forgets what is older than `from_ms`.
+/// Takes packs into the history, and forgets what is older than `from_ms` and than the former snapshot.
 pub fn keep(
     transaction: &Transaction<'_>,
     id: i64,
