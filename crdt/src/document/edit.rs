@@ -39,7 +39,8 @@ impl Document {
     ///
     /// `base` is the version that the caller has seen, and all offsets are those of its text, in
     /// `unit`; the edits are sorted and do not overlap. What others have inserted since stays, and what
-    /// they deleted is deleted. [`Error::Stale`] when `base` is too long ago, as in [`Document::changes`]. O(log n) for each edit, and O(k²) in the number of changes since.
+    /// they deleted is deleted. [`Error::Stale`] when `base` is too long ago, as in [`Document::changes`].
+    /// O(log n) for each edit, and O(k²) in the number of parts of the changes since.
     pub fn edit(
         &mut self,
         base: &Version,
