@@ -3,6 +3,7 @@
 mod admit;
 mod changes;
 mod edit;
+mod stamp;
 
 pub use edit::{Edit, Unit};
 

@@ -23,4 +23,5 @@ mod presence;
 mod rebase;
 mod rng;
 mod saved;
+mod stamps;
 mod view;
