@@ -17,7 +17,7 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::name::DocumentName;
-use crate::storage::{Author, Compaction, DocumentId, Storage};
+use crate::storage::{Author, Compaction, DocumentId, Past, Record, Storage, StorageError};
 
 mod batch;
 mod stats;
@@ -54,6 +54,8 @@ pub struct Entry {
     pub length: u64,
     /// When it was applied, in milliseconds since the Unix epoch.
     pub edited_at_ms: i64,
+    /// Set when it is the stamp of a new beginning.
+    pub past: Option<Past>,
     /// Where the document hears what is on disk; [`Durable::Failed`] is the last that is sent.
     pub durable: watch::Sender<Durable>,
 }
@@ -183,8 +185,8 @@ impl Journal {
     /// Replaces a document's log by a snapshot, after everything queued before. `Ok(false)`: somebody was faster, or
     /// the document is deleted.
     pub async fn compact(&self, epoch: u64, compaction: Compaction) -> Result<bool, JournalError> {
-        let place = self.place(compaction.snapshot.len()).await?;
-        self.ask(|reply| Command::Compact(epoch, compaction, place, reply))
+        let bytes = compaction.snapshot.len();
+        self.alone(epoch, bytes, move |storage| storage.compact(&compaction))
             .await
     }
 
@@ -194,9 +196,41 @@ impl Journal {
         epoch: u64,
         id: DocumentId,
         now_ms: i64,
+        past: Past,
     ) -> Result<bool, JournalError> {
-        let place = self.place(0).await?;
-        self.ask(|reply| Command::Delete(epoch, id, now_ms, place, reply))
+        self.alone(epoch, 0, move |storage| storage.delete(id, now_ms, &past))
+            .await
+    }
+
+    /// Keeps an update beside a document. `Ok(false)`: there is no room for it, or no document.
+    pub async fn set_aside(
+        &self,
+        epoch: u64,
+        id: DocumentId,
+        stray: Record,
+    ) -> Result<bool, JournalError> {
+        let bytes = stray.update.len();
+        self.alone(epoch, bytes, move |storage| storage.set_aside(id, &stray))
+            .await
+    }
+
+    /// Forgets what was set aside. `Ok(false)`: it is not there.
+    pub async fn drop_stray(&self, id: DocumentId, stray: i64) -> Result<bool, JournalError> {
+        self.alone(self.epoch(), 0, move |storage| {
+            storage.drop_stray(id, stray)
+        })
+        .await
+    }
+
+    /// Does something of so many bytes in a transaction of its own.
+    async fn alone(
+        &self,
+        epoch: u64,
+        bytes: usize,
+        work: impl FnOnce(&dyn Storage) -> Result<bool, StorageError> + Send + 'static,
+    ) -> Result<bool, JournalError> {
+        let place = self.place(bytes).await?;
+        self.ask(|reply| Command::Alone(epoch, Box::new(work), place, reply))
             .await
     }
 

@@ -86,6 +86,10 @@ pub struct Metrics {
     pub refused_origin: Counter,
     /// Connections refused because a document or the server has enough.
     pub refused_full: Counter,
+    /// Peers sent away because they had what the name stood for before.
+    pub refused_past: Counter,
+    /// Times what such a peer had was set aside.
+    pub strays_kept: Counter,
     /// Times a peer lagged and was brought up to date from its version instead of by every frame.
     pub resyncs: Counter,
     /// Peers let go because they did not read or did not answer.
@@ -194,6 +198,16 @@ impl Metrics {
                 "refused_full_total",
                 "Connections refused for want of room.",
                 &self.refused_full,
+            ),
+            (
+                "refused_past_total",
+                "Connections refused because they had what the name stood for before.",
+                &self.refused_past,
+            ),
+            (
+                "strays_kept_total",
+                "Times what such a connection had was set aside.",
+                &self.strays_kept,
             ),
             (
                 "resyncs_total",

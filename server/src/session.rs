@@ -37,6 +37,22 @@ impl Close {
         code: 4404,
         reason: "document deleted",
     };
+    /// The peer has what the name stood for before: the document was deleted and begun again, or an older state of it was
+    /// restored. Everything of it had reached the server.
+    pub const REPLACED: Self = Self {
+        code: 4409,
+        reason: "the document was replaced",
+    };
+    /// The same, and the peer had more.
+    pub const SET_ASIDE: Self = Self {
+        code: 4409,
+        reason: "the document was replaced; what you had not sent is set aside",
+    };
+    /// The same, and there is no room for what it had.
+    pub const NOT_SET_ASIDE: Self = Self {
+        code: 4409,
+        reason: "the document was replaced; there is no room to set aside what you had not sent",
+    };
     /// A frame, an update or the document is larger than it may be.
     pub const TOO_LARGE: Self = Self {
         code: 4413,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ropewalk_crdt::{ClientId, VersionVector};
 use thiserror::Error;
 
 use crate::name::DocumentName;
@@ -89,7 +90,45 @@ pub struct Append {
     pub length: u64,
     /// When the last of them was applied, in milliseconds since the Unix epoch.
     pub edited_at_ms: i64,
+    /// Set when the last of them is the stamp of a new beginning.
+    pub past: Option<Past>,
 }
+
+/// What a name stood for before. Whoever has something of it and not the stamp has not seen what the name stands for now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// The client id that everybody who has synced since has in the version vector; none if nothing of the past is left.
+    pub stamp: Option<ClientId>,
+    /// All that the name stood for.
+    pub vector: VersionVector,
+}
+
+/// How a document stands to what its name stood for before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lineage {
+    /// Unless the name never stood for anything else.
+    pub past: Option<Past>,
+    /// The database was restored since the document was stamped: its content is an older one, and peers may have more.
+    pub is_restored: bool,
+}
+
+/// One line of the list of strays: edits of somebody who had not seen what the name stands for now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    /// Names it.
+    pub id: i64,
+    /// When it came, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// Who had it.
+    pub author: Author,
+    /// Bytes of the update.
+    pub bytes: u64,
+}
+
+/// Strays of a document that are kept, at most.
+pub const MAX_STRAYS: u64 = 128;
+/// Bytes of them, at most.
+pub const MAX_STRAY_BYTES: u64 = 64 << 20;
 
 /// Rows of a log, packed for the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,9 +252,20 @@ pub trait Storage: Send + Sync + 'static {
         id: DocumentId,
         each: &mut dyn FnMut(u64, Record),
     ) -> Result<(), StorageError>;
-    /// Marks the document deleted, removes its content, its history too, and keeps the tombstone. `Ok(false)`: there is
-    /// no such document.
-    fn delete(&self, id: DocumentId, now_ms: i64) -> Result<bool, StorageError>;
+    /// Marks the document deleted, removes its content, its history and strays too, and keeps the tombstone, with what
+    /// the name stood for up to now. `Ok(false)`: there is no such document.
+    fn delete(&self, id: DocumentId, now_ms: i64, past: &Past) -> Result<bool, StorageError>;
+    /// How what a name stands for came to be.
+    fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError>;
+    /// Keeps an update that is no part of the document; the same one only once. `Ok(false)`: there is no room for it, or no
+    /// such document.
+    fn set_aside(&self, id: DocumentId, stray: &Record) -> Result<bool, StorageError>;
+    /// What was set aside, the newest first.
+    fn strays(&self, id: DocumentId) -> Result<Vec<Stray>, StorageError>;
+    /// One of these.
+    fn stray(&self, id: DocumentId, stray: i64) -> Result<Option<Record>, StorageError>;
+    /// Forgets one of these. `Ok(false)`: it is not there.
+    fn drop_stray(&self, id: DocumentId, stray: i64) -> Result<bool, StorageError>;
     /// At most `limit` documents whose names contain `query`, after `after`. `query` is no pattern, and upper and
     /// lower case are the same in every script.
     fn list(

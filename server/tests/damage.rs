@@ -10,7 +10,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use ropewalk::name::DocumentName;
 use ropewalk::storage::sqlite::{FILE, OpenError, Sqlite};
-use ropewalk::storage::{Append, Compaction, DocumentId, Lookup, Record, Storage, StorageError};
+use ropewalk::storage::{
+    Append, Compaction, DocumentId, Lookup, Past, Record, Storage, StorageError,
+};
 use tempfile::TempDir;
 
 const LOCK: &str = "ropewalk.lock";
@@ -33,6 +35,7 @@ fn append(storage: &Sqlite, id: DocumentId, create: Option<&str>, first: u64, co
             .collect(),
         length: first,
         edited_at_ms: first as i64,
+        past: None,
     };
     assert_eq!(storage.append(&[append]).unwrap(), []);
 }
@@ -61,7 +64,7 @@ fn fill(storage: &Sqlite) {
     append(storage, a, None, 5, 2);
     append(storage, b, None, 3, 1);
     append(storage, a, None, 7, 3);
-    assert!(storage.delete(gone, 9).unwrap());
+    assert!(storage.delete(gone, 9, &Past::default()).unwrap());
 }
 
 /// A folder that a server has closed.
@@ -203,7 +206,7 @@ fn a_newer_format_is_left_alone() {
         untouched(folder.path()),
         OpenError::Newer {
             found: 99,
-            known: 3,
+            known: 4,
             ..
         }
     ));
@@ -514,7 +517,8 @@ fn a_log_of_an_older_format_is_read_and_goes_into_the_history() {
     .unwrap();
     file.execute_batch(
         "ALTER TABLE log DROP COLUMN framing; DROP TABLE history; DROP TABLE former_snapshots;
-         DROP TABLE damaged; PRAGMA user_version = 2",
+         DROP TABLE damaged; DROP TABLE restores; DROP TABLE pasts; DROP TABLE strays;
+         ALTER TABLE documents DROP COLUMN restores; PRAGMA user_version = 2",
     )
     .unwrap();
     drop(file);

@@ -12,8 +12,8 @@ use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::{FILE, Sqlite};
 use ropewalk::storage::{
-    Append, Compaction, DocumentId, Lookup, Pack, Position, Record, Salvage, Storage, StorageError,
-    Stored,
+    Append, Compaction, DocumentId, Lineage, Lookup, Pack, Past, Position, Record, Salvage,
+    Storage, StorageError, Stored, Stray,
 };
 use tokio::sync::watch;
 
@@ -53,6 +53,7 @@ impl Writer {
             author: Arc::default(),
             length: self.sequence,
             edited_at_ms: self.sequence as i64,
+            past: None,
             durable: self.durable.clone(),
         }
     }
@@ -302,7 +303,7 @@ async fn a_failure_acknowledges_nothing_and_begins_a_new_epoch() {
         }),
         tokio::spawn({
             let (journal, id) = (journal.clone(), saved.id);
-            async move { journal.delete(1, id, 0).await }
+            async move { journal.delete(1, id, 0, Past::default()).await }
         }),
         tokio::spawn({
             let journal = journal.clone();
@@ -346,7 +347,7 @@ async fn a_failure_acknowledges_nothing_and_begins_a_new_epoch() {
         assert_eq!(writer.now(), Durable::Failed);
     }
     assert_eq!(
-        journal.delete(1, saved.id, 0).await,
+        journal.delete(1, saved.id, 0, Past::default()).await,
         Err(JournalError::Failed),
         "of the old epoch"
     );
@@ -407,7 +408,12 @@ async fn one_documents_mistake_fails_only_that_document() {
     good.assert_stored(&*storage, 3);
 
     let mut deleted = good;
-    assert!(journal.delete(1, deleted.id, 0).await.unwrap());
+    assert!(
+        journal
+            .delete(1, deleted.id, 0, Past::default())
+            .await
+            .unwrap()
+    );
     deleted.write().await.unwrap();
     assert_eq!(deleted.decided().await, Durable::Failed);
     assert!(journal.healthy());
@@ -524,9 +530,19 @@ async fn compaction_and_deletion_come_in_their_turn() {
     assert_eq!((stored.generation, stored.snapshot), (1, Some(vec![9; 9])));
 
     writer.write().await.unwrap();
-    assert!(journal.delete(1, writer.id, 7).await.unwrap());
+    assert!(
+        journal
+            .delete(1, writer.id, 7, Past::default())
+            .await
+            .unwrap()
+    );
     assert_eq!(writer.now(), Durable::Through(5));
-    assert!(!journal.delete(1, writer.id, 7).await.unwrap());
+    assert!(
+        !journal
+            .delete(1, writer.id, 7, Past::default())
+            .await
+            .unwrap()
+    );
     assert!(matches!(
         storage.load(&writer.name).unwrap(),
         Lookup::Deleted
@@ -567,7 +583,7 @@ async fn shutdown_writes_what_is_queued_and_closes() {
     assert_eq!(writer.now(), Durable::Failed);
     assert_eq!(journal.probe().await, Err(JournalError::Failed));
     assert_eq!(
-        journal.delete(1, writer.id, 0).await,
+        journal.delete(1, writer.id, 0, Past::default()).await,
         Err(JournalError::Stopped)
     );
     journal.flush().await;
@@ -633,8 +649,23 @@ impl Storage for Panics {
     ) -> Result<(), StorageError> {
         self.0.history(id, each)
     }
-    fn delete(&self, id: DocumentId, now_ms: i64) -> Result<bool, StorageError> {
-        self.0.delete(id, now_ms)
+    fn delete(&self, id: DocumentId, now_ms: i64, past: &Past) -> Result<bool, StorageError> {
+        self.0.delete(id, now_ms, past)
+    }
+    fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError> {
+        self.0.lineage(name)
+    }
+    fn set_aside(&self, id: DocumentId, stray: &Record) -> Result<bool, StorageError> {
+        self.0.set_aside(id, stray)
+    }
+    fn strays(&self, id: DocumentId) -> Result<Vec<Stray>, StorageError> {
+        self.0.strays(id)
+    }
+    fn stray(&self, id: DocumentId, stray: i64) -> Result<Option<Record>, StorageError> {
+        self.0.stray(id, stray)
+    }
+    fn drop_stray(&self, id: DocumentId, stray: i64) -> Result<bool, StorageError> {
+        self.0.drop_stray(id, stray)
     }
     fn list(
         &self,

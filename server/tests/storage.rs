@@ -9,7 +9,7 @@ use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::Sqlite;
 use ropewalk::storage::{
-    Append, Author, Compaction, DocumentId, Entry, Lookup, Record, Storage, Stored,
+    Append, Author, Compaction, DocumentId, Entry, Lookup, Past, Record, Storage, Stored,
 };
 
 /// Runs a test on every kind of storage.
@@ -47,6 +47,7 @@ fn append(id: DocumentId, first: u64, updates: &[&str]) -> Append {
             .collect(),
         length: first,
         edited_at_ms: 1_000 + first as i64,
+        past: None,
     }
 }
 
@@ -261,7 +262,7 @@ fn a_snapshot_does_not_take_who_wrote_what_and_when() {
         assert!(storage.compact(&forgetting).unwrap());
         let kept = history(storage, id);
         assert!(kept.ends_with(&all()[4..]) && kept.len() < 5, "{kept:?}");
-        assert!(storage.delete(id, 9).unwrap());
+        assert!(storage.delete(id, 9, &Past::default()).unwrap());
         assert_eq!(history(storage, id), []);
     });
 }
@@ -354,9 +355,13 @@ fn a_deleted_name_is_known_and_may_begin_again() {
                 .compact(&compaction(storage, first, 0, 1, "1"))
                 .unwrap()
         );
-        assert!(storage.delete(first, 7).unwrap());
-        assert!(!storage.delete(first, 8).unwrap());
-        assert!(!storage.delete(storage.allocate(), 8).unwrap());
+        assert!(storage.delete(first, 7, &Past::default()).unwrap());
+        assert!(!storage.delete(first, 8, &Past::default()).unwrap());
+        assert!(
+            !storage
+                .delete(storage.allocate(), 8, &Past::default())
+                .unwrap()
+        );
         assert!(matches!(storage.load(&name("a")).unwrap(), Lookup::Deleted));
         assert_eq!(
             storage.append(&[append(first, 2, &["late"])]).unwrap(),
@@ -372,7 +377,7 @@ fn a_deleted_name_is_known_and_may_begin_again() {
         let second = create(storage, "a", &["new"]);
         assert_ne!(first, second);
         assert_eq!(updates(&found(storage, "a")), ["new"]);
-        assert!(storage.delete(second, 9).unwrap());
+        assert!(storage.delete(second, 9, &Past::default()).unwrap());
         assert!(matches!(storage.load(&name("a")).unwrap(), Lookup::Deleted));
         create(storage, "a", &["newer"]);
         assert_eq!(storage.list("", None, 10).unwrap().len(), 1);
@@ -429,7 +434,7 @@ fn a_document_by_name_is_its_line_of_the_list() {
             };
             assert_eq!(found, listed);
         }
-        assert!(storage.delete(first, 7).unwrap());
+        assert!(storage.delete(first, 7, &Past::default()).unwrap());
         assert!(matches!(entry("a"), Lookup::Deleted));
         create(storage, "a", &["new"]);
         assert!(matches!(entry("a"), Lookup::Found(_)));
@@ -496,7 +501,7 @@ fn identities_are_never_given_twice() {
     let folder = tempfile::tempdir().unwrap();
     let storage = Sqlite::open(folder.path()).unwrap();
     let id = create(&storage, "a", &["1"]);
-    storage.delete(id, 1).unwrap();
+    storage.delete(id, 1, &Past::default()).unwrap();
     storage.reopen().unwrap();
     assert!(storage.allocate() > id);
     drop(storage);
@@ -557,6 +562,7 @@ fn sqlite_and_memory_agree() {
                         .collect(),
                     length: random.random_range(0..1000),
                     edited_at_ms: random.random_range(0..20),
+                    past: None,
                 };
                 let refused = sqlite.append(std::slice::from_ref(&append)).unwrap();
                 assert_eq!(refused, memory.append(&[append]).unwrap(), "step {step}");
@@ -592,7 +598,10 @@ fn sqlite_and_memory_agree() {
             }
             9 => {
                 if let Some(Belief { id, .. }) = living.remove(document) {
-                    assert!(sqlite.delete(id, step).unwrap() && memory.delete(id, step).unwrap());
+                    assert!(
+                        sqlite.delete(id, step, &Past::default()).unwrap()
+                            && memory.delete(id, step, &Past::default()).unwrap()
+                    );
                 }
             }
             10 => sqlite.reopen().unwrap(),

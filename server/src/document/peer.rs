@@ -181,7 +181,23 @@ pub struct Peer {
     pub author: Option<Arc<Author>>,
     /// The newest marker that became durable while it lagged.
     saved: Option<Bytes>,
+    /// While it is not known whether it may be let in with what it has.
+    pub doubt: Option<Doubt>,
+    /// Whether it has said what it has, by asking for the rest.
+    pub has_asked: bool,
+    /// What it told before it asked.
+    pub told: Option<Bytes>,
     work: Work,
+}
+
+/// A peer has something of what the name stood for before. Until it has said what that is, it gets nothing of the document,
+/// and nothing of it is taken in.
+#[derive(Debug)]
+pub struct Doubt {
+    /// What it asked with.
+    pub has: Has,
+    /// Its newest marker.
+    pub marker: Option<Bytes>,
 }
 
 /// Steps past concurrent insertions that the updates of one connection may cost within a second, before no more are
@@ -204,11 +220,19 @@ impl Peer {
             introduced: None,
             author: None,
             saved: None,
+            doubt: None,
+            has_asked: false,
+            told: None,
             work: Work {
                 since: Instant::now(),
                 steps: 0,
             },
         }
+    }
+
+    /// Whether it gets what others do to the document as they do it.
+    pub fn follows(&self) -> bool {
+        self.lagging.is_none() && self.doubt.is_none()
     }
 
     /// Sends a frame that the peer gets again in another form if it lags.

@@ -18,10 +18,11 @@ use crate::App;
 use crate::journal::Durable;
 use crate::name::DocumentName;
 use crate::session::Close;
-use crate::storage::DocumentId;
+use crate::storage::{DocumentId, Past};
 
 mod compaction;
 mod fanout;
+mod lineage;
 mod load;
 mod peers;
 mod present;
@@ -84,6 +85,12 @@ struct Task {
     probed: HashMap<PeerId, Instant>,
     /// Who spoke for a client id of another connection.
     claimed: HashMap<ClientId, PeerId>,
+    /// What the name stood for before.
+    past: Option<Past>,
+    /// The content is that of an older copy of the database, and nobody has seen it yet.
+    is_restored: bool,
+    /// What peers had that is no part of the document: to be set aside.
+    strays: Vec<(PeerId, Bytes)>,
     /// Applied, and neither broadcast nor journalled yet.
     accepted: Vec<Accepted>,
     waiting: VecDeque<Waiting>,
@@ -112,7 +119,10 @@ pub async fn run(
         Ok(loaded) => {
             app.metrics.documents_opened.add_one();
             let mut task = Task::new(app.clone(), name.clone(), handle.clone(), loaded);
-            let end = task.serve(&mut commands).await;
+            let end = match task.begin().await {
+                ControlFlow::Continue(()) => task.serve(&mut commands).await,
+                ControlFlow::Break(()) => task.storage_failed(),
+            };
             tracing::debug!(?end, "document ends");
             end
         }
@@ -183,6 +193,9 @@ impl Task {
             presence_sent: now.checked_sub(PRESENCE_INTERVAL).unwrap_or(now),
             probed: HashMap::new(),
             claimed: HashMap::new(),
+            past: loaded.lineage.past,
+            is_restored: loaded.lineage.is_restored,
+            strays: Vec::new(),
             accepted: Vec::new(),
             waiting: VecDeque::new(),
             log_bytes: loaded.log_bytes,
@@ -218,7 +231,7 @@ impl Task {
                             return end;
                         }
                     }
-                    if self.flush().await.is_break() {
+                    if self.set_strays_aside().await.is_break() || self.flush().await.is_break() {
                         return self.storage_failed();
                     }
                     self.compact_if_due();

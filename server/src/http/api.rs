@@ -1,6 +1,7 @@
-//! The API over documents: list, create, read, delete.
+//! The API over documents: list, create, read, delete, and what was set aside of them.
 
 mod content;
+mod strays;
 
 use std::sync::Arc;
 
@@ -151,23 +152,37 @@ pub async fn create(
     Ok((StatusCode::CREATED, no_store(), Json(body)).into_response())
 }
 
-/// `DELETE /api/documents/{name}`
+/// The name and the number in `{name}/strays/{id}`.
+fn stray(rest: &str) -> Option<(&str, &str)> {
+    let (rest, id) = rest.rsplit_once('/')?;
+    Some((rest.strip_suffix("/strays")?, id))
+}
+
+/// `DELETE /api/documents/{name}`, or `…/strays/{id}`
 pub async fn delete(State(app): State<Arc<App>>, uri: Uri) -> Result<StatusCode, ApiError> {
+    if let Some((name, id)) = stray(named(&uri)) {
+        return strays::delete(&app, name, id).await;
+    }
     let name = DocumentName::from_url(named(&uri))?;
     let handle = app.hub.open(&app, &name);
     handle.ask(0, Command::Delete).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /api/documents/{name}`, or `…/text` and `…/content`: the last segment says what of the document.
+/// `GET /api/documents/{name}`, or `…/text`, `…/content`, `…/strays` and `…/strays/{id}`: the last segments say what of the
+/// document.
 pub async fn read(
     State(app): State<Arc<App>>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if let Some((name, id)) = stray(named(&uri)) {
+        return strays::read(&app, name, id, &uri).await;
+    }
     match named(&uri).rsplit_once('/') {
         Some((name, "text")) => text(&app, name, &uri, &headers).await,
         Some((name, "content")) => content::content(&app, name, &uri, &headers).await,
+        Some((name, "strays")) => strays::list(&app, name).await,
         _ => entry(&app, named(&uri)).await,
     }
 }

@@ -47,8 +47,9 @@ impl Batch {
             author,
             length,
             edited_at_ms,
+            past,
             durable,
-            ..
+            epoch: _,
         } = entry;
         let update = Record {
             update: update.unwrap_or_default(),
@@ -69,6 +70,7 @@ impl Batch {
                 append.updates.push(update);
                 append.length = length;
                 append.edited_at_ms = edited_at_ms;
+                append.past = past.or(append.past.take());
             }
             None => {
                 self.of.insert(id, self.appends.len());
@@ -79,6 +81,7 @@ impl Batch {
                     updates: vec![update],
                     length,
                     edited_at_ms,
+                    past,
                 };
                 self.appends.push(append);
                 self.heard_by.push((durable, sequence));

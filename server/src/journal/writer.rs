@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::batch::Batch;
 use super::{Entry, JournalError, Place, Shared, fail};
-use crate::storage::{Compaction, DocumentId, Storage, StorageError};
+use crate::storage::{Storage, StorageError};
 
 /// How long after a failure storage is opened again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -19,14 +19,15 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Where an answer goes.
 type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 
+/// What storage is asked to do.
+type Work = Box<dyn FnOnce(&dyn Storage) -> Result<bool, StorageError> + Send>;
+
 /// What the handles ask for.
 pub enum Command {
     /// See [`super::Journal::append`].
     Append(Queued),
-    /// See [`super::Journal::compact`].
-    Compact(u64, Compaction, Place, Reply<bool>),
-    /// See [`super::Journal::delete`].
-    Delete(u64, DocumentId, i64, Place, Reply<bool>),
+    /// What has a transaction of its own, for documents of this epoch.
+    Alone(u64, Work, Place, Reply<bool>),
     /// See [`super::Journal::probe`].
     Probe(Reply<()>),
     /// See [`super::Journal::flush`].
@@ -70,7 +71,7 @@ impl Command {
     pub fn refuse(self, why: JournalError) {
         match self {
             Self::Append(entry) => drop(entry),
-            Self::Compact(.., reply) | Self::Delete(.., reply) => drop(reply.send(Err(why))),
+            Self::Alone(.., reply) => drop(reply.send(Err(why))),
             Self::Probe(reply) | Self::Stop(reply) => drop(reply.send(Err(why))),
             Self::Flush(reply) => drop(reply.send(Ok(()))),
         }
@@ -117,13 +118,7 @@ impl Writer {
             };
             match command {
                 Command::Stop(reply) => return self.stop(reply),
-                Command::Compact(epoch, compaction, _place, reply) => {
-                    let work = |storage: &dyn Storage| storage.compact(&compaction);
-                    next = self.alone(epoch, work, reply);
-                }
-                Command::Delete(epoch, id, now_ms, _place, reply) => {
-                    next = self.alone(epoch, |storage| storage.delete(id, now_ms), reply);
-                }
+                Command::Alone(epoch, work, _place, reply) => next = self.alone(epoch, work, reply),
                 Command::Append(..) | Command::Probe(_) | Command::Flush(_) => {
                     let (batch, after) = self.gather(command);
                     next = self.commit(batch, after);
@@ -205,12 +200,7 @@ impl Writer {
     }
 
     /// Does what has a transaction of its own. Returns the command to go on with.
-    fn alone<T>(
-        &self,
-        epoch: u64,
-        work: impl FnOnce(&dyn Storage) -> Result<T, StorageError>,
-        reply: Reply<T>,
-    ) -> Option<Command> {
+    fn alone(&self, epoch: u64, work: Work, reply: Reply<bool>) -> Option<Command> {
         if !self.shared.accepts(epoch) {
             let _ = reply.send(Err(JournalError::Failed));
             return None;
@@ -222,7 +212,7 @@ impl Writer {
             }
             // A snapshot needs more room than an update; while updates fit, nobody need be sent away.
             Err(StorageError::Full(reason)) => {
-                tracing::warn!(reason, "no room on the disk for a snapshot or a deletion");
+                tracing::warn!(reason, "no room on the disk for more than an update");
                 let _ = reply.send(Err(JournalError::Full));
                 None
             }

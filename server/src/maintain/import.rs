@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::document::{client_id, now_ms};
 use crate::name::DocumentName;
 use crate::storage::sqlite::Sqlite;
-use crate::storage::{Append, Record, Storage};
+use crate::storage::{Append, Past, Record, Storage};
 
 mod find;
 
@@ -63,6 +63,8 @@ struct Content {
     updates: Vec<Bytes>,
     length: u64,
     edited_at_ms: i64,
+    /// Of what was exported.
+    past: Option<Past>,
 }
 
 struct Import<'a> {
@@ -119,7 +121,16 @@ impl Import<'_> {
             updates.extend(applied.waiting.into_iter().map(Bytes::from));
         }
         self.agree(one, update, &document)?;
+        // Editors may have edited the document after the export.
+        let vector = document.version().vector.clone();
+        let stamp = document.stamp().map_err(|error| error.to_string())?;
+        updates.push(stamp.into());
+        let past = Past {
+            stamp: Some(document.client()),
+            vector,
+        };
         Ok(Content {
+            past: Some(past),
             updates,
             length: document.len_utf16(crdt::ROOT),
             edited_at_ms: at(one.edited_at),
@@ -161,6 +172,7 @@ impl Import<'_> {
             updates: vec![update.into()],
             length: document.len_utf16(crdt::ROOT),
             edited_at_ms: at(edited_at),
+            past: None,
         })
     }
 
@@ -182,6 +194,7 @@ impl Import<'_> {
                 .collect(),
             length: content.length,
             edited_at_ms: content.edited_at_ms,
+            past: content.past,
         });
         if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES {
             self.flush(progress)?;

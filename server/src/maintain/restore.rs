@@ -102,7 +102,8 @@ fn bring(
         }
     }
     drop(to);
-    reader::seal(&path).map_err(|problem| match problem {
+    let sealed = reader::seal(&path).and_then(|()| reader::begin_anew(&path, now_ms()));
+    sealed.map_err(|problem| match problem {
         Problem::NotUsable(reason) => Failure::write(&path, reason),
         problem => problem.of(data, from).into(),
     })?;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Append, Compaction, DocumentId, Entry, Lookup, Pack, Position, Record, Salvage, Storage,
-    StorageError, Stored, fold,
+    Append, Compaction, DocumentId, Entry, Lineage, Lookup, MAX_STRAY_BYTES, MAX_STRAYS, Pack,
+    Past, Position, Record, Salvage, Storage, StorageError, Stored, Stray, fold,
 };
 use crate::name::DocumentName;
 
@@ -51,6 +51,8 @@ struct Kept {
     /// With their sequence numbers.
     updates: Vec<(u64, Record)>,
     history: Vec<(u64, Record)>,
+    past: Option<Past>,
+    strays: Vec<(i64, Record)>,
 }
 
 impl Memory {
@@ -123,6 +125,7 @@ impl State {
             updates,
             length,
             edited_at_ms,
+            past,
         } = append;
         if let Some(name) = create {
             let taken = self
@@ -144,6 +147,8 @@ impl State {
                 snapshot: None,
                 updates: Vec::new(),
                 history: Vec::new(),
+                past: None,
+                strays: Vec::new(),
             };
             self.documents.insert(*id, document);
         }
@@ -159,6 +164,9 @@ impl State {
         }
         document.length = *length;
         document.edited_at_ms = *edited_at_ms;
+        if past.is_some() {
+            document.past.clone_from(past);
+        }
         true
     }
 }
@@ -285,7 +293,7 @@ impl Storage for Memory {
         Ok(())
     }
 
-    fn delete(&self, id: DocumentId, _now_ms: i64) -> Result<bool, StorageError> {
+    fn delete(&self, id: DocumentId, _now_ms: i64, past: &Past) -> Result<bool, StorageError> {
         let mut state = self.writing()?;
         let Some(document) = state.alive(id) else {
             return Ok(false);
@@ -294,7 +302,69 @@ impl Storage for Memory {
         document.snapshot = None;
         document.updates.clear();
         document.history.clear();
+        document.past = Some(past.clone());
+        document.strays.clear();
         Ok(true)
+    }
+
+    fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError> {
+        let state = self.reading()?;
+        let kept = state.documents.values().filter(|kept| kept.name == *name);
+        let mut lineage = Lineage::default();
+        for past in kept.filter_map(|kept| kept.past.as_ref()) {
+            let known = lineage.past.get_or_insert_default();
+            known.vector.join(&past.vector);
+            known.stamp = past.stamp.or(known.stamp);
+        }
+        Ok(lineage)
+    }
+
+    fn set_aside(&self, id: DocumentId, stray: &Record) -> Result<bool, StorageError> {
+        let mut state = self.writing()?;
+        let Some(document) = state.alive(id) else {
+            return Ok(false);
+        };
+        let strays = &mut document.strays;
+        if strays.iter().any(|(_, kept)| kept.update == stray.update) {
+            return Ok(true);
+        }
+        let bytes: usize = strays.iter().map(|(_, kept)| kept.update.len()).sum();
+        let bytes = (bytes + stray.update.len()) as u64;
+        if strays.len() as u64 >= MAX_STRAYS || bytes > MAX_STRAY_BYTES {
+            return Ok(false);
+        }
+        let newest = strays.last().map_or(0, |(number, _)| *number);
+        strays.push((newest + 1, stray.clone()));
+        Ok(true)
+    }
+
+    fn strays(&self, id: DocumentId) -> Result<Vec<Stray>, StorageError> {
+        let mut state = self.reading()?;
+        let strays = state.alive(id).map(|document| document.strays.iter().rev());
+        let line = |(id, record): &(i64, Record)| Stray {
+            id: *id,
+            at_ms: record.at_ms,
+            author: (*record.author).clone(),
+            bytes: record.update.len() as u64,
+        };
+        Ok(strays.into_iter().flatten().map(line).collect())
+    }
+
+    fn stray(&self, id: DocumentId, stray: i64) -> Result<Option<Record>, StorageError> {
+        let mut state = self.reading()?;
+        let strays = state.alive(id).map(|document| document.strays.iter());
+        let found = strays.into_iter().flatten().find(|(id, _)| *id == stray);
+        Ok(found.map(|(_, record)| record.clone()))
+    }
+
+    fn drop_stray(&self, id: DocumentId, stray: i64) -> Result<bool, StorageError> {
+        let mut state = self.writing()?;
+        let Some(document) = state.alive(id) else {
+            return Ok(false);
+        };
+        let before = document.strays.len();
+        document.strays.retain(|(id, _)| *id != stray);
+        Ok(document.strays.len() < before)
     }
 
     fn list(

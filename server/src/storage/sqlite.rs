@@ -10,8 +10,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{
-    Append, Compaction, DocumentId, Entry, Lookup, Pack, Position, Record, Salvage, Storage,
-    StorageError,
+    Append, Compaction, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Record, Salvage,
+    Storage, StorageError, Stray,
 };
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
@@ -20,6 +20,7 @@ use pool::Readers;
 use statements::STATEMENTS;
 
 mod history;
+mod lineage;
 pub(crate) mod open;
 mod pool;
 pub(crate) mod reader;
@@ -27,6 +28,7 @@ mod rows;
 mod salvage;
 mod schema;
 mod statements;
+mod strays;
 
 pub use open::{FILE, OpenError};
 
@@ -166,8 +168,28 @@ impl Storage for Sqlite {
         self.write(|transaction| statements::compact(transaction, compaction))
     }
 
-    fn delete(&self, id: DocumentId, now_ms: i64) -> Result<bool, StorageError> {
-        self.write(|transaction| statements::delete(transaction, id, now_ms))
+    fn delete(&self, id: DocumentId, now_ms: i64, past: &Past) -> Result<bool, StorageError> {
+        self.write(|transaction| statements::delete(transaction, id, now_ms, past))
+    }
+
+    fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError> {
+        self.read(|transaction| lineage::lineage(transaction, name))
+    }
+
+    fn set_aside(&self, id: DocumentId, stray: &Record) -> Result<bool, StorageError> {
+        self.write(|transaction| strays::set_aside(transaction, id, stray))
+    }
+
+    fn strays(&self, id: DocumentId) -> Result<Vec<Stray>, StorageError> {
+        self.read(|transaction| strays::list(transaction, id))
+    }
+
+    fn stray(&self, id: DocumentId, stray: i64) -> Result<Option<Record>, StorageError> {
+        self.read(|transaction| strays::read(transaction, id, stray))
+    }
+
+    fn drop_stray(&self, id: DocumentId, stray: i64) -> Result<bool, StorageError> {
+        self.write(|transaction| strays::forget(transaction, id, stray))
     }
 
     fn list(

@@ -15,6 +15,7 @@ mod history;
 mod honest;
 mod hostile;
 mod limits;
+mod lineage;
 mod maintain;
 mod names;
 mod openers;

@@ -18,7 +18,7 @@ pub fn broadcast(peers: &HashMap<PeerId, Peer>, accepted: &[Accepted]) {
         .collect();
     let mut shared = None;
     for (id, peer) in peers {
-        if peer.is_lagging() {
+        if !peer.follows() {
             continue;
         }
         if writers.contains(id) {

@@ -9,7 +9,7 @@ use super::{Existence, client_id};
 use crate::App;
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
-use crate::storage::{Compaction, DocumentId, Lookup, StorageError, Stored};
+use crate::storage::{Compaction, DocumentId, Lineage, Lookup, StorageError, Stored};
 
 mod salvage;
 
@@ -24,6 +24,7 @@ pub struct Loaded {
     pub log_bytes: usize,
     pub log_updates: u64,
     pub snapshot_bytes: usize,
+    pub lineage: Lineage,
 }
 
 impl Loaded {
@@ -39,6 +40,7 @@ impl Loaded {
             log_bytes: 0,
             log_updates: 0,
             snapshot_bytes: 0,
+            lineage: Lineage::default(),
         }
     }
 }
@@ -53,12 +55,17 @@ pub async fn load(app: &Arc<App>, name: &DocumentName) -> Result<Loaded, Storage
     }
     let loading = spawn_blocking({
         let (app, name) = (app.clone(), name.clone());
-        move || match load_blocking(&app, &name, epoch) {
-            Err(StorageError::Damaged(why)) => {
-                tracing::error!(%name, why, "document is damaged");
-                salvage::salvage(&app, &name, epoch).map(|(loaded, mend)| (loaded, Some(mend)))
-            }
-            loaded => loaded.map(|loaded| (loaded, None)),
+        move || {
+            let (mut loaded, mend) = match load_blocking(&app, &name, epoch) {
+                Err(StorageError::Damaged(why)) => {
+                    tracing::error!(%name, why, "document is damaged");
+                    let (loaded, mend) = salvage::salvage(&app, &name, epoch)?;
+                    (loaded, Some(mend))
+                }
+                loaded => (loaded?, None),
+            };
+            loaded.lineage = app.storage.lineage(&name)?;
+            Ok::<_, StorageError>((loaded, mend))
         }
     });
     let loaded = loading.await;
@@ -85,6 +92,7 @@ fn load_blocking(app: &App, name: &DocumentName, epoch: u64) -> Result<Loaded, S
         log_bytes: stored.updates.iter().map(Vec::len).sum(),
         log_updates: stored.updates.len() as u64,
         snapshot_bytes: stored.snapshot.map_or(0, |snapshot| snapshot.len()),
+        lineage: Lineage::default(),
     })
 }
 

@@ -68,8 +68,12 @@ impl Task {
             return;
         }
         match frame {
-            Frame::Step1(vector) => self.answer_step1(peer, vector),
+            Frame::Step1(vector) => {
+                self.answer_step1(peer, vector);
+                self.hear(peer);
+            }
             Frame::Update(update) => self.update(peer, Speaker::Live(peer), update),
+            Frame::Step2(update) if self.comes_early(peer) => self.listen(peer, update),
             Frame::Step2(update) => self.update(peer, Speaker::Relay(peer), update),
             Frame::Awareness(body) => self.announce(peer, &body),
             Frame::QueryAwareness => {
@@ -77,13 +81,25 @@ impl Task {
                 self.send_to(peer, &all);
             }
             Frame::Saved(payload) => {
-                let what = Answer::Saved(peer, protocol::saved(&payload).into());
-                self.answer_when_durable(what);
+                self.hear(peer);
+                match self.doubt(peer) {
+                    Some(doubt) => doubt.marker = Some(payload),
+                    None => self.mark(peer, &payload),
+                }
             }
         }
     }
 
-    fn update(&mut self, peer: PeerId, speaker: Speaker, update: Bytes) {
+    /// Answers a marker when all that came before it is on disk.
+    pub(super) fn mark(&mut self, peer: PeerId, payload: &[u8]) {
+        let what = Answer::Saved(peer, protocol::saved(payload).into());
+        self.answer_when_durable(what);
+    }
+
+    pub(super) fn update(&mut self, peer: PeerId, speaker: Speaker, update: Bytes) {
+        if self.past.is_some() && self.strays(peer, speaker, &update) {
+            return;
+        }
         let metrics = &self.app.metrics;
         if self.peers.get_mut(&peer).is_some_and(Peer::is_overworking) {
             metrics.refused_full.add_one();
@@ -120,6 +136,7 @@ impl Task {
                 author: author.clone(),
                 kept: news.clone(),
                 news: Some(news),
+                past: None,
             });
         }
         // Kept apart: whether it is ever integrated is seen when its turn comes.
@@ -129,6 +146,7 @@ impl Task {
                 author: author.clone(),
                 kept: waiting.into(),
                 news: None,
+                past: None,
             });
         }
     }
@@ -154,6 +172,21 @@ impl Task {
     }
 
     fn answer_step1(&mut self, id: PeerId, vector: crdt::VersionVector) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.has_asked = true;
+        }
+        if self.is_of_the_past(&vector) {
+            return self.doubts(id, vector.into());
+        }
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        peer.doubt = None;
+        self.give(id, vector);
+    }
+
+    /// Sends what somebody lacks who has `vector`.
+    pub(super) fn give(&mut self, id: PeerId, vector: crdt::VersionVector) {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
@@ -186,12 +219,14 @@ impl Task {
             return;
         };
         self.app.metrics.resyncs.add_one();
-        let update = match has {
-            Has::Vector(vector) => self.document.diff(&vector),
-            Has::Version(version) => self.document.diff_since(&version),
-        };
         let all = protocol::awareness(&self.presence.all());
-        peer.send(&protocol::step2(&update).into());
+        if peer.follows() {
+            let update = match has {
+                Has::Vector(vector) => self.document.diff(&vector),
+                Has::Version(version) => self.document.diff_since(&version),
+            };
+            peer.send(&protocol::step2(&update).into());
+        }
         peer.send(&all.into());
         if let Some(saved) = saved {
             peer.send(&saved);

@@ -74,6 +74,7 @@ impl Task {
             author: Arc::default(),
             news: Some(kept.clone()),
             kept,
+            past: None,
         });
         if self.flush().await.is_break() {
             reply.send(Err(Refused::Storage));
@@ -92,12 +93,15 @@ impl Task {
         if self.all_durable().await.is_break() {
             return Err(Refused::Storage);
         }
-        let deleted = self.app.journal.delete(self.epoch, self.id, now_ms()).await;
-        if deleted.is_err() {
+        let past = self.all_up_to_now();
+        let journal = &self.app.journal;
+        let deleting = journal.delete(self.epoch, self.id, now_ms(), past.clone());
+        if deleting.await.is_err() {
             return Err(Refused::Storage);
         }
         self.close_all(Close::DELETED);
-        let empty = load::Loaded::empty(&self.app, Existence::Deleted, self.epoch);
+        let mut empty = load::Loaded::empty(&self.app, Existence::Deleted, self.epoch);
+        empty.lineage.past = Some(past);
         let fresh = Self::new(
             self.app.clone(),
             self.name.clone(),

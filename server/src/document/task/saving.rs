@@ -12,7 +12,7 @@ use crate::document::{Created, Reply, State, Text};
 use crate::journal::{Durable, Entry};
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
-use crate::storage::Author;
+use crate::storage::{Author, Past};
 
 /// What a document took in, and neither its peers nor the journal know yet.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(super) struct Accepted {
     pub(super) kept: Bytes,
     /// For the peers: what was integrated. Nothing while all of it waits for other updates.
     pub(super) news: Option<Bytes>,
+    /// When it is the document's stamp.
+    pub(super) past: Option<Past>,
 }
 
 /// Who gets something once the journal holds `sequence`.
@@ -137,6 +139,7 @@ impl Task {
             author,
             kept,
             news,
+            past,
         } in accepted
         {
             let create = if self.existence == Existence::Stored {
@@ -156,7 +159,7 @@ impl Task {
                     what,
                 });
             }
-            self.journal(create, kept, author, length).await?;
+            self.journal(create, kept, author, length, past).await?;
         }
         ControlFlow::Continue(())
     }
@@ -167,6 +170,7 @@ impl Task {
         update: Bytes,
         author: Arc<Author>,
         length: u64,
+        past: Option<Past>,
     ) -> ControlFlow<()> {
         let entry = Entry {
             epoch: self.epoch,
@@ -177,6 +181,7 @@ impl Task {
             author,
             length,
             edited_at_ms: now_ms(),
+            past,
             durable: self.durable.0.clone(),
         };
         match self.app.journal.append(entry).await {

@@ -6,8 +6,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::open::{self, FILE, OpenError, Problem};
-use super::schema::{APPLICATION_ID, KNOWN};
-use super::{history, statements};
+use super::schema::{self, APPLICATION_ID, KNOWN};
+use super::{history, lineage, statements};
 use crate::name::DocumentName;
 use crate::storage::{Entry, Lookup, Record, StorageError};
 
@@ -165,6 +165,15 @@ pub fn seal(file: &Path) -> Result<(), Problem> {
     open::check(file)
 }
 
+/// Takes note in a copy that it is put into the place of what people may have seen more of. `file` is not open.
+pub fn begin_anew(file: &Path, now_ms: i64) -> Result<(), Problem> {
+    let mut connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    super::protect(&connection)?;
+    schema::migrate(&mut connection)?;
+    connection.execute(lineage::RESTORE, [now_ms])?;
+    connection.close().map_err(|(_, error)| error.into())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -183,6 +192,7 @@ mod tests {
             updates: vec![Record::anonymous(vec![sequence as u8; 1 << 20], 0)],
             length: 0,
             edited_at_ms: 0,
+            past: None,
         };
         assert_eq!(storage.append(&[append]).unwrap(), []);
     }

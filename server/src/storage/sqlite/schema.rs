@@ -7,7 +7,7 @@ pub const APPLICATION_ID: u32 = 0x526f_7057;
 
 /// Every step from an empty file to the newest format, oldest first. A file's `user_version` is how many of them
 /// it has had. A step that was ever released does not change any more.
-const MIGRATIONS: [&str; 3] = [FIRST, SECOND, THIRD];
+const MIGRATIONS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
 
 /// Newest format known here.
 pub const KNOWN: i64 = MIGRATIONS.len() as i64;
@@ -90,6 +90,34 @@ CREATE TABLE damaged (
     last_sequence  INTEGER NOT NULL,
     payload        BLOB NOT NULL
 ) STRICT;
+";
+
+/// Documents have a lineage: how often the database was restored when each was begun or stamped, what names stood for before,
+/// and the edits of whoever did not know.
+const FOURTH: &str = "
+CREATE TABLE restores (
+    id    INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL
+) STRICT;
+ALTER TABLE documents ADD COLUMN restores INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE pasts (
+    document_id INTEGER PRIMARY KEY REFERENCES documents (id),
+    stamp       INTEGER,
+    crc32       INTEGER NOT NULL,
+    vector      BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE strays (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    at_ms       INTEGER NOT NULL,
+    client      INTEGER,
+    name        TEXT NOT NULL,
+    crc32       INTEGER NOT NULL,
+    payload     BLOB NOT NULL
+) STRICT;
+CREATE INDEX strays_by_document ON strays (document_id, id);
 ";
 
 /// Brings a file of an older format, or an empty one, to the newest, in one transaction.

@@ -4,15 +4,16 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::history::{self, ROWS};
 use super::rows::{Framing, checksum, frame};
-use super::salvage;
+use super::{lineage, salvage, strays};
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
 use crate::storage::{
-    Append, Compaction, DocumentId, Entry, Lookup, Position, Record, StorageError, Stored, fold,
+    Append, Compaction, DocumentId, Entry, Lookup, Past, Position, Record, StorageError, Stored,
+    fold,
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 28] = [
+pub const STATEMENTS: [&str; 42] = [
     NEWEST,
     FIND,
     WAS_DELETED,
@@ -30,6 +31,20 @@ pub const STATEMENTS: [&str; 28] = [
     salvage::SET_ASIDE_SNAPSHOT,
     salvage::GO_ON,
     salvage::DROP,
+    lineage::OWN,
+    lineage::TOMBSTONES,
+    lineage::KEEP,
+    lineage::STAMPED,
+    lineage::FOLD,
+    lineage::RESTORE,
+    lineage::RESTORED,
+    strays::ROOM,
+    strays::SAME,
+    strays::KEEP,
+    strays::LIST,
+    strays::READ,
+    strays::FORGET,
+    strays::DROP,
     CREATE,
     ADVANCE,
     WRITE,
@@ -52,8 +67,8 @@ const WAS_DELETED: &str =
 pub const SNAPSHOT: &str =
     "SELECT generation, through, crc32, data FROM snapshots WHERE document_id = ?1";
 const CREATE: &str =
-    "INSERT INTO documents (id, name, folded, created_at_ms, edited_at_ms, length, sequence)
-    VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+    "INSERT INTO documents (id, name, folded, created_at_ms, edited_at_ms, length, sequence, restores)
+    VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, (SELECT coalesce(max(id), 0) FROM restores)) ON CONFLICT DO NOTHING";
 const ADVANCE: &str = "UPDATE documents SET edited_at_ms = ?2, length = ?3, sequence = ?5
     WHERE id = ?1 AND sequence = ?4 AND deleted_at_ms IS NULL";
 const WRITE: &str =
@@ -186,6 +201,7 @@ pub fn append(transaction: &Transaction<'_>, append: &Append) -> Result<bool, St
         updates,
         length,
         edited_at_ms,
+        past,
     } = append;
     let first = signed(*first_sequence)?;
     let last = signed(first_sequence.saturating_add(updates.len() as u64))? - 1;
@@ -213,6 +229,9 @@ pub fn append(transaction: &Transaction<'_>, append: &Append) -> Result<bool, St
     }
     if !updates.is_empty() {
         write(transaction, id.0, first, last, *edited_at_ms, updates)?;
+    }
+    if let Some(past) = past {
+        lineage::stamped(transaction, id.0, past)?;
     }
     Ok(true)
 }
@@ -282,6 +301,7 @@ pub fn delete(
     transaction: &Transaction<'_>,
     id: DocumentId,
     now_ms: i64,
+    past: &Past,
 ) -> Result<bool, StorageError> {
     if transaction
         .prepare_cached(DELETE)?
@@ -294,9 +314,10 @@ pub fn delete(
         .prepare_cached(FOLD)?
         .execute(params![id.0, i64::MAX])?;
     transaction.prepare_cached(DROP)?.execute([id.0])?;
-    for statement in [history::DROP, DROP_FORMER, salvage::DROP] {
+    for statement in [history::DROP, DROP_FORMER, salvage::DROP, strays::DROP] {
         transaction.prepare_cached(statement)?.execute([id.0])?;
     }
+    lineage::deleted(transaction, id.0, past)?;
     Ok(true)
 }
 

@@ -8,7 +8,7 @@ use super::Loaded;
 use crate::App;
 use crate::document::task::{Existence, client_id, now_ms};
 use crate::name::DocumentName;
-use crate::storage::{Compaction, StorageError};
+use crate::storage::{Compaction, Lineage, StorageError};
 
 /// Opens the newest snapshot that is whole, or nothing if every update is there, and what came after it.
 pub fn salvage(
@@ -72,6 +72,7 @@ pub fn salvage(
         log_bytes: 0,
         log_updates: 0,
         snapshot_bytes: mend.snapshot.len(),
+        lineage: Lineage::default(),
     };
     Ok((loaded, mend))
 }

@@ -1,0 +1,229 @@
+//! What the name stood for before: a document that was deleted, or a newer state of this one that a restored copy of the
+//! database does not have. Peers that come with something of that would merge it in.
+//!
+//! A version vector tells who they are. A new document has other client ids than the deleted one; a restored one has a
+//! stamp, which everybody who has synced since has in the vector. Vectors say nothing of deletes: whoever has something of the past
+//! is let in when all that it has is known here, and what it has is set aside otherwise.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ropewalk_crdt::update::Update;
+use ropewalk_crdt::{Limits, Speaker, VersionVector};
+
+use super::saving::Accepted;
+use super::{Task, now_ms};
+use crate::document::peer::{Doubt, Has, PeerId};
+use crate::journal::JournalError;
+use crate::session::Close;
+use crate::storage::{Past, Record};
+
+/// Clients of a past that are remembered, about; of more, only those of the last document are.
+const CLIENTS: usize = 1 << 16;
+/// Bytes that peers may have told before they asked, at most.
+const EARLY_BYTES: usize = 64 << 20;
+
+impl Task {
+    /// Stamps a document that comes from an older copy of the database.
+    pub(super) async fn begin(&mut self) -> ControlFlow<()> {
+        if !std::mem::take(&mut self.is_restored) {
+            return ControlFlow::Continue(());
+        }
+        let mut past = self.all_up_to_now();
+        match self.document.stamp() {
+            Ok(stamp) => {
+                past.stamp = Some(self.document.client());
+                self.past = Some(past.clone());
+                let stamp = Bytes::from(stamp);
+                self.accepted.push(Accepted {
+                    from: None,
+                    author: Arc::default(),
+                    news: Some(stamp.clone()),
+                    kept: stamp,
+                    past: Some(past),
+                });
+                self.all_durable().await
+            }
+            Err(error) => {
+                tracing::error!(%error, "a restored document cannot be stamped; editors with a newer state will merge it in");
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    /// What the name will have stood for when something else comes in its place.
+    pub(super) fn all_up_to_now(&self) -> Past {
+        let mut vector = self.document.version().vector.clone();
+        if let Some(past) = &self.past
+            && past.vector.len() + vector.len() <= CLIENTS
+        {
+            vector.join(&past.vector);
+        }
+        Past {
+            stamp: None,
+            vector,
+        }
+    }
+
+    /// Whether somebody with this vector has something of the past and has not seen what came after.
+    pub(super) fn is_of_the_past(&self, vector: &VersionVector) -> bool {
+        let Some(Past {
+            stamp,
+            vector: past,
+        }) = &self.past
+        else {
+            return false;
+        };
+        let has_seen = stamp.is_some_and(|stamp| vector.get(stamp) > 0);
+        !has_seen && vector.iter().any(|(client, _)| past.get(client) > 0)
+    }
+
+    /// Lets a peer wait for what it asked for, until it has said what it has.
+    pub(super) fn doubts(&mut self, peer: PeerId, has: Has) {
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            let marker = peer.doubt.take().and_then(|doubt| doubt.marker);
+            peer.doubt = Some(Doubt { has, marker });
+        }
+    }
+
+    pub(super) fn doubt(&mut self, peer: PeerId) -> Option<&mut Doubt> {
+        self.peers.get_mut(&peer)?.doubt.as_mut()
+    }
+
+    /// Whether what a peer tells cannot be judged yet, as it has not said what it has.
+    pub(super) fn comes_early(&self, peer: PeerId) -> bool {
+        let peer = self.peers.get(&peer);
+        self.past.is_some() && peer.is_some_and(|peer| !peer.has_asked)
+    }
+
+    /// Keeps what a peer tells until it has asked, or wants to know whether it is saved.
+    pub(super) fn listen(&mut self, id: PeerId, update: Bytes) {
+        self.hear(id);
+        let told = self.peers.values().filter_map(|peer| peer.told.as_ref());
+        if told.map(Bytes::len).sum::<usize>() + update.len() > EARLY_BYTES {
+            self.app.metrics.refused_full.add_one();
+            return self.close(id, Close::HELD_FULL);
+        }
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.told = Some(update);
+        }
+    }
+
+    /// Takes in what a peer told before.
+    pub(super) fn hear(&mut self, id: PeerId) {
+        let told = self.peers.get_mut(&id).and_then(|peer| peer.told.take());
+        if let Some(update) = told {
+            self.update(id, Speaker::Relay(id), update);
+        }
+    }
+
+    /// Whether an update is of the past, and not to be taken in.
+    pub(super) fn strays(&mut self, peer: PeerId, speaker: Speaker, bytes: &Bytes) -> bool {
+        let in_doubt = self.doubt(peer).is_some();
+        if in_doubt && matches!(speaker, Speaker::Live(_)) {
+            // What it has to say comes with the answer to our question.
+            return true;
+        }
+        let Ok(update) = Update::decode(bytes, &Limits::NONE) else {
+            // It is refused as any other that is malformed.
+            return false;
+        };
+        if !in_doubt && !self.tells_of_the_past(&update) {
+            return false;
+        }
+        if self.document.knows(bytes).unwrap_or(false) {
+            self.let_in(peer);
+            return false;
+        }
+        if !in_doubt {
+            self.doubts(peer, VersionVector::new().into());
+        }
+        self.strays.push((peer, bytes.clone()));
+        true
+    }
+
+    /// Whether an update repeats something of the past. Live edits do not, but an offline copy that is read late does.
+    fn tells_of_the_past(&self, update: &Update<'_>) -> bool {
+        let Some(Past { stamp, vector }) = &self.past else {
+            return false;
+        };
+        let sections = update.sections();
+        match *stamp {
+            None => {
+                let inserts = sections.iter().map(|section| section.client);
+                let deletes = update.deletes();
+                let deletes = deletes.iter().map(|(client, ..)| client);
+                inserts.chain(deletes).any(|client| vector.get(client) > 0)
+            }
+            Some(stamp) => {
+                let knows = sections.iter().any(|section| section.client == stamp);
+                let repeats = |clock, client| u64::from(clock) < vector.get(client);
+                !knows
+                    && sections
+                        .iter()
+                        .any(|section| repeats(section.clock, section.client))
+            }
+        }
+    }
+
+    /// All that the peer has is known: it gets what it asked for.
+    fn let_in(&mut self, id: PeerId) {
+        let doubt = self.peers.get_mut(&id).and_then(|peer| peer.doubt.take());
+        let Some(Doubt { has, marker }) = doubt else {
+            return;
+        };
+        let vector = match has {
+            Has::Vector(vector) => vector,
+            Has::Version(_) => VersionVector::new(),
+        };
+        self.give(id, vector);
+        if let Some(marker) = marker {
+            self.mark(id, &marker);
+        }
+    }
+
+    /// Whether an update has something that the server never had.
+    fn has_more(&self, update: &Bytes) -> bool {
+        let (Some(past), Ok(update)) = (&self.past, Update::decode(update, &Limits::NONE)) else {
+            return true;
+        };
+        // Of a restored document it is not known what came after the copy.
+        past.stamp.is_some()
+            || update.sections().iter().any(|section| {
+                let known = &self.document.version().vector;
+                let client = section.client;
+                u64::from(section.end) > past.vector.get(client).max(known.get(client))
+            })
+    }
+
+    /// Keeps what peers have of the past beside the document, and sends them away for good.
+    pub(super) async fn set_strays_aside(&mut self) -> ControlFlow<()> {
+        for (peer, update) in std::mem::take(&mut self.strays) {
+            if !self.peers.contains_key(&peer) {
+                continue;
+            }
+            let mut close = Close::REPLACED;
+            if self.has_more(&update) {
+                let stray = Record {
+                    update,
+                    author: self.author(peer),
+                    at_ms: now_ms(),
+                };
+                let journal = &self.app.journal;
+                close = match journal.set_aside(self.epoch, self.id, stray).await {
+                    Ok(true) => {
+                        self.app.metrics.strays_kept.add_one();
+                        Close::SET_ASIDE
+                    }
+                    Ok(false) | Err(JournalError::Full) => Close::NOT_SET_ASIDE,
+                    Err(_) => return ControlFlow::Break(()),
+                };
+            }
+            tracing::info!(peer, reason = close.reason, "a peer of the past");
+            self.app.metrics.refused_past.add_one();
+            self.close(peer, close);
+        }
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,156 @@
+//! What was set aside of a document: edits of peers that had what its name stood for before.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::Query;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use ropewalk_crdt::{Document, ROOT};
+use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+
+use super::no_store;
+use crate::App;
+use crate::document::{Command, client_id};
+use crate::http::error::ApiError;
+use crate::name::DocumentName;
+use crate::storage::{DocumentId, Lookup, Record, Stray};
+
+#[derive(Serialize)]
+struct Listed {
+    id: i64,
+    at: i64,
+    by: String,
+    client: Option<u64>,
+    bytes: u64,
+}
+
+impl From<Stray> for Listed {
+    fn from(stray: Stray) -> Self {
+        Self {
+            id: stray.id,
+            at: stray.at_ms,
+            by: stray.author.name,
+            client: stray.author.client,
+            bytes: stray.bytes,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct List {
+    strays: Vec<Listed>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    /// The text that its author saw.
+    #[default]
+    Text,
+    /// The bytes that came, as a Yjs update v1.
+    Update,
+}
+
+#[derive(Debug, Deserialize)]
+struct StrayQuery {
+    #[serde(default)]
+    format: Format,
+}
+
+/// `GET /api/documents/{name}/strays`
+pub async fn list(app: &Arc<App>, name: &str) -> Result<Response, ApiError> {
+    let name = DocumentName::from_url(name)?;
+    let storage = app.storage.clone();
+    let reading = spawn_blocking(move || match storage.entry(&name)? {
+        Lookup::Found(entry) => Ok(storage.strays(entry.position.id)?),
+        Lookup::Absent => Err(ApiError::NOT_FOUND),
+        Lookup::Deleted => Err(ApiError::DELETED),
+    });
+    let strays = reading.await.map_err(|_| ApiError::INTERNAL)??;
+    let strays = strays.into_iter().map(Listed::from).collect();
+    Ok((no_store(), Json(List { strays })).into_response())
+}
+
+/// `GET /api/documents/{name}/strays/{id}`
+pub async fn read(
+    app: &Arc<App>,
+    name: &str,
+    stray: &str,
+    uri: &Uri,
+) -> Result<Response, ApiError> {
+    let name = DocumentName::from_url(name)?;
+    let Ok(Query(StrayQuery { format })) = Query::try_from_uri(uri) else {
+        return Err(ApiError::bad_query("format is text or update"));
+    };
+    let (_, record) = find(app, &name, stray).await?;
+    let (kind, body) = match format {
+        Format::Update => ("application/octet-stream", record.update.to_vec()),
+        Format::Text => {
+            let text = text(app, &name, record).await?;
+            ("text/plain; charset=utf-8", text.into_bytes())
+        }
+    };
+    Ok((no_store(), [(header::CONTENT_TYPE, kind)], body).into_response())
+}
+
+/// `DELETE /api/documents/{name}/strays/{id}`
+pub async fn delete(app: &Arc<App>, name: &str, stray: &str) -> Result<StatusCode, ApiError> {
+    let name = DocumentName::from_url(name)?;
+    let number = number(stray)?;
+    let (id, _) = find(app, &name, stray).await?;
+    match app.journal.drop_stray(id, number).await {
+        Ok(true) => Ok(StatusCode::NO_CONTENT),
+        Ok(false) => Err(ApiError::NOT_FOUND),
+        Err(_) => Err(ApiError::STORAGE),
+    }
+}
+
+fn number(stray: &str) -> Result<i64, ApiError> {
+    stray.parse().map_err(|_| ApiError::NOT_FOUND)
+}
+
+async fn find(
+    app: &Arc<App>,
+    name: &DocumentName,
+    stray: &str,
+) -> Result<(DocumentId, Record), ApiError> {
+    let stray = number(stray)?;
+    let (storage, name) = (app.storage.clone(), name.clone());
+    let reading = spawn_blocking(move || {
+        let id = match storage.entry(&name)? {
+            Lookup::Found(entry) => entry.position.id,
+            Lookup::Absent => return Err(ApiError::NOT_FOUND),
+            Lookup::Deleted => return Err(ApiError::DELETED),
+        };
+        let record = storage.stray(id, stray)?.ok_or(ApiError::NOT_FOUND)?;
+        Ok((id, record))
+    });
+    reading.await.map_err(|_| ApiError::INTERNAL)?
+}
+
+/// The text with what was set aside: alone, or where it needs the document, merged into that.
+async fn text(app: &Arc<App>, name: &DocumentName, record: Record) -> Result<String, ApiError> {
+    let limits = app.config.document_limits();
+    let read = move |state: Option<Arc<[u8]>>| {
+        let mut document = Document::with_limits(client_id(), limits.clone());
+        if let Some(state) = state {
+            document.apply(&state).ok()?;
+        }
+        let applied = document.apply(&record.update).ok()?;
+        Some((!applied.held, document.text(ROOT).to_string()))
+    };
+    let alone = spawn_blocking({
+        let read = read.clone();
+        move || read(None)
+    });
+    if let Some((true, text)) = alone.await.map_err(|_| ApiError::INTERNAL)? {
+        return Ok(text);
+    }
+    let handle = app.hub.open(app, name);
+    let state = handle.ask(0, Command::State).await?.update;
+    let merged = spawn_blocking(move || read(Some(state)));
+    let merged = merged.await.map_err(|_| ApiError::INTERNAL)?;
+    merged.map(|(_, text)| text).ok_or(ApiError::VIEW_FAILED)
+}

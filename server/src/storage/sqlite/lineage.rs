@@ -1,0 +1,103 @@
+//! What names stood for before.
+
+use ropewalk_crdt::VersionVector;
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use super::rows::checksum;
+use super::statements::FIND;
+use crate::name::DocumentName;
+use crate::storage::{Lineage, Past, StorageError};
+
+pub const OWN: &str = "SELECT document_id, stamp, crc32, vector FROM pasts WHERE document_id = ?1";
+pub const TOMBSTONES: &str =
+    "SELECT document_id, stamp, crc32, vector FROM pasts WHERE document_id IN
+    (SELECT id FROM documents WHERE name = ?1 AND deleted_at_ms IS NOT NULL)";
+pub const KEEP: &str =
+    "INSERT OR REPLACE INTO pasts (document_id, stamp, crc32, vector) VALUES (?1, ?2, ?3, ?4)";
+pub const STAMPED: &str =
+    "UPDATE documents SET restores = (SELECT coalesce(max(id), 0) FROM restores) WHERE id = ?1";
+/// A tombstone holds what the older ones of its name do.
+pub const FOLD: &str = "DELETE FROM pasts WHERE document_id IN (SELECT id FROM documents
+    WHERE name = (SELECT name FROM documents WHERE id = ?1) AND deleted_at_ms IS NOT NULL AND id <> ?1)";
+pub const RESTORE: &str = "INSERT INTO restores (at_ms) VALUES (?1)";
+pub const RESTORED: &str =
+    "SELECT restores < (SELECT coalesce(max(id), 0) FROM restores) FROM documents WHERE id = ?1";
+
+/// How what a name stands for came to be.
+pub fn lineage(
+    transaction: &Transaction<'_>,
+    name: &DocumentName,
+) -> Result<Lineage, StorageError> {
+    let mut past: Option<Past> = None;
+    let mut add = |row: &Row<'_>| {
+        let Some(found) = read(row)? else {
+            return Ok(());
+        };
+        let known = past.get_or_insert_default();
+        known.vector.join(&found.vector);
+        known.stamp = found.stamp.or(known.stamp);
+        Ok::<_, StorageError>(())
+    };
+    let mut statement = transaction.prepare_cached(TOMBSTONES)?;
+    let mut rows = statement.query([name.as_str()])?;
+    while let Some(row) = rows.next()? {
+        add(row)?;
+    }
+    let living: Option<i64> = transaction
+        .prepare_cached(FIND)?
+        .query_row([name.as_str()], |row| row.get(0))
+        .optional()?;
+    let mut is_restored = false;
+    if let Some(id) = living {
+        is_restored = transaction
+            .prepare_cached(RESTORED)?
+            .query_row([id], |row| row.get(0))?;
+        let mut statement = transaction.prepare_cached(OWN)?;
+        if let Some(row) = statement.query([id])?.next()? {
+            add(row)?;
+        }
+    }
+    Ok(Lineage { past, is_restored })
+}
+
+/// A damaged row is no reason to refuse the document: it only says whom to turn away.
+fn read(row: &Row<'_>) -> Result<Option<Past>, StorageError> {
+    let (id, stamp): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
+    let (crc, vector): (i64, Vec<u8>) = (row.get(2)?, row.get(3)?);
+    let whole = crc == i64::from(checksum([id, stamp.unwrap_or(-1), 0], &vector));
+    let vector = VersionVector::decode(&vector).ok().filter(|_| whole);
+    if vector.is_none() {
+        tracing::error!(
+            id,
+            "what a name stood for before cannot be read; editors of that may merge into it"
+        );
+    }
+    Ok(vector.map(|vector| Past {
+        stamp: stamp.and_then(|stamp| u64::try_from(stamp).ok()),
+        vector,
+    }))
+}
+
+/// The document has been stamped in this transaction.
+pub fn stamped(transaction: &Transaction<'_>, id: i64, past: &Past) -> Result<(), StorageError> {
+    keep(transaction, id, past)?;
+    transaction.prepare_cached(STAMPED)?.execute([id])?;
+    Ok(())
+}
+
+/// The document has been deleted in this transaction.
+pub fn deleted(transaction: &Transaction<'_>, id: i64, past: &Past) -> Result<(), StorageError> {
+    keep(transaction, id, past)?;
+    transaction.prepare_cached(FOLD)?.execute([id])?;
+    Ok(())
+}
+
+fn keep(transaction: &Transaction<'_>, id: i64, past: &Past) -> Result<(), StorageError> {
+    let stamp = past.stamp.and_then(|stamp| i64::try_from(stamp).ok());
+    let vector = past.vector.encode();
+    let crc = checksum([id, stamp.unwrap_or(-1), 0], &vector);
+    transaction
+        .prepare_cached(KEEP)?
+        .execute(params![id, stamp, crc, vector])?;
+    Ok(())
+}
