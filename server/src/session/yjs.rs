@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message};
 use bytes::Bytes;
-use futures_util::SinkExt as _;
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use rand::RngExt as _;
 use ropewalk_crdt::protocol;
 use tokio::sync::oneshot;
@@ -44,10 +44,24 @@ const CLOSING: Duration = Duration::from_secs(3);
 /// Sockets close within this time when the server stops, so that not all come back at once.
 const JITTER_MS: u64 = 1500;
 
+/// A connection of messages, such as an upgraded request is.
+pub trait Socket:
+    Stream<Item = Result<Message, axum::Error>> + Sink<Message, Error = axum::Error> + Unpin + Send
+{
+}
+
+impl<S> Socket for S where
+    S: Stream<Item = Result<Message, axum::Error>>
+        + Sink<Message, Error = axum::Error>
+        + Unpin
+        + Send
+{
+}
+
 /// Serves one socket until it ends.
 pub async fn run(
     app: Arc<App>,
-    mut socket: WebSocket,
+    mut socket: impl Socket,
     name: Result<DocumentName, BadName>,
     progress: Arc<Progress>,
 ) {
@@ -119,7 +133,7 @@ struct Session {
 
 impl Session {
     /// Answers how to close the socket, or nothing if it is gone already.
-    async fn serve(&mut self, socket: &mut WebSocket, signals: &mut Signals) -> Option<Close> {
+    async fn serve(&mut self, socket: &mut impl Socket, signals: &mut Signals) -> Option<Close> {
         let mut tick = interval_at(Instant::now() + TICK, TICK);
         let stopping = self.app.stopping.clone();
         loop {
@@ -134,7 +148,7 @@ impl Session {
                     }
                     ControlFlow::Continue(())
                 }
-                message = socket.recv(), if self.admission.is_none() => match message {
+                message = socket.next(), if self.admission.is_none() => match message {
                     Some(Ok(message)) => self.receive(socket, message).await,
                     Some(Err(error)) => ControlFlow::Break(self.broken(error)),
                     None => ControlFlow::Break(None),
@@ -157,7 +171,7 @@ impl Session {
 
     async fn receive(
         &mut self,
-        socket: &mut WebSocket,
+        socket: &mut impl Socket,
         message: Message,
     ) -> ControlFlow<Option<Close>> {
         self.heard = Instant::now();
@@ -234,7 +248,11 @@ impl Session {
     }
 
     /// Writes a frame and those that have piled up behind it.
-    async fn write(&mut self, socket: &mut WebSocket, first: Bytes) -> ControlFlow<Option<Close>> {
+    async fn write(
+        &mut self,
+        socket: &mut impl Socket,
+        first: Bytes,
+    ) -> ControlFlow<Option<Close>> {
         let (mut frames, mut bytes) = (0, 0);
         let mut next = Some(first);
         while let Some(frame) = next {
@@ -263,7 +281,7 @@ impl Session {
         ControlFlow::Continue(())
     }
 
-    async fn flush(&mut self, socket: &mut WebSocket) -> ControlFlow<Option<Close>> {
+    async fn flush(&mut self, socket: &mut impl Socket) -> ControlFlow<Option<Close>> {
         progressing(
             socket.flush(),
             &self.progress,
@@ -273,7 +291,7 @@ impl Session {
         .await
     }
 
-    async fn ping(&mut self, socket: &mut WebSocket) -> ControlFlow<Option<Close>> {
+    async fn ping(&mut self, socket: &mut impl Socket) -> ControlFlow<Option<Close>> {
         self.pinged = Instant::now();
         let sending = socket.send(Message::Ping(Bytes::new()));
         progressing(
@@ -285,7 +303,7 @@ impl Session {
         .await
     }
 
-    async fn tick(&mut self, socket: &mut WebSocket) -> ControlFlow<Option<Close>> {
+    async fn tick(&mut self, socket: &mut impl Socket) -> ControlFlow<Option<Close>> {
         let now = Instant::now();
         // A long frame on a slow line is not silence.
         let quiet = self.progress.since_read();
@@ -357,7 +375,7 @@ async fn progressing(
 
 /// Says goodbye, and waits a little for the answer: a socket that is closed over unread bytes is reset, and then
 /// the peer may never learn why.
-async fn close(socket: &mut WebSocket, close: Close) {
+async fn close(socket: &mut impl Socket, close: Close) {
     tracing::debug!(
         code = close.code,
         reason = close.reason,
@@ -375,7 +393,7 @@ async fn close(socket: &mut WebSocket, close: Close) {
         if socket.send(Message::Close(Some(frame))).await.is_err() {
             return;
         }
-        while let Some(Ok(_)) = socket.recv().await {}
+        while let Some(Ok(_)) = socket.next().await {}
     };
     let started = Instant::now();
     let done = timeout(CLOSING, goodbye).await;
