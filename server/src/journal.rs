@@ -8,13 +8,14 @@
 //! documents had in memory in an older epoch may be ahead of storage; they load again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::runtime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::name::DocumentName;
 use crate::storage::{Author, Compaction, DocumentId, Past, Record, Storage, StorageError};
@@ -101,7 +102,7 @@ pub enum JournalError {
 /// Handle to the journal; clones share it.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::UnboundedSender<Command>,
     shared: Arc<Shared>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -136,8 +137,24 @@ impl Drop for Place {
 }
 
 impl Journal {
-    /// Starts the writer thread over an open storage.
+    /// Starts the writer over an open storage, on a thread of its own.
     pub fn start(storage: Arc<dyn Storage>, limits: JournalLimits) -> std::io::Result<Self> {
+        let (journal, writing) = Self::new(storage, limits);
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || runtime.block_on(writing))?;
+        *journal.thread() = Some(thread);
+        Ok(journal)
+    }
+
+    /// A journal over an open storage, and its writer: somebody has to run it. It blocks while storage does.
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        limits: JournalLimits,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let limits = JournalLimits {
             queue_updates: limits.queue_updates.clamp(1, u32::MAX as usize),
             queue_bytes: limits.queue_bytes.clamp(1, u32::MAX as usize),
@@ -151,16 +168,18 @@ impl Journal {
             limits,
             stats: Stats::default(),
         });
-        let (commands, queue) = mpsc::channel();
+        let (commands, queue) = mpsc::unbounded_channel();
         let writer = Writer::new(storage, shared.clone(), queue);
-        let thread = std::thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || writer.run())?;
-        Ok(Self {
+        let journal = Self {
             commands,
             shared,
-            thread: Arc::new(Mutex::new(Some(thread))),
-        })
+            thread: Arc::default(),
+        };
+        (journal, writer.run())
+    }
+
+    fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Queues an entry; waits while the queue is full. What becomes of it is told to `entry.durable`. Entries of one
@@ -257,11 +276,7 @@ impl Journal {
     /// [`JournalError::Stopped`]. `Err(Failed)`: storage could not take or close over everything.
     pub async fn shutdown(self) -> Result<(), JournalError> {
         let closed = self.ask(Command::Stop).await;
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = self.thread().take();
         if let Some(thread) = thread {
             // It answered and has nothing left to do but return.
             let _ = thread.join();

@@ -1,13 +1,14 @@
-//! The thread that writes.
+//! The one that writes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
+use tokio::time::{Instant, timeout_at};
 
 use super::batch::Batch;
 use super::{Entry, JournalError, Place, Shared, fail};
@@ -82,7 +83,7 @@ impl Command {
 pub struct Writer {
     storage: Arc<dyn Storage>,
     shared: Arc<Shared>,
-    queue: Receiver<Command>,
+    queue: mpsc::UnboundedReceiver<Command>,
 }
 
 /// What comes after a batch.
@@ -97,7 +98,11 @@ struct After {
 
 impl Writer {
     /// Writes `queue` into `storage`.
-    pub fn new(storage: Arc<dyn Storage>, shared: Arc<Shared>, queue: Receiver<Command>) -> Self {
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        shared: Arc<Shared>,
+        queue: mpsc::UnboundedReceiver<Command>,
+    ) -> Self {
         Self {
             storage,
             shared,
@@ -105,30 +110,34 @@ impl Writer {
         }
     }
 
-    /// Runs until it is told to stop or nobody can ask for anything any more.
-    pub fn run(self) {
+    /// Runs until it is told to stop or nobody can ask for anything any more. It calls storage in place, between two
+    /// calls everybody else on its thread has a turn.
+    pub async fn run(mut self) {
         let mut next = None;
         loop {
             let command = match next.take() {
                 Some(command) => command,
-                None => match self.queue.recv() {
-                    Ok(command) => command,
-                    Err(_) => return,
+                None => match self.queue.recv().await {
+                    Some(command) => command,
+                    None => return,
                 },
             };
             match command {
                 Command::Stop(reply) => return self.stop(reply),
-                Command::Alone(epoch, work, _place, reply) => next = self.alone(epoch, work, reply),
+                Command::Alone(epoch, work, _place, reply) => {
+                    next = self.alone(epoch, work, reply).await;
+                }
                 Command::Append(..) | Command::Probe(_) | Command::Flush(_) => {
                     let (batch, after) = self.gather(command);
-                    next = self.commit(batch, after);
+                    next = self.commit(batch, after).await;
                 }
             }
+            yield_now().await;
         }
     }
 
     /// Takes what waits, up to the limits of a batch or to what must come after it.
-    fn gather(&self, first: Command) -> (Batch, After) {
+    fn gather(&mut self, first: Command) -> (Batch, After) {
         let limits = &self.shared.limits;
         let mut batch = Batch::default();
         let mut after = After::default();
@@ -163,7 +172,7 @@ impl Writer {
     }
 
     /// Writes a batch, and answers. Returns the command to go on with.
-    fn commit(&self, batch: Batch, after: After) -> Option<Command> {
+    async fn commit(&mut self, batch: Batch, after: After) -> Option<Command> {
         let After {
             probes,
             flushes,
@@ -193,14 +202,14 @@ impl Writer {
                 batch.failed();
                 answer(probes, Err(JournalError::Failed));
                 answer(flushes, Ok(()));
-                next = self.recover(next);
+                next = self.recover(next).await;
             }
         }
         next
     }
 
     /// Does what has a transaction of its own. Returns the command to go on with.
-    fn alone(&self, epoch: u64, work: Work, reply: Reply<bool>) -> Option<Command> {
+    async fn alone(&mut self, epoch: u64, work: Work, reply: Reply<bool>) -> Option<Command> {
         if !self.shared.accepts(epoch) {
             let _ = reply.send(Err(JournalError::Failed));
             return None;
@@ -219,7 +228,7 @@ impl Writer {
             Err(error) => {
                 self.fails(&error);
                 let _ = reply.send(Err(JournalError::Failed));
-                self.recover(None)
+                self.recover(None).await
             }
         }
     }
@@ -242,16 +251,14 @@ impl Writer {
 
     /// Refuses everything until storage is open again and takes a write; then a new epoch begins. Returns a command
     /// that must be handled afterwards.
-    fn recover(&self, pending: Option<Command>) -> Option<Command> {
+    async fn recover(&mut self, pending: Option<Command>) -> Option<Command> {
         let mut retry_at = Instant::now() + RETRY;
-        let mut received = pending.ok_or(RecvTimeoutError::Timeout);
+        let mut received = pending;
         loop {
-            match received {
-                // Nobody is left who could see it work again.
-                Err(RecvTimeoutError::Disconnected) => return None,
-                Ok(stop @ Command::Stop(_)) => return Some(stop),
-                Ok(command) => command.refuse(JournalError::Failed),
-                Err(RecvTimeoutError::Timeout) => {}
+            match received.take() {
+                Some(stop @ Command::Stop(_)) => return Some(stop),
+                Some(command) => command.refuse(JournalError::Failed),
+                None => {}
             }
             if Instant::now() >= retry_at {
                 match self.guarded(|storage| storage.reopen().and_then(|()| storage.probe())) {
@@ -260,9 +267,12 @@ impl Writer {
                 }
                 retry_at = Instant::now() + RETRY;
             }
-            received = self
-                .queue
-                .recv_timeout(retry_at.saturating_duration_since(Instant::now()));
+            match timeout_at(retry_at, self.queue.recv()).await {
+                Ok(Some(command)) => received = Some(command),
+                // Nobody is left who could see it work again.
+                Ok(None) => return None,
+                Err(_) => {}
+            }
         }
         let epoch = self.shared.epoch.fetch_add(1, Ordering::SeqCst) + 1;
         self.shared.healthy.store(true, Ordering::SeqCst);
