@@ -20,6 +20,7 @@ pub mod http;
 pub mod hub;
 pub mod journal;
 mod listen;
+pub mod machine;
 pub mod maintain;
 pub mod metrics;
 pub mod name;
@@ -34,6 +35,7 @@ use document::peer::PeerId;
 use error::{RunError, StartError};
 use hub::Hub;
 use journal::Journal;
+use machine::{Host, Machine};
 use metrics::Metrics;
 use storage::Storage;
 use storage::sqlite::Sqlite;
@@ -52,6 +54,8 @@ pub struct App {
     pub journal: Journal,
     /// Documents in memory.
     pub hub: Hub,
+    /// Where it runs.
+    pub machine: Arc<dyn Machine>,
     /// Counters.
     pub metrics: Metrics,
     /// Processes that read rich documents.
@@ -100,6 +104,7 @@ impl Server {
             storage,
             journal,
             hub: Hub::default(),
+            machine: Arc::new(Host),
             metrics: Metrics::default(),
             readers: Readers::new().map_err(StartError::System)?,
             tasks: TaskTracker::new(),

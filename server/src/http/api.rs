@@ -14,7 +14,6 @@ use axum::response::{IntoResponse, Response};
 use ropewalk_crdt::ROOT;
 use ropey::Rope;
 use serde::{Deserialize, Serialize};
-use tokio::task::spawn_blocking;
 
 use super::error::ApiError;
 use crate::App;
@@ -86,8 +85,10 @@ pub async fn list(
     }
     let after = query.cursor.as_deref().map(position).transpose()?;
     let storage = app.storage.clone();
-    let reading = spawn_blocking(move || storage.list(&query.q, after, limit + 1));
-    let mut entries = reading.await.map_err(|_| ApiError::INTERNAL)??;
+    let reading = app
+        .machine
+        .blocking(move || storage.list(&query.q, after, limit + 1));
+    let mut entries = reading.await.ok_or(ApiError::INTERNAL)??;
     let more = entries.len() > limit;
     entries.truncate(limit);
     let next = entries
@@ -191,8 +192,8 @@ pub async fn read(
 async fn entry(app: &Arc<App>, name: &str) -> Result<Response, ApiError> {
     let name = DocumentName::from_url(name)?;
     let storage = app.storage.clone();
-    let reading = spawn_blocking(move || storage.entry(&name));
-    match reading.await.map_err(|_| ApiError::INTERNAL)?? {
+    let reading = app.machine.blocking(move || storage.entry(&name));
+    match reading.await.ok_or(ApiError::INTERNAL)?? {
         Lookup::Absent => Err(ApiError::NOT_FOUND),
         Lookup::Deleted => Err(ApiError::DELETED),
         Lookup::Found(entry) => Ok((no_store(), Json(Listed::new(app, &entry))).into_response()),

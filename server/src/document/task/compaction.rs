@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 
 use super::{Task, load, now_ms};
 use crate::App;
@@ -43,7 +42,7 @@ impl Task {
         self.compacting = Some(compacting);
         let (app, epoch) = (self.app.clone(), self.epoch);
         self.app.tasks.spawn(async move {
-            let result = load::check(compaction, version, app.config.document_limits()).await;
+            let result = load::check(&app, compaction, version).await;
             // What is still on its way to the log belongs to the history, too.
             app.journal.flush().await;
             let packed = match result {
@@ -78,12 +77,12 @@ impl Task {
 /// Packs the log that the snapshot takes the place of: this needs time, which the writer does not have.
 async fn pack(app: &Arc<App>, mut compaction: Compaction) -> Option<Compaction> {
     let storage = app.storage.clone();
-    let packing = spawn_blocking(move || {
+    let packing = app.machine.blocking(move || {
         compaction.packs = storage.pack(compaction.id, compaction.through)?;
         Ok::<_, StorageError>(compaction)
     });
-    let packed = packing.await.ok()?;
-    packed
+    packing
+        .await?
         .inspect_err(|error| tracing::error!(%error, "the log cannot be packed"))
         .ok()
 }

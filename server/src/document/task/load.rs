@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use ropewalk_crdt::{self as crdt, Document, Limits, Version};
-use tokio::task::spawn_blocking;
 
 use super::{Existence, client_id};
 use crate::App;
@@ -53,7 +52,7 @@ pub async fn load(app: &Arc<App>, name: &DocumentName) -> Result<Loaded, Storage
             "waiting for storage to come back".into(),
         ));
     }
-    let loading = spawn_blocking({
+    let loading = app.machine.blocking({
         let (app, name) = (app.clone(), name.clone());
         move || {
             let (mut loaded, mend) = match load_blocking(&app, &name, epoch) {
@@ -68,8 +67,8 @@ pub async fn load(app: &Arc<App>, name: &DocumentName) -> Result<Loaded, Storage
             Ok::<_, StorageError>((loaded, mend))
         }
     });
-    let loaded = loading.await;
-    let (mut loaded, mend) = loaded.map_err(|error| StorageError::Failed(error.to_string()))??;
+    let panicked = || StorageError::Failed("a panic while loading".to_owned());
+    let (mut loaded, mend) = loading.await.ok_or_else(panicked)??;
     if let Some(mend) = mend {
         salvage::mend(app, &mut loaded, mend).await?;
     }
@@ -135,15 +134,12 @@ fn reseeded(document: &Document) -> Document {
 }
 
 /// Decodes the snapshot in a scratch document: what cannot be loaded again must not replace anything.
-pub async fn check(
-    compaction: Compaction,
-    expected: Version,
-    limits: Limits,
-) -> Option<Compaction> {
-    let checked = spawn_blocking(move || {
+pub async fn check(app: &App, compaction: Compaction, expected: Version) -> Option<Compaction> {
+    let limits = app.config.document_limits();
+    let checking = app.machine.blocking(move || {
         let snapshot = &compaction.snapshot;
         let scratch = Document::open_with_limits(client_id(), snapshot, limits).ok()?;
         (*scratch.version() == expected).then_some(compaction)
     });
-    checked.await.ok().flatten()
+    checking.await.flatten()
 }
