@@ -18,7 +18,7 @@ pub mod peer;
 mod task;
 
 use peer::{Outbox, PeerId};
-pub(crate) use task::{client_id, now_ms, replay};
+pub(crate) use task::replay;
 
 /// Room in a mailbox, in units of [`ROOM_UNIT`] bytes; every command takes at least one.
 const ROOM: u32 = 4096;

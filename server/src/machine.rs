@@ -1,7 +1,10 @@
 //! What the server asks of the machine that it runs on, beside storage and sockets.
 
 use std::pin::Pin;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use rand::RngExt as _;
+use ropewalk_crdt::ClientId;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
@@ -14,6 +17,15 @@ pub type Working = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub trait Machine: Send + Sync + 'static {
     /// Does work where it keeps nobody waiting but whoever asked.
     fn work(&self, work: Work) -> Working;
+    /// A random number.
+    fn random(&self) -> u32;
+    /// The date: milliseconds since the Unix epoch.
+    fn now_ms(&self) -> i64;
+
+    /// A client id for the server's own edits: random, as Yjs clients choose theirs.
+    fn client_id(&self) -> ClientId {
+        ClientId::from(self.random())
+    }
 }
 
 impl dyn Machine {
@@ -38,5 +50,16 @@ impl Machine for Host {
     fn work(&self, work: Work) -> Working {
         let working = spawn_blocking(work);
         Box::pin(async move { drop(working.await) })
+    }
+
+    fn random(&self) -> u32 {
+        rand::rng().random()
+    }
+
+    fn now_ms(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        })
     }
 }

@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rand::RngExt as _;
 use ropewalk_crdt::{ClientId, Document, Presence};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -362,17 +361,4 @@ async fn finished(compacting: &mut Option<oneshot::Receiver<Option<usize>>>) -> 
         Some(result) => result.await.ok().flatten(),
         None => std::future::pending().await,
     }
-}
-
-/// Milliseconds since the Unix epoch.
-pub fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    })
-}
-
-/// A client id for the server's own edits: random, as Yjs clients choose theirs.
-pub fn client_id() -> ClientId {
-    ClientId::from(rand::rng().random::<u32>())
 }

@@ -10,6 +10,7 @@ use super::index::{self, Exported, Index};
 use super::{Done, Failure, Progress, count, path};
 use crate::config::Config;
 use crate::document::replay;
+use crate::machine::{Host, Machine as _};
 use crate::storage::sqlite::open::{make_private, sync_folder};
 use crate::storage::sqlite::reader::Reader;
 use crate::storage::{Entry, Lookup, StorageError};
@@ -68,7 +69,13 @@ fn load(
     config: &Config,
 ) -> Result<Option<Document>, StorageError> {
     match reader.load(&entry.name)? {
-        Lookup::Found(stored) => replay(&entry.name, &stored, config.document_limits()).map(Some),
+        Lookup::Found(stored) => replay(
+            Host.client_id(),
+            &entry.name,
+            &stored,
+            config.document_limits(),
+        )
+        .map(Some),
         Lookup::Absent | Lookup::Deleted => Ok(None),
     }
 }

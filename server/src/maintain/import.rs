@@ -8,7 +8,7 @@ use ropewalk_crdt::{self as crdt, Document, Edit, Limits, Unit};
 use super::index::{self, Exported};
 use super::{Done, Failure, Progress, count};
 use crate::config::Config;
-use crate::document::{client_id, now_ms};
+use crate::machine::{Host, Machine as _};
 use crate::name::DocumentName;
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{Append, Past, Record, Storage};
@@ -102,7 +102,7 @@ impl Import<'_> {
             state_bytes: limits.state_bytes,
             ..Limits::NONE
         };
-        let mut document = Document::with_limits(client_id(), limits);
+        let mut document = Document::with_limits(Host.client_id(), limits);
         // An encoded state may be a sixteenth larger than the limit on it.
         let most = self.config.max_state_bytes as u64;
         let most = most.saturating_add(most / 8);
@@ -158,7 +158,7 @@ impl Import<'_> {
     fn text(&self, path: &Path, edited_at: Option<i64>) -> Result<Content, String> {
         let bytes = regular(self.from, path, self.config.max_text_bytes as u64)?;
         let insert = String::from_utf8(bytes).map_err(|_| format!("{path:?} is not UTF-8"))?;
-        let mut document = Document::with_limits(client_id(), self.config.document_limits());
+        let mut document = Document::with_limits(Host.client_id(), self.config.document_limits());
         let base = document.version().clone();
         let edits = [Edit {
             from: 0,
@@ -238,6 +238,6 @@ impl Import<'_> {
 
 /// When a document was edited; not in the future, where it would be the newest for ever.
 fn at(edited_at: Option<i64>) -> i64 {
-    let now = now_ms();
+    let now = Host.now_ms();
     edited_at.map_or(now, |at| at.clamp(0, now))
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Done, Failure, Progress, Unfinished, size};
-use crate::document::now_ms;
+use crate::machine::{Host, Machine as _};
 use crate::storage::sqlite::open::{self, Folder, NEW, Problem, beside, sync_folder};
 use crate::storage::sqlite::{reader, settle};
 
@@ -102,7 +102,7 @@ fn bring(
         }
     }
     drop(to);
-    let sealed = reader::seal(&path).and_then(|()| reader::begin_anew(&path, now_ms()));
+    let sealed = reader::seal(&path).and_then(|()| reader::begin_anew(&path, Host.now_ms()));
     sealed.map_err(|problem| match problem {
         Problem::NotUsable(reason) => Failure::write(&path, reason),
         problem => problem.of(data, from).into(),
@@ -133,7 +133,7 @@ fn copy(from: &Path, to: &mut File, path: &Path, progress: &mut Progress) -> Res
 /// takes it in one step, so that there is one whatever happens.
 fn keep(data: &Path, folder: &Folder) -> Result<PathBuf, Failure> {
     let write = |error: io::Error| Failure::write(&folder.file, error);
-    let mut kept = beside(&folder.file, &format!(".before-{}", utc(now_ms())));
+    let mut kept = beside(&folder.file, &format!(".before-{}", utc(Host.now_ms())));
     while kept.symlink_metadata().is_ok() {
         // Twice in a second.
         kept = beside(&kept, "-again");

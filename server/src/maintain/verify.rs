@@ -5,6 +5,7 @@ use ropewalk_crdt::{self as crdt, Document, Limits};
 use super::{Done, Failure, Progress, count};
 use crate::config::Config;
 use crate::document::replay;
+use crate::machine::{Host, Machine as _};
 use crate::storage::sqlite::reader::Reader;
 use crate::storage::{Entry, Lookup, StorageError};
 
@@ -69,7 +70,7 @@ fn look(reader: &mut Reader, entry: &Entry, config: &Config) -> Result<Verdict, 
     let Lookup::Found(stored) = lookup else {
         return Ok(Verdict::Gone);
     };
-    let document = replay(&entry.name, &stored, limits.clone())?;
+    let document = replay(Host.client_id(), &entry.name, &stored, limits.clone())?;
     if next <= stored.sequence {
         return Ok(Verdict::Whole);
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message};
 use bytes::Bytes;
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
-use rand::RngExt as _;
 use ropewalk_crdt::protocol;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, interval_at, sleep, sleep_until, timeout};
@@ -42,7 +41,7 @@ const COALESCE_BYTES: usize = 256 * 1024;
 /// How long the close handshake may take.
 const CLOSING: Duration = Duration::from_secs(3);
 /// Sockets close within this time when the server stops, so that not all come back at once.
-const JITTER_MS: u64 = 1500;
+const JITTER_MS: u32 = 1500;
 
 /// A connection of messages, such as an upgraded request is.
 pub trait Socket:
@@ -71,7 +70,7 @@ pub async fn run(
         Err(error) => {
             tracing::info!(%error, "bad document name");
             app.metrics.refused_malformed.add_one();
-            return close(&mut socket, Close::BAD_NAME).await;
+            return close(&app, &mut socket, Close::BAD_NAME).await;
         }
     };
     let handle = app.hub.open(&app, &name);
@@ -89,11 +88,11 @@ pub async fn run(
         Err(_) => Some(Close::RESTART),
     };
     if let Some(refused) = refused {
-        return close(&mut socket, refused).await;
+        return close(&app, &mut socket, refused).await;
     }
     let now = Instant::now();
     let mut session = Session {
-        app,
+        app: app.clone(),
         handle,
         peer,
         inbox,
@@ -109,7 +108,7 @@ pub async fn run(
     session.handle.send(Command::Leave(peer));
     drop(session);
     match end {
-        Some(end) => close(&mut socket, end).await,
+        Some(end) => close(&app, &mut socket, end).await,
         // The answer to the peer's own goodbye is still to be written.
         None => drop(timeout(CLOSING, socket.flush()).await),
     }
@@ -375,15 +374,15 @@ async fn progressing(
 
 /// Says goodbye, and waits a little for the answer: a socket that is closed over unread bytes is reset, and then
 /// the peer may never learn why.
-async fn close(socket: &mut impl Socket, close: Close) {
+async fn close(app: &App, socket: &mut impl Socket, close: Close) {
     tracing::debug!(
         code = close.code,
         reason = close.reason,
         "connection closes"
     );
     if close == Close::RESTART {
-        let jitter = rand::rng().random_range(0..JITTER_MS);
-        sleep(Duration::from_millis(jitter)).await;
+        let jitter = app.machine.random() % JITTER_MS;
+        sleep(Duration::from_millis(jitter.into())).await;
     }
     let frame = CloseFrame {
         code: close.code,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{Task, load, now_ms};
+use super::{Task, load};
 use crate::App;
 use crate::storage::{Compaction, StorageError};
 
@@ -34,7 +34,7 @@ impl Task {
             through: self.sequence,
             snapshot,
             packs: Vec::new(),
-            keep_from_ms: self.app.config.history_from(now_ms()),
+            keep_from_ms: self.app.config.history_from(self.app.machine.now_ms()),
             salvaged_at_ms: None,
         };
         let version = self.document.version().clone();

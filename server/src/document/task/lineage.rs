@@ -12,8 +12,8 @@ use bytes::Bytes;
 use ropewalk_crdt::update::Update;
 use ropewalk_crdt::{Limits, Speaker, VersionVector};
 
+use super::Task;
 use super::saving::Accepted;
-use super::{Task, now_ms};
 use crate::document::peer::{Doubt, Has, PeerId};
 use crate::journal::JournalError;
 use crate::session::Close;
@@ -208,7 +208,7 @@ impl Task {
                 let stray = Record {
                     update,
                     author: self.author(peer),
-                    at_ms: now_ms(),
+                    at_ms: self.app.machine.now_ms(),
                 };
                 let journal = &self.app.journal;
                 close = match journal.set_aside(self.epoch, self.id, stray).await {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ropewalk_crdt::{self as crdt, Document, Limits, Version};
+use ropewalk_crdt::{self as crdt, ClientId, Document, Limits, Version};
 
-use super::{Existence, client_id};
+use super::Existence;
 use crate::App;
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
@@ -30,7 +30,7 @@ impl Loaded {
     /// A document without content.
     pub fn empty(app: &App, existence: Existence, epoch: u64) -> Self {
         Self {
-            document: Document::with_limits(client_id(), app.config.document_limits()),
+            document: Document::with_limits(app.machine.client_id(), app.config.document_limits()),
             existence,
             id: DocumentId(0),
             epoch,
@@ -81,8 +81,9 @@ fn load_blocking(app: &App, name: &DocumentName, epoch: u64) -> Result<Loaded, S
         Lookup::Deleted => return Ok(Loaded::empty(app, Existence::Deleted, epoch)),
         Lookup::Found(stored) => stored,
     };
+    let client = app.machine.client_id();
     Ok(Loaded {
-        document: replay(name, &stored, app.config.document_limits())?,
+        document: replay(client, name, &stored, app.config.document_limits())?,
         existence: Existence::Stored,
         id: stored.id,
         epoch,
@@ -95,8 +96,9 @@ fn load_blocking(app: &App, name: &DocumentName, epoch: u64) -> Result<Loaded, S
     })
 }
 
-/// A document of its snapshot and its log.
+/// A document of its snapshot and its log. Its own edits are made under `client`.
 pub fn replay(
+    client: ClientId,
     name: &DocumentName,
     stored: &Stored,
     limits: Limits,
@@ -104,9 +106,9 @@ pub fn replay(
     let damaged = |error: ropewalk_crdt::Error| StorageError::Damaged(format!("{name}: {error}"));
     let mut document = match &stored.snapshot {
         Some(snapshot) => {
-            Document::open_with_limits(client_id(), snapshot, limits.clone()).map_err(damaged)?
+            Document::open_with_limits(client, snapshot, limits.clone()).map_err(damaged)?
         }
-        None => Document::with_limits(client_id(), Limits::NONE),
+        None => Document::with_limits(client, Limits::NONE),
     };
     document.set_limits(Limits::NONE);
     for update in &stored.updates {
@@ -115,14 +117,14 @@ pub fn replay(
     document.set_limits(limits);
     document.replayed();
     if sabotage::is(Sabotage::Reseed) {
-        return Ok(reseeded(&document));
+        return Ok(reseeded(client, &document));
     }
     Ok(document)
 }
 
 /// See [`Sabotage::Reseed`].
-fn reseeded(document: &Document) -> Document {
-    let mut other = Document::new(client_id());
+fn reseeded(client: ClientId, document: &Document) -> Document {
+    let mut other = Document::new(client);
     let text = crdt::Edit {
         from: 0,
         to: 0,
@@ -135,10 +137,10 @@ fn reseeded(document: &Document) -> Document {
 
 /// Decodes the snapshot in a scratch document: what cannot be loaded again must not replace anything.
 pub async fn check(app: &App, compaction: Compaction, expected: Version) -> Option<Compaction> {
-    let limits = app.config.document_limits();
+    let (client, limits) = (app.machine.client_id(), app.config.document_limits());
     let checking = app.machine.blocking(move || {
         let snapshot = &compaction.snapshot;
-        let scratch = Document::open_with_limits(client_id(), snapshot, limits).ok()?;
+        let scratch = Document::open_with_limits(client, snapshot, limits).ok()?;
         (*scratch.version() == expected).then_some(compaction)
     });
     checking.await.flatten()

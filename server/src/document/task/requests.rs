@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, Edit, Unit};
 
 use super::saving::{Accepted, Answer};
-use super::{End, Existence, Task, load, now_ms};
+use super::{End, Existence, Task, load};
 use crate::document::{Created, Refused, Reply, State, Text, Version};
 use crate::session::Close;
 
@@ -94,8 +94,11 @@ impl Task {
             return Err(Refused::Storage);
         }
         let past = self.all_up_to_now();
-        let journal = &self.app.journal;
-        let deleting = journal.delete(self.epoch, self.id, now_ms(), past.clone());
+        let now_ms = self.app.machine.now_ms();
+        let deleting = self
+            .app
+            .journal
+            .delete(self.epoch, self.id, now_ms, past.clone());
         if deleting.await.is_err() {
             return Err(Refused::Storage);
         }

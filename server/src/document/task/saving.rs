@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, protocol};
 
-use super::{Existence, Task, fanout, now_ms};
+use super::{Existence, Task, fanout};
 use crate::document::peer::PeerId;
 use crate::document::{Created, Reply, State, Text};
 use crate::journal::{Durable, Entry};
@@ -180,7 +180,7 @@ impl Task {
             update: Some(update),
             author,
             length,
-            edited_at_ms: now_ms(),
+            edited_at_ms: self.app.machine.now_ms(),
             past,
             durable: self.durable.0.clone(),
         };

@@ -8,11 +8,10 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use ropewalk_crdt::{Document, ROOT};
 use serde::{Deserialize, Serialize};
-use tokio::task::spawn_blocking;
 
 use super::no_store;
 use crate::App;
-use crate::document::{Command, client_id};
+use crate::document::Command;
 use crate::http::error::ApiError;
 use crate::name::DocumentName;
 use crate::storage::{DocumentId, Lookup, Record, Stray};
@@ -63,12 +62,12 @@ struct StrayQuery {
 pub async fn list(app: &Arc<App>, name: &str) -> Result<Response, ApiError> {
     let name = DocumentName::from_url(name)?;
     let storage = app.storage.clone();
-    let reading = spawn_blocking(move || match storage.entry(&name)? {
+    let reading = app.machine.blocking(move || match storage.entry(&name)? {
         Lookup::Found(entry) => Ok(storage.strays(entry.position.id)?),
         Lookup::Absent => Err(ApiError::NOT_FOUND),
         Lookup::Deleted => Err(ApiError::DELETED),
     });
-    let strays = reading.await.map_err(|_| ApiError::INTERNAL)??;
+    let strays = reading.await.ok_or(ApiError::INTERNAL)??;
     let strays = strays.into_iter().map(Listed::from).collect();
     Ok((no_store(), Json(List { strays })).into_response())
 }
@@ -118,7 +117,7 @@ async fn find(
 ) -> Result<(DocumentId, Record), ApiError> {
     let stray = number(stray)?;
     let (storage, name) = (app.storage.clone(), name.clone());
-    let reading = spawn_blocking(move || {
+    let reading = app.machine.blocking(move || {
         let id = match storage.entry(&name)? {
             Lookup::Found(entry) => entry.position.id,
             Lookup::Absent => return Err(ApiError::NOT_FOUND),
@@ -127,30 +126,30 @@ async fn find(
         let record = storage.stray(id, stray)?.ok_or(ApiError::NOT_FOUND)?;
         Ok((id, record))
     });
-    reading.await.map_err(|_| ApiError::INTERNAL)?
+    reading.await.ok_or(ApiError::INTERNAL)?
 }
 
 /// The text with what was set aside: alone, or where it needs the document, merged into that.
 async fn text(app: &Arc<App>, name: &DocumentName, record: Record) -> Result<String, ApiError> {
-    let limits = app.config.document_limits();
+    let (client, limits) = (app.machine.client_id(), app.config.document_limits());
     let read = move |state: Option<Arc<[u8]>>| {
-        let mut document = Document::with_limits(client_id(), limits.clone());
+        let mut document = Document::with_limits(client, limits.clone());
         if let Some(state) = state {
             document.apply(&state).ok()?;
         }
         let applied = document.apply(&record.update).ok()?;
         Some((!applied.held, document.text(ROOT).to_string()))
     };
-    let alone = spawn_blocking({
+    let alone = app.machine.blocking({
         let read = read.clone();
         move || read(None)
     });
-    if let Some((true, text)) = alone.await.map_err(|_| ApiError::INTERNAL)? {
+    if let Some((true, text)) = alone.await.ok_or(ApiError::INTERNAL)? {
         return Ok(text);
     }
     let handle = app.hub.open(app, name);
     let state = handle.ask(0, Command::State).await?.update;
-    let merged = spawn_blocking(move || read(Some(state)));
-    let merged = merged.await.map_err(|_| ApiError::INTERNAL)?;
+    let merged = app.machine.blocking(move || read(Some(state)));
+    let merged = merged.await.ok_or(ApiError::INTERNAL)?;
     merged.map(|(_, text)| text).ok_or(ApiError::VIEW_FAILED)
 }

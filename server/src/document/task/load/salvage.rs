@@ -6,7 +6,7 @@ use ropewalk_crdt::{Document, Limits};
 
 use super::Loaded;
 use crate::App;
-use crate::document::task::{Existence, client_id, now_ms};
+use crate::document::task::Existence;
 use crate::name::DocumentName;
 use crate::storage::{Compaction, Lineage, StorageError};
 
@@ -16,15 +16,16 @@ pub fn salvage(
     name: &DocumentName,
     epoch: u64,
 ) -> Result<(Loaded, Compaction), StorageError> {
+    let client = app.machine.client_id();
     let found = app.storage.salvage(name)?;
     let opened = found.snapshots.into_iter().find_map(|(through, snapshot)| {
-        let document = Document::open_with_limits(client_id(), &snapshot, Limits::NONE).ok()?;
+        let document = Document::open_with_limits(client, &snapshot, Limits::NONE).ok()?;
         Some((through, document))
     });
     let first = found.updates.first().map(|&(sequence, _)| sequence);
     let (through, mut document) = match opened {
         Some(opened) => opened,
-        None if first == Some(1) => (0, Document::with_limits(client_id(), Limits::NONE)),
+        None if first == Some(1) => (0, Document::with_limits(client, Limits::NONE)),
         // What is left hangs at what is not there: an empty document would be a lie.
         None => {
             return Err(StorageError::Damaged(format!(
@@ -60,7 +61,7 @@ pub fn salvage(
         snapshot: document.save(),
         packs: app.storage.pack(found.id, i64::MAX as u64)?,
         keep_from_ms: None,
-        salvaged_at_ms: Some(now_ms()),
+        salvaged_at_ms: Some(app.machine.now_ms()),
     };
     let loaded = Loaded {
         document,
