@@ -10,12 +10,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use bytes::Bytes;
 use thiserror::Error;
 use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::name::DocumentName;
 use crate::storage::{Author, Compaction, DocumentId, Past, Record, Storage, StorageError};

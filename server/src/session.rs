@@ -1,7 +1,9 @@
 //! One connection. Each wire that clients speak has its own file; all of them work on the same document handle.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::document::Refused;
 

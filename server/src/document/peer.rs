@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ropewalk_crdt::{ClientId, Version, VersionVector};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::session::Close;
 use crate::storage::Author;
