@@ -2,7 +2,7 @@
 
 use crate::wire::{Reader, write_buf, write_var};
 use crate::{ClientId, Error};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 /// The longest state, in bytes of JSON.
 pub const MAX_STATE: usize = 2048;
@@ -43,7 +43,7 @@ struct State {
 #[derive(Debug, Default)]
 pub struct Presence {
     states: BTreeMap<ClientId, State>,
-    owned: HashMap<u64, HashSet<ClientId>>,
+    owned: HashMap<u64, BTreeSet<ClientId>>,
     left: HashMap<ClientId, u64>,
     left_order: VecDeque<ClientId>,
 }

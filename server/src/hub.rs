@@ -1,6 +1,6 @@
 //! The only map that connections share: from a document's name to the handle of its task.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::App;
@@ -17,11 +17,11 @@ const OWN: usize = 4;
 /// openers meet in one mailbox.
 #[derive(Debug, Default)]
 pub struct Hub {
-    documents: Mutex<HashMap<DocumentName, Arc<Handle>>>,
+    documents: Mutex<BTreeMap<DocumentName, Arc<Handle>>>,
 }
 
 impl Hub {
-    fn lock(&self) -> MutexGuard<'_, HashMap<DocumentName, Arc<Handle>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<DocumentName, Arc<Handle>>> {
         self.documents
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,6 @@
 //! The task itself: load, serve, retire.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -72,13 +72,13 @@ struct Task {
     /// Newest update on disk.
     saved: u64,
     durable: (watch::Sender<Durable>, watch::Receiver<Durable>),
-    peers: HashMap<PeerId, Peer>,
+    peers: BTreeMap<PeerId, Peer>,
     remembered: Remembered,
     presence: Presence,
     /// The answer to whoever has nothing yet, until the document changes: a crowd that joins shares it.
     whole: Option<Bytes>,
     /// Client ids whose state has changed since the last awareness frame.
-    present: HashSet<ClientId>,
+    present: BTreeSet<ClientId>,
     presence_due: Option<Instant>,
     presence_sent: Instant,
     probed: HashMap<PeerId, Instant>,
@@ -183,11 +183,11 @@ impl Task {
             sequence: loaded.sequence,
             saved: loaded.sequence,
             durable: watch::channel(Durable::Through(loaded.sequence)),
-            peers: HashMap::new(),
+            peers: BTreeMap::new(),
             remembered: Remembered::default(),
             presence: Presence::default(),
             whole: None,
-            present: HashSet::new(),
+            present: BTreeSet::new(),
             presence_due: None,
             presence_sent: now.checked_sub(PRESENCE_INTERVAL).unwrap_or(now),
             probed: HashMap::new(),

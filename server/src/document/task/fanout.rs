@@ -1,6 +1,6 @@
 //! Which frames the updates of a batch become, and for whom.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use ropewalk_crdt::{merge, protocol};
@@ -11,7 +11,7 @@ use crate::document::peer::{Peer, PeerId};
 /// Sends what was applied to every peer but its sender, who gets it when it is durable.
 ///
 /// All readers share one frame that holds the whole batch; each writer gets one without its own updates.
-pub fn broadcast(peers: &HashMap<PeerId, Peer>, accepted: &[Accepted]) {
+pub fn broadcast(peers: &BTreeMap<PeerId, Peer>, accepted: &[Accepted]) {
     let writers: HashSet<PeerId> = accepted
         .iter()
         .filter_map(|accepted| accepted.from)
@@ -61,7 +61,7 @@ fn frames(updates: &[&Bytes]) -> Vec<Bytes> {
 /// Joins the echoes of each peer that became durable together. A peer's markers stay behind its echoes.
 pub fn merge_echoes(answers: Vec<Answer>) -> Vec<Answer> {
     let mut merged = Vec::with_capacity(answers.len());
-    let mut echoes: HashMap<PeerId, Vec<Bytes>> = HashMap::new();
+    let mut echoes: BTreeMap<PeerId, Vec<Bytes>> = BTreeMap::new();
     for answer in answers {
         match answer {
             Answer::Echo(peer, update) => echoes.entry(peer).or_default().push(update),

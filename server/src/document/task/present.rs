@@ -123,7 +123,7 @@ impl Task {
     pub(super) fn send_presence(&mut self) {
         self.presence_due = None;
         self.presence_sent = Instant::now();
-        let clients: Vec<ClientId> = self.present.drain().collect();
+        let clients: Vec<ClientId> = std::mem::take(&mut self.present).into_iter().collect();
         let frame: Bytes = protocol::awareness(&self.presence.frame(&clients)).into();
         for peer in self.peers.values() {
             peer.send(&frame);
