@@ -7,7 +7,10 @@ use tokio::time::Instant;
 
 use crate::document::Refused;
 
+mod socket;
 pub mod yjs;
+
+pub use socket::Socket;
 
 /// A WebSocket close code and its reason. 4400 to 4499 tell a y-websocket client not to come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

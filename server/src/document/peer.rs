@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -105,10 +106,10 @@ impl Outbox {
 }
 
 impl Inbox {
-    /// The next frame; waits for it.
-    pub async fn next(&mut self) -> Option<Bytes> {
-        let frame = self.frames.recv().await?;
-        Some(self.taken(frame))
+    /// The next frame, or who waits for it.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let frame = ready!(self.frames.poll_recv(cx));
+        Poll::Ready(frame.map(|frame| self.taken(frame)))
     }
 
     /// The next frame, if one waits.

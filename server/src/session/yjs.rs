@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message};
 use bytes::Bytes;
-use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
+use futures_util::{SinkExt as _, StreamExt as _};
 use ropewalk_crdt::protocol;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, interval_at, sleep, sleep_until, timeout};
 
+use super::socket::{Socket, Traffic, traffic};
 use super::{Close, Progress};
 use crate::App;
 use crate::document::peer::{Inbox, PeerId, Signals, queue};
@@ -42,20 +43,6 @@ const COALESCE_BYTES: usize = 256 * 1024;
 const CLOSING: Duration = Duration::from_secs(3);
 /// Sockets close within this time when the server stops, so that not all come back at once.
 const JITTER_MS: u32 = 1500;
-
-/// A connection of messages, such as an upgraded request is.
-pub trait Socket:
-    Stream<Item = Result<Message, axum::Error>> + Sink<Message, Error = axum::Error> + Unpin + Send
-{
-}
-
-impl<S> Socket for S where
-    S: Stream<Item = Result<Message, axum::Error>>
-        + Sink<Message, Error = axum::Error>
-        + Unpin
-        + Send
-{
-}
 
 /// Serves one socket until it ends.
 pub async fn run(
@@ -98,6 +85,7 @@ pub async fn run(
         inbox,
         progress,
         admission: None,
+        outward: false,
         asked: now,
         heard: now,
         spoke: now,
@@ -122,6 +110,8 @@ struct Session {
     progress: Arc<Progress>,
     /// A frame that waits for room in the mailbox; until it has it, the socket is not read.
     admission: Option<(Frame, Admission)>,
+    /// Whether frames to the peer come before messages from it, this time.
+    outward: bool,
     /// When the peer may ask again for what it lacks.
     asked: Instant,
     heard: Instant,
@@ -136,31 +126,32 @@ impl Session {
         let mut tick = interval_at(Instant::now() + TICK, TICK);
         let stopping = self.app.stopping.clone();
         loop {
+            let reads = self.admission.is_none();
+            self.outward = !self.outward;
             let flow = tokio::select! {
-                frame = self.inbox.next() => match frame {
-                    Some(frame) => self.write(socket, frame).await,
-                    None => ControlFlow::Break(Some(signals.end())),
-                },
+                biased;
+                _ = signals.close.changed() => ControlFlow::Break(Some(signals.end())),
+                () = stopping.cancelled() => {
+                    ControlFlow::Break(Some(Close::RESTART))
+                }
+                _ = signals.probe.changed() => {
+                    self.probe = Some(Instant::now() + PROBE);
+                    self.ping(socket).await
+                }
+                _ = tick.tick() => self.tick(socket).await,
                 room = admitted(&mut self.admission) => {
                     if let (Some((frame, _)), Some(room)) = (self.admission.take(), room) {
                         self.handle.send(Command::Frame { peer: self.peer, frame, room });
                     }
                     ControlFlow::Continue(())
                 }
-                message = socket.next(), if self.admission.is_none() => match message {
-                    Some(Ok(message)) => self.receive(socket, message).await,
-                    Some(Err(error)) => ControlFlow::Break(self.broken(error)),
-                    None => ControlFlow::Break(None),
+                traffic = traffic(&mut self.inbox, socket, reads, self.outward) => match traffic {
+                    Traffic::Out(Some(frame)) => self.write(socket, frame).await,
+                    Traffic::Out(None) => ControlFlow::Break(Some(signals.end())),
+                    Traffic::In(Some(Ok(message))) => self.receive(socket, message).await,
+                    Traffic::In(Some(Err(error))) => ControlFlow::Break(self.broken(error)),
+                    Traffic::In(None) => ControlFlow::Break(None),
                 },
-                _ = signals.close.changed() => ControlFlow::Break(Some(signals.end())),
-                _ = signals.probe.changed() => {
-                    self.probe = Some(Instant::now() + PROBE);
-                    self.ping(socket).await
-                }
-                _ = tick.tick() => self.tick(socket).await,
-                () = stopping.cancelled() => {
-                    ControlFlow::Break(Some(Close::RESTART))
-                }
             };
             if let ControlFlow::Break(end) = flow {
                 return end;
