@@ -71,6 +71,29 @@ pub struct App {
 }
 
 impl App {
+    /// A server without sockets, over an open storage and the journal that writes there.
+    pub fn new(
+        config: Config,
+        storage: Arc<dyn Storage>,
+        journal: Journal,
+        machine: Arc<dyn Machine>,
+    ) -> std::io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            config,
+            storage,
+            journal,
+            hub: Hub::default(),
+            machine,
+            metrics: Metrics::default(),
+            readers: Readers::new()?,
+            tasks: TaskTracker::new(),
+            sessions: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            ready: AtomicBool::new(true),
+            peers: AtomicU64::new(1),
+        }))
+    }
+
     /// Whether requests are welcome: not while stopping, and not while storage is known to be broken.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Relaxed) && self.journal.healthy()
@@ -99,20 +122,7 @@ impl Server {
         let storage: Arc<dyn Storage> = Arc::new(Sqlite::open(&config.data)?);
         let journal =
             Journal::start(storage.clone(), config.journal_limits()).map_err(StartError::System)?;
-        let app = Arc::new(App {
-            config,
-            storage,
-            journal,
-            hub: Hub::default(),
-            machine: Arc::new(Host),
-            metrics: Metrics::default(),
-            readers: Readers::new().map_err(StartError::System)?,
-            tasks: TaskTracker::new(),
-            sessions: TaskTracker::new(),
-            stopping: CancellationToken::new(),
-            ready: AtomicBool::new(true),
-            peers: AtomicU64::new(1),
-        });
+        let app = App::new(config, storage, journal, Arc::new(Host)).map_err(StartError::System)?;
         Ok(Self {
             app,
             listener,
