@@ -155,6 +155,51 @@ describe('saving', { concurrency: 2 }, () => {
     ann.assertNoProblems({ cut: true })
   })
 
+  it('says that a document was replaced, and sets the words aside', async (t) => {
+    const server = await Ropewalk.start(t)
+    const api = `${server.url}/api/documents/replaced`
+    const ann = await Visitor.open(t, browser, server, 'replaced', 'Ann')
+    await ann.type('old words')
+    await ann.untilState('saved')
+    await ann.context.setOffline(true)
+    await server.kill()
+    await ann.untilState('offline')
+    await ann.type(' and more')
+    await server.startAgain()
+    assert.equal((await fetch(api, { method: 'DELETE' })).status, 204)
+    await server.create('replaced', 'new words')
+    await ann.context.setOffline(false)
+    await ann.untilState('replaced')
+    const notice = ann.page.getByRole('alert')
+    await notice.getByText('The server keeps your text beside the document').waitFor()
+    assert.equal(await ann.text(), 'old words and more')
+
+    // The page is opened anew, and says the same: the copy in this browser is still that of the old one.
+    await ann.page.reload()
+    await ann.untilState('replaced')
+    assert.equal(await ann.text(), 'old words and more')
+    await ann.page.getByRole('button', { name: 'Open it as it is now' }).click()
+    await ann.untilText('new words')
+    await ann.untilState('saved')
+    await ann.type(', typed on')
+    await ann.untilState('saved')
+    assert.equal(await server.text('replaced'), 'new words, typed on')
+
+    await ann.page.getByTestId('aside').click()
+    const dialog = ann.page.getByRole('dialog', { name: 'Set aside' })
+    const [download] = await Promise.all([
+      ann.page.waitForEvent('download'),
+      dialog.getByRole('link', { name: 'Download' }).click()
+    ])
+    assert.equal(download.suggestedFilename(), 'replaced of Ann.txt')
+    assert.equal(await (await fetch(download.url())).text(), 'old words and more')
+    await dialog.getByRole('button', { name: 'Forget' }).click()
+    await dialog.getByRole('button', { name: 'Really forget it' }).click()
+    await ann.page.getByTestId('aside').waitFor({ state: 'detached' })
+    assert.deepEqual(await (await fetch(`${api}/strays`)).json(), { strays: [] })
+    ann.assertNoProblems({ cut: true })
+  })
+
   it('says that a document is too large, and keeps the words', async (t) => {
     const server = await Ropewalk.start(t, '--max-text-bytes', '2000')
     const ann = await Visitor.open(t, browser, server, 'large')

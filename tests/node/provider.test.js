@@ -127,6 +127,28 @@ describe('y-websocket', { concurrency: true }, () => {
     assert.equal(late.closes.length, 1, 'it did not try again')
   })
 
+  it('stops for good when it comes with what was deleted and begun again', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = await new Person(t, server, 'again').synced()
+    ann.text.insert(0, 'old words')
+    await until('saved', async () => (await fetch(`${server.url}/api/documents/again/text`)).status === 200)
+    ann.provider.disconnect()
+    ann.text.insert(9, ', and unsent')
+    assert.equal((await fetch(`${server.url}/api/documents/again`, { method: 'DELETE' })).status, 204)
+    await server.create('again', 'new words')
+    ann.provider.connect()
+    await until('closed', () => ann.closed)
+    assert.equal(ann.closed.code, 4409)
+    assert.equal(ann.provider.shouldConnect, false)
+    assert.equal(ann.provider.synced, false)
+    assert.equal(ann.text.toString(), 'old words, and unsent')
+    assert.equal(await server.text('again'), 'new words')
+    const { strays } = await (await fetch(`${server.url}/api/documents/again/strays`)).json()
+    assert.equal(await (await fetch(`${server.url}/api/documents/again/strays/${strays[0].id}`)).text(), 'old words, and unsent')
+    const bob = await new Person(t, server, 'again').synced()
+    assert.equal(bob.text.toString(), 'new words')
+  })
+
   it('stops for good when it sent what is malformed or too large', async (t) => {
     const server = await Ropewalk.start(t)
     const bad = await new Person(t, server, 'bad').synced()

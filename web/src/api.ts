@@ -51,6 +51,28 @@ export async function deleteDocument(name: string): Promise<void> {
   await call(`/api/documents/${encodeName(name)}`, { method: 'DELETE' })
 }
 
+/** What somebody had of a document that the name does not stand for any more. */
+export interface Stray {
+  id: number
+  at: number
+  /** The name its author went by. */
+  by: string
+  bytes: number
+}
+
+const strays = (name: string) => `/api/documents/${encodeName(name)}/strays`
+
+/** Where its text is. */
+export const strayPath = (name: string, id: number) => `${strays(name)}/${id}`
+
+export async function listStrays(name: string): Promise<Stray[]> {
+  return ((await (await call(strays(name))).json()) as { strays: Stray[] }).strays
+}
+
+export async function forgetStray(name: string, id: number): Promise<void> {
+  await call(strayPath(name, id), { method: 'DELETE' })
+}
+
 /** Whether the server is ready, and its reason when it is not; throws when it cannot be reached. */
 export async function readiness(): Promise<{ ready: boolean; reason: string }> {
   const response = await fetch('/readyz', { cache: 'no-store' })

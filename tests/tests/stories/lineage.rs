@@ -269,7 +269,7 @@ async fn strays_have_bounds_and_clear_errors() {
     let doc = begun_again(&server, "old", "new").await;
     let target = format!("/api/documents/{NAME}/strays");
     for (target, status, code) in [
-        ("/api/documents/absent/strays", 404, "not_found"),
+        ("/api/documents/absent/strays/1", 404, "not_found"),
         (&*format!("{target}/1"), 404, "not_found"),
         (&*format!("{target}/x"), 404, "not_found"),
         (&*format!("{target}/99999999999999999999"), 404, "not_found"),
@@ -278,6 +278,8 @@ async fn strays_have_bounds_and_clear_errors() {
         let answer = server.get(target).await;
         assert_eq!((answer.status, &*answer.code()), (status, code), "{target}");
     }
+    let absent = server.get("/api/documents/absent/strays").await.json();
+    assert_eq!(absent, serde_json::json!({"strays": []}));
     let before = server.metric("ropewalk_strays_kept_total").await;
     for round in 0..129 {
         let copy = copy(&doc);

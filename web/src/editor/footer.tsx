@@ -1,6 +1,7 @@
 import type { Counts } from '../cm/counts'
 import { useValue, type Value } from '../value'
 import { count } from '../when'
+import { Aside } from './aside'
 import { keyName, KEYS } from './keys'
 import type { Session } from './session'
 import { StateLine } from './state-line'
@@ -20,6 +21,7 @@ export function Footer({ session, counts, label, usable, onJump }: FooterProps) 
       <StateLine session={session} />
       {usable && (
         <>
+          <Aside name={session.name} />
           <button type="button" class="foot-place hide-narrow" title={`Jump to line (${keyName(KEYS.jump)})`} onClick={onJump}>
             Line {line}, column {column}
           </button>

@@ -13,8 +13,16 @@ import { download } from './share'
 const TITLES: Record<Refusal, string> = {
   denied: 'You may not edit this document',
   deleted: 'This document was deleted',
+  replaced: 'This document was replaced',
   'too-large': 'This document has become too large',
   refused: 'The server refused the last edits',
+}
+
+function replaced(reason: string): string {
+  const what = 'Somebody deleted it and began another under its name, or brought back an older state of it. You see it as it was.'
+  if (/is set aside/.test(reason)) return `${what} The server keeps your text beside the document: nothing of it is lost.`
+  if (/no room/.test(reason)) return `${what} The server has no room to keep what only you have: download the text before you go on.`
+  return `${what} Everything you typed had reached the server before.`
 }
 
 export function Notice({ session }: { session: Session }) {
@@ -25,7 +33,7 @@ export function Notice({ session }: { session: Session }) {
   if (!refusal) return null
   const waiting = unsent(state)
   const kept = keepsCopy ? 'What you typed is kept in this browser.' : 'What you typed is only in this window: download it before you close it.'
-  const lost = waiting > 0 ? `${count(waiting, 'edit')} of yours did not reach the server. ${kept}` : 'Everything you typed before had reached the server.'
+  const lost = refusal === 'replaced' ? replaced(state.reason) : waiting > 0 ? `${count(waiting, 'edit')} of yours did not reach the server. ${kept}` : 'Everything you typed before had reached the server.'
 
   const again = async () => {
     try {
@@ -33,7 +41,8 @@ export function Notice({ session }: { session: Session }) {
       await session.discard()
       location.reload()
     } catch (error) {
-      say(error instanceof ApiError && error.code === 'exists' ? 'Somebody has started it again already.' : 'That did not work. Nothing was changed.')
+      if (error instanceof ApiError && error.code === 'exists') return session.retry()
+      say('That did not work. Nothing was changed.')
     }
   }
   const discard = async () => {
@@ -51,10 +60,12 @@ export function Notice({ session }: { session: Session }) {
           <button type="button" class="button" onClick={() => download(session.name, textOf(session.text))}><Download />Download the text</button>
           {refusal === 'deleted' ? (
             <button type="button" class="button" onClick={() => void again()}>Start it again with this text</button>
+          ) : refusal === 'replaced' ? (
+            <button type="button" class="button" onClick={() => void discard()}>Open it as it is now</button>
           ) : (
             <button type="button" class="button" onClick={() => session.retry()}>Try again</button>
           )}
-          {waiting > 0 && refusal !== 'deleted' && (sure ? (
+          {waiting > 0 && refusal !== 'deleted' && refusal !== 'replaced' && (sure ? (
             <button type="button" class="button danger" onClick={() => void discard()}>Really discard {count(waiting, 'edit')}</button>
           ) : (
             <button type="button" class="button plain" onClick={() => setSure(true)}>Discard my edits</button>

@@ -63,7 +63,7 @@ describe('the state line', () => {
   })
 
   it('stays refused until asked to try again', () => {
-    for (const [code, said] of [[4403, 'denied'], [4401, 'denied'], [4404, 'deleted'], [4413, 'too-large'], [4400, 'refused'], [4455, 'refused']] as const) {
+    for (const [code, said] of [[4403, 'denied'], [4401, 'denied'], [4404, 'deleted'], [4409, 'replaced'], [4413, 'too-large'], [4400, 'refused'], [4455, 'refused']] as const) {
       const state = after([opened, marker(0), edit, closed(code), { type: 'missed' }, edit])
       expect([kind(state), unsent(state)]).toEqual([said, 2])
       expect(kind(next(state, { type: 'retry' }))).toBe('connecting')

@@ -8,10 +8,10 @@
 
 export type Kind =
   | 'connecting' | 'offline' | 'saving' | 'saved'
-  | 'denied' | 'deleted' | 'too-large' | 'refused'
+  | 'denied' | 'deleted' | 'replaced' | 'too-large' | 'refused'
   | 'restarting' | 'trouble'
 
-export type Refusal = 'denied' | 'deleted' | 'too-large' | 'refused'
+export type Refusal = 'denied' | 'deleted' | 'replaced' | 'too-large' | 'refused'
 
 export interface Saved {
   /** Number of the newest local edit, those of earlier visits included. */
@@ -98,6 +98,7 @@ export function kind(state: Saved): Kind {
 function refusalOf(code: number): Refusal | null {
   if (code === 4401 || code === 4403) return 'denied'
   if (code === 4404) return 'deleted'
+  if (code === 4409) return 'replaced'
   if (code === 4413) return 'too-large'
   return code >= 4400 && code < 4500 ? 'refused' : null
 }

@@ -21,6 +21,7 @@ export function words(state: Saved, keepsCopy: boolean, blank: boolean): string 
     case 'saved': return blank ? 'Nothing to save yet' : state.savedAt === null ? 'Saved' : `Saved at ${clock(state.savedAt)}`
     case 'denied': return `Not allowed${left}`
     case 'deleted': return `Deleted${left}`
+    case 'replaced': return 'Replaced'
     case 'too-large': return `Too large${left}`
     case 'refused': return `Refused${left}`
     case 'restarting': return `Server restarting${kept}`
@@ -35,6 +36,7 @@ const TITLES: Record<Kind, string> = {
   saved: 'The server has confirmed that every edit is on its disk.',
   denied: 'The server does not let you edit this document.',
   deleted: 'Somebody deleted this document.',
+  replaced: 'This name stands for another document now, or for an older state of this one.',
   'too-large': 'The document has become larger than the server takes.',
   refused: 'The server could not accept what was sent.',
   restarting: 'The server is restarting. This page comes back by itself.',

@@ -64,7 +64,8 @@ pub async fn list(app: &Arc<App>, name: &str) -> Result<Response, ApiError> {
     let storage = app.storage.clone();
     let reading = app.machine.blocking(move || match storage.entry(&name)? {
         Lookup::Found(entry) => Ok(storage.strays(entry.position.id)?),
-        Lookup::Absent => Err(ApiError::NOT_FOUND),
+        // Whoever begins a document may ask, too.
+        Lookup::Absent => Ok(Vec::new()),
         Lookup::Deleted => Err(ApiError::DELETED),
     });
     let strays = reading.await.ok_or(ApiError::INTERNAL)??;
