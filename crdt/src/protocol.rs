@@ -8,6 +8,7 @@ const AWARENESS: u64 = 1;
 const AUTH: u64 = 2;
 const QUERY_AWARENESS: u64 = 3;
 const SAVED: u64 = 102;
+const SLOW: u64 = 103;
 
 const STEP1: u64 = 0;
 const STEP2: u64 = 1;
@@ -99,6 +100,14 @@ pub fn awareness(body: &[u8]) -> Vec<u8> {
 /// The frame that says that all before the marker `payload` is durable.
 pub fn saved(payload: &[u8]) -> Vec<u8> {
     frame(&[SAVED], payload)
+}
+
+/// The frame that says for how many milliseconds the oldest edit has waited to become durable, when that is long; with 0,
+/// that nothing waits long any more.
+pub fn slow(waited_ms: u64) -> Vec<u8> {
+    let mut body = Vec::new();
+    write_var(&mut body, waited_ms);
+    frame(&[SLOW], &body)
 }
 
 /// The frame that says why the client may not do what it did.

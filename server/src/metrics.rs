@@ -90,6 +90,8 @@ pub struct Metrics {
     pub refused_past: Counter,
     /// Times what such a peer had was set aside.
     pub strays_kept: Counter,
+    /// Times an edit waited so long for the disk that peers were told.
+    pub saving_slow: Counter,
     /// Times a peer lagged and was brought up to date from its version instead of by every frame.
     pub resyncs: Counter,
     /// Peers let go because they did not read or did not answer.
@@ -208,6 +210,11 @@ impl Metrics {
                 "strays_kept_total",
                 "Times what such a connection had was set aside.",
                 &self.strays_kept,
+            ),
+            (
+                "saving_slow_total",
+                "Times an edit waited for the disk for more than a second.",
+                &self.saving_slow,
             ),
             (
                 "resyncs_total",

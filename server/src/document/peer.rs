@@ -183,6 +183,8 @@ pub struct Peer {
     pub author: Option<Arc<Author>>,
     /// The newest marker that became durable while it lagged.
     saved: Option<Bytes>,
+    /// Whether it sends markers, and so knows what this server says beside y-protocols.
+    pub marks: bool,
     /// While it is not known whether it may be let in with what it has.
     pub doubt: Option<Doubt>,
     /// Whether it has said what it has, by asking for the rest.
@@ -222,6 +224,7 @@ impl Peer {
             introduced: None,
             author: None,
             saved: None,
+            marks: false,
             doubt: None,
             has_asked: false,
             told: None,

@@ -27,10 +27,12 @@ mod peers;
 mod present;
 mod requests;
 mod saving;
+mod slow;
 
 pub use load::replay;
 use present::PRESENCE_INTERVAL;
 use saving::{Accepted, Answer, Waiting};
+use slow::Unsaved;
 
 /// Commands handled between two looks at anything else.
 const BATCH: usize = 256;
@@ -93,6 +95,7 @@ struct Task {
     /// Applied, and neither broadcast nor journalled yet.
     accepted: Vec<Accepted>,
     waiting: VecDeque<Waiting>,
+    unsaved: Unsaved,
     /// Bytes and updates in the log behind the snapshot.
     log_bytes: usize,
     log_updates: u64,
@@ -197,6 +200,7 @@ impl Task {
             strays: Vec::new(),
             accepted: Vec::new(),
             waiting: VecDeque::new(),
+            unsaved: Unsaved::default(),
             log_bytes: loaded.log_bytes,
             log_updates: loaded.log_updates,
             snapshot_bytes: loaded.snapshot_bytes,
@@ -210,6 +214,7 @@ impl Task {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let presence_due = self.presence_due;
+            let slow_due = self.unsaved.slow_due();
             let idle_due = self.idle_due();
             tokio::select! {
                 biased;
@@ -220,6 +225,7 @@ impl Task {
                 }
                 result = finished(&mut self.compacting) => self.compacted(result),
                 () = at(presence_due) => self.send_presence(),
+                () = at(slow_due) => self.tell_slow(),
                 n = commands.recv_many(&mut batch, BATCH) => {
                     if n == 0 {
                         return End::Stopped;

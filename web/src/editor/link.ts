@@ -1,6 +1,7 @@
 /**
  * The connection to the server, and the events that tell the truth about it: local edits are numbered,
- * and a marker (frame type 102) asks the server to say when everything sent before it is on disk.
+ * and a marker (frame type 102) asks the server to say when everything sent before it is on disk. Whoever sends markers
+ * is told when saving is slow (frame type 103).
  */
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
@@ -14,6 +15,7 @@ import { next, unsent, type Event, type Saved } from './saved'
 
 const SYNC = 0
 const MARKER = 102
+const SLOW = 103
 /** At most one marker in this time. */
 const MARKER_MS = 100
 /** A connection may be missing for this long before it is called offline. */
@@ -97,6 +99,10 @@ export class Link {
       this.#say({ type: 'marker', edit: decoding.readVarUint(payload), at: Date.now() })
       this.#watchSlowness()
     }
+    provider.messageHandlers[SLOW] = (_encoder, decoder) => {
+      const waited = decoding.readVarUint(decoding.createDecoder(decoding.readVarUint8Array(decoder)))
+      this.#say({ type: 'slow', still: waited > 0 })
+    }
     provider.on('status', ({ status }) => {
       if (status === 'connected') this.#opened()
     })
@@ -175,7 +181,7 @@ export class Link {
     window.clearTimeout(this.#slowTimer)
     if (!this.#exchanged || unsent(this.saved.now) === 0) return
     this.#slowTimer = window.setTimeout(() => {
-      this.#say({ type: 'slow' })
+      this.#say({ type: 'slow', still: true })
       if (Date.now() - this.provider.wsLastMessageReceived > SLOW_MS) this.reconnect()
       else this.#watchSlowness()
     }, SLOW_MS)

@@ -39,6 +39,15 @@ describe('the state line', () => {
     expect(kind(after([opened, marker(5)], state))).toBe('saved')
   })
 
+  it('says that saving is slow while it is, and never of what is saved', () => {
+    const slow: Event = { type: 'slow', still: true }
+    const typed = after([opened, marker(0), edit, slow])
+    expect([kind(typed), typed.slow]).toEqual(['saving', true])
+    expect(next(typed, { type: 'slow', still: false }).slow).toBe(false)
+    expect(next(typed, marker(1)).slow).toBe(false)
+    expect(after([opened, edit, marker(1), slow]).slow).toBe(false)
+  })
+
   it('keeps no confirmation over a reconnect', () => {
     expect(kind(after([opened, marker(0), closed(1006), opened]))).toBe('connecting')
   })

@@ -41,7 +41,7 @@ export type Event =
   | { type: 'closed'; code: number; reason: string }
   | { type: 'missed' }
   | { type: 'probed'; answer: 'restarting' | 'trouble' | 'busy' | null }
-  | { type: 'slow' }
+  | { type: 'slow'; still: boolean }
   | { type: 'retry' }
 
 /** The state of a page that has just been opened with `carried` unsent edits of earlier visits. */
@@ -75,7 +75,7 @@ export function next(state: Saved, event: Event): Saved {
     case 'probed':
       return state.link === 'open' ? state : { ...state, cause: event.answer }
     case 'slow':
-      return state.edits > state.acked ? { ...state, slow: true } : state
+      return { ...state, slow: event.still && state.edits > state.acked }
     case 'retry':
       return { ...state, link: 'opening', refusal: null, reason: '', cause: null }
   }

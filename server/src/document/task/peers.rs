@@ -81,6 +81,9 @@ impl Task {
                 self.send_to(peer, &all);
             }
             Frame::Saved(payload) => {
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.marks = true;
+                }
                 self.hear(peer);
                 match self.doubt(peer) {
                     Some(doubt) => doubt.marker = Some(payload),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, protocol};
 
-use super::{Existence, Task, fanout};
+use super::{Existence, Task, at, fanout};
 use crate::document::peer::PeerId;
 use crate::document::{Created, Reply, State, Text};
 use crate::journal::{Durable, Entry};
@@ -96,6 +96,7 @@ impl Task {
             return ControlFlow::Break(());
         };
         self.saved = through;
+        self.settle_slow();
         let ready = self
             .waiting
             .partition_point(|waiting| waiting.sequence <= through);
@@ -134,6 +135,8 @@ impl Task {
         }
         self.settle_peers();
         let length = self.document.len_utf16(crdt::ROOT);
+        let newest = self.sequence + accepted.len() as u64;
+        self.unsaved.add(newest);
         for Accepted {
             from,
             author,
@@ -184,9 +187,20 @@ impl Task {
             past,
             durable: self.durable.0.clone(),
         };
-        match self.app.journal.append(entry).await {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
+        let app = self.app.clone();
+        let appending = app.journal.append(entry);
+        tokio::pin!(appending);
+        loop {
+            let slow_due = self.unsaved.slow_due();
+            tokio::select! {
+                biased;
+                appended = &mut appending => return match appended {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(_) => ControlFlow::Break(()),
+                },
+                // The queue is full. Nobody's frames are read until there is room; they hear why.
+                () = at(slow_due) => self.tell_slow(),
+            }
         }
     }
 }

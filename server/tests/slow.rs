@@ -1,0 +1,194 @@
+//! A disk that takes long: whoever can be told is, then nothing more is read, and nothing is lost.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::extract::ws::Message;
+use futures_util::{Sink, Stream};
+use ropewalk::App;
+use ropewalk::config::Config;
+use ropewalk::journal::{Journal, JournalLimits};
+use ropewalk::machine::Host;
+use ropewalk::name::DocumentName;
+use ropewalk::session::{Progress, yjs};
+use ropewalk::storage::memory::Memory;
+use ropewalk_crdt::{Document, Edit, ROOT, Unit, protocol};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// Messages that wait in a socket that nobody reads.
+const SOCKET: usize = 16;
+
+/// The server's end of a socket.
+struct Wire {
+    from: mpsc::Receiver<Message>,
+    to: mpsc::UnboundedSender<Message>,
+}
+
+impl Stream for Wire {
+    type Item = Result<Message, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.from.poll_recv(cx).map(|message| message.map(Ok))
+    }
+}
+
+impl Sink<Message> for Wire {
+    type Error = axum::Error;
+
+    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), axum::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), axum::Error> {
+        self.to.send(message).map_err(axum::Error::new)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), axum::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), axum::Error>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The other end.
+struct Peer {
+    to: mpsc::Sender<Message>,
+    from: mpsc::UnboundedReceiver<Message>,
+    document: Document,
+}
+
+impl Peer {
+    fn join(app: &Arc<App>, client: u64) -> Self {
+        let (to, from_peer) = mpsc::channel(SOCKET);
+        let (to_peer, from) = mpsc::unbounded_channel();
+        let wire = Wire {
+            from: from_peer,
+            to: to_peer,
+        };
+        let name = DocumentName::new("slow");
+        tokio::spawn(yjs::run(
+            app.clone(),
+            wire,
+            name,
+            Arc::new(Progress::default()),
+        ));
+        let document = Document::new(client);
+        Self { to, from, document }
+    }
+
+    /// A letter at the end, as a frame.
+    fn letter(&mut self) -> Message {
+        let base = self.document.version().clone();
+        let end = self.document.len_utf16(ROOT);
+        let edit = Edit {
+            from: end,
+            to: end,
+            insert: "x".to_owned(),
+        };
+        let update = self.document.edit(&base, ROOT, Unit::Utf16, &[edit]);
+        Message::Binary(protocol::update(&update.unwrap()).into())
+    }
+
+    async fn send(&self, message: Message) {
+        self.to.send(message).await.unwrap();
+    }
+
+    async fn mark(&self, payload: u8) {
+        self.send(Message::Binary(protocol::saved(&[payload]).into()))
+            .await;
+    }
+
+    /// The next frame of one of these types.
+    async fn next(&mut self, types: &[u8]) -> Vec<u8> {
+        let next = async {
+            loop {
+                match self.from.recv().await.unwrap() {
+                    Message::Binary(frame) if types.contains(&frame[0]) => return frame.to_vec(),
+                    _ => {}
+                }
+            }
+        };
+        timeout(Duration::from_secs(60), next).await.unwrap()
+    }
+}
+
+fn server(limits: JournalLimits) -> (Arc<App>, Arc<Memory>) {
+    let storage = Arc::new(Memory::default());
+    let journal = Journal::start(storage.clone(), limits).unwrap();
+    let app = App::new(Config::default(), storage.clone(), journal, Arc::new(Host)).unwrap();
+    (app, storage)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_that_know_markers_hear_that_saving_is_slow_and_that_it_is_not_any_more() {
+    let (app, storage) = server(JournalLimits::default());
+    let (mut ann, mut bob) = (Peer::join(&app, 1), Peer::join(&app, 2));
+    ann.mark(1).await;
+    assert_eq!(ann.next(&[102, 103]).await, protocol::saved(&[1]));
+    storage.hold(true);
+    let letter = ann.letter();
+    ann.send(letter).await;
+    ann.mark(2).await;
+    let slow = ann.next(&[102, 103]).await;
+    assert_eq!(
+        slow[..2],
+        [103, 2],
+        "as many milliseconds as two bytes hold: {slow:?}"
+    );
+    assert_eq!(app.metrics.saving_slow.get(), 1);
+    storage.hold(false);
+    let after = [ann.next(&[102, 103]).await, ann.next(&[102, 103]).await];
+    assert!(after.contains(&protocol::slow(0)), "{after:?}");
+    assert!(after.contains(&protocol::saved(&[2])), "{after:?}");
+
+    // A stock client is spared what it does not know.
+    let known = bob.document.version().vector.clone();
+    bob.send(Message::Binary(protocol::step1(&known).into()))
+        .await;
+    let _ = bob.next(&[0]).await;
+    drop(app);
+    while let Ok(message) = bob.from.try_recv() {
+        assert!(!matches!(message, Message::Binary(frame) if frame[0] == 103));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_too_much_waits_sockets_are_not_read_and_nothing_is_dropped() {
+    let (app, storage) = server(JournalLimits {
+        queue_updates: 8,
+        ..JournalLimits::default()
+    });
+    let (mut ann, mut bob) = (Peer::join(&app, 1), Peer::join(&app, 2));
+    bob.mark(1).await;
+    bob.next(&[102]).await;
+    storage.hold(true);
+    // Each batch takes what waits in the mailbox: it fills, and then the socket does.
+    let mut sent = 0;
+    loop {
+        let letter = ann.letter();
+        match timeout(Duration::from_millis(500), ann.send(letter)).await {
+            Ok(()) => sent += 1,
+            Err(_) => break,
+        }
+        assert!(sent < 20_000, "it takes in without end");
+    }
+    assert!(app.journal.stats().queued_updates() <= 8);
+    bob.next(&[103]).await;
+    storage.hold(false);
+    ann.mark(9).await;
+    assert_eq!(ann.next(&[102]).await, protocol::saved(&[9]));
+    let state = app
+        .storage
+        .load(&DocumentName::new("slow").unwrap())
+        .unwrap();
+    let ropewalk::storage::Lookup::Found(stored) = state else {
+        panic!("not there");
+    };
+    assert!(stored.sequence >= sent, "{} of {sent}", stored.sequence);
+}
