@@ -137,13 +137,23 @@ pub struct Created {
 pub struct Version {
     /// Which document.
     pub id: DocumentId,
+    /// How often the database has been restored: places and identities that were given since its copy are given again.
+    pub restores: u64,
     /// How many updates it has seen.
     pub sequence: u64,
 }
 
 impl std::fmt::Display for Version {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{}", self.id.0, self.sequence)
+        let Self {
+            id,
+            restores,
+            sequence,
+        } = self;
+        match restores {
+            0 => write!(f, "{}-{sequence}", id.0),
+            _ => write!(f, "{}.{restores}-{sequence}", id.0),
+        }
     }
 }
 

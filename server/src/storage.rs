@@ -110,6 +110,8 @@ pub struct Lineage {
     pub past: Option<Past>,
     /// The database was restored since the document was stamped: its content is an older one, and peers may have more.
     pub is_restored: bool,
+    /// How often it has been restored.
+    pub restores: u64,
 }
 
 /// One line of the list of strays: edits of somebody who had not seen what the name stands for now.

@@ -90,6 +90,7 @@ struct Task {
     past: Option<Past>,
     /// The content is that of an older copy of the database, and nobody has seen it yet.
     is_restored: bool,
+    restores: u64,
     /// What peers had that is no part of the document: to be set aside.
     strays: Vec<(PeerId, Bytes)>,
     /// Applied, and neither broadcast nor journalled yet.
@@ -197,6 +198,7 @@ impl Task {
             claimed: HashMap::new(),
             past: loaded.lineage.past,
             is_restored: loaded.lineage.is_restored,
+            restores: loaded.lineage.restores,
             strays: Vec::new(),
             accepted: Vec::new(),
             waiting: VecDeque::new(),

@@ -178,6 +178,9 @@ async fn restored() -> (Ropewalk, [Doc; 3]) {
     let data = server.data();
     well(data.path(), &["backup", &backup]).await;
 
+    let tag = |response: ropewalk_tests::Response| response.header("etag").unwrap().to_owned();
+    let target = format!("/api/documents/{NAME}/text");
+    let mut tags = vec![tag(server.get(&target).await)];
     let bob = Client::join(&server, NAME).await;
     bob.remove(0, 4);
     bob.all_saved().await;
@@ -185,10 +188,17 @@ async fn restored() -> (Ropewalk, [Doc; 3]) {
     ann.append("three ");
     ann.all_saved().await;
     assert_eq!(server.text(NAME).await, "two three ");
+    tags.push(tag(server.get(&target).await));
     let more = ann.leave().await;
     assert_eq!(server.terminate().await, Some(0));
     well(data.path(), &["restore", "--replace", &backup]).await;
     server.start_again().await;
+    // What was seen under a version before is not what the same place holds now.
+    for old in tags {
+        let request = Request::get(&target).header("if-none-match", &old);
+        assert_eq!(server.send(request).await.status, 200);
+        assert_ne!(tag(server.get(&target).await), old);
+    }
     (server, [before, more, less])
 }
 

@@ -105,6 +105,7 @@ impl Task {
         self.close_all(Close::DELETED);
         let mut empty = load::Loaded::empty(&self.app, Existence::Deleted, self.epoch);
         empty.lineage.past = Some(past);
+        empty.lineage.restores = self.restores;
         let fresh = Self::new(
             self.app.clone(),
             self.name.clone(),
@@ -118,6 +119,7 @@ impl Task {
     pub(super) fn version(&self) -> Version {
         Version {
             id: self.id,
+            restores: self.restores,
             sequence: self.sequence,
         }
     }

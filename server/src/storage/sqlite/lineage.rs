@@ -4,7 +4,7 @@ use ropewalk_crdt::VersionVector;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::rows::checksum;
-use super::statements::FIND;
+use super::statements::{FIND, unsigned};
 use crate::name::DocumentName;
 use crate::storage::{Lineage, Past, StorageError};
 
@@ -20,6 +20,7 @@ pub const STAMPED: &str =
 pub const FOLD: &str = "DELETE FROM pasts WHERE document_id IN (SELECT id FROM documents
     WHERE name = (SELECT name FROM documents WHERE id = ?1) AND deleted_at_ms IS NOT NULL AND id <> ?1)";
 pub const RESTORE: &str = "INSERT INTO restores (at_ms) VALUES (?1)";
+pub const RESTORES: &str = "SELECT coalesce(max(id), 0) FROM restores";
 pub const RESTORED: &str =
     "SELECT restores < (SELECT coalesce(max(id), 0) FROM restores) FROM documents WHERE id = ?1";
 
@@ -47,6 +48,9 @@ pub fn lineage(
         .prepare_cached(FIND)?
         .query_row([name.as_str()], |row| row.get(0))
         .optional()?;
+    let restores: i64 = transaction
+        .prepare_cached(RESTORES)?
+        .query_row([], |row| row.get(0))?;
     let mut is_restored = false;
     if let Some(id) = living {
         is_restored = transaction
@@ -57,7 +61,11 @@ pub fn lineage(
             add(row)?;
         }
     }
-    Ok(Lineage { past, is_restored })
+    Ok(Lineage {
+        past,
+        is_restored,
+        restores: unsigned(restores)?,
+    })
 }
 
 /// A damaged row is no reason to refuse the document: it only says whom to turn away.

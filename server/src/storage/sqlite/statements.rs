@@ -13,7 +13,7 @@ use crate::storage::{
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 42] = [
+pub const STATEMENTS: [&str; 43] = [
     NEWEST,
     FIND,
     WAS_DELETED,
@@ -38,6 +38,7 @@ pub const STATEMENTS: [&str; 42] = [
     lineage::FOLD,
     lineage::RESTORE,
     lineage::RESTORED,
+    lineage::RESTORES,
     strays::ROOM,
     strays::SAME,
     strays::KEEP,
