@@ -7,6 +7,8 @@ use tokio::time::Instant;
 
 use crate::document::Refused;
 
+mod attachment;
+mod connection;
 mod socket;
 pub mod yjs;
 
