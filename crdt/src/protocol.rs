@@ -7,6 +7,7 @@ const SYNC: u64 = 0;
 const AWARENESS: u64 = 1;
 const AUTH: u64 = 2;
 const QUERY_AWARENESS: u64 = 3;
+const STATELESS: u64 = 5;
 const SAVED: u64 = 102;
 const SLOW: u64 = 103;
 
@@ -100,6 +101,11 @@ pub fn awareness(body: &[u8]) -> Vec<u8> {
 /// The frame that says that all before the marker `payload` is durable.
 pub fn saved(payload: &[u8]) -> Vec<u8> {
     frame(&[SAVED], payload)
+}
+
+/// The frame of a message that is no part of the document, as Hocuspocus knows it.
+pub fn stateless(payload: &[u8]) -> Vec<u8> {
+    frame(&[STATELESS], payload)
 }
 
 /// The frame that says for how many milliseconds the oldest edit has waited to become durable, when that is long; with 0,

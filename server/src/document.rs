@@ -34,6 +34,8 @@ pub enum Command {
         peer: PeerId,
         /// Its queue.
         outbox: Outbox,
+        /// What its wire is like.
+        wire: Wire,
         /// Answered once the document is loaded.
         reply: oneshot::Sender<Result<(), Refused>>,
     },
@@ -102,6 +104,21 @@ pub enum Frame {
     QueryAwareness,
     /// "Send this back when all I sent before is durable."
     Saved(Bytes),
+    /// "Ask me what I have."
+    Ask,
+    /// A message for everybody else whose wire has such.
+    Stateless(Bytes),
+}
+
+/// What a document has to know of the wire that a peer speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wire {
+    /// A peer is asked what it has as soon as it joins, and not when it says so.
+    pub greets: bool,
+    /// It gets its own updates back when they are durable.
+    pub echoes: bool,
+    /// It knows stateless messages.
+    pub stateless: bool,
 }
 
 /// The text of a document at a version.

@@ -23,7 +23,7 @@ use error::ApiError;
 
 use crate::App;
 use crate::name::DocumentName;
-use crate::session::{Progress, yjs};
+use crate::session::{Progress, hocuspocus, yjs};
 
 /// A request is answered within this time or with 503.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -55,6 +55,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/yjs", any(yjs_socket))
         .route("/yjs/", any(yjs_socket))
         .route("/yjs/{*name}", any(yjs_socket))
+        .route("/hocuspocus", any(hocuspocus_socket))
+        .route("/hocuspocus/", any(hocuspocus_socket))
         .route("/", get(assets::page))
         .route("/edit/", get(assets::page))
         .route("/edit/{*name}", get(assets::page))
@@ -84,6 +86,27 @@ async fn yjs_socket(
     uri: Uri,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
+    let path = uri.path().strip_prefix("/yjs/").unwrap_or_default();
+    let name = DocumentName::from_url(path);
+    let upgrade = socket(&app, upgrade)?;
+    let sessions = app.sessions.clone();
+    Ok(upgrade
+        .on_upgrade(move |socket| sessions.track_future(yjs::run(app, socket, name, progress))))
+}
+
+async fn hocuspocus_socket(
+    State(app): State<Arc<App>>,
+    Extension(progress): Extension<Arc<Progress>>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, ApiError> {
+    let upgrade = socket(&app, upgrade)?;
+    let sessions = app.sessions.clone();
+    Ok(upgrade
+        .on_upgrade(move |socket| sessions.track_future(hocuspocus::run(app, socket, progress))))
+}
+
+/// Whether there is room for one more socket, and how much may come over it.
+fn socket(app: &App, upgrade: WebSocketUpgrade) -> Result<WebSocketUpgrade, ApiError> {
     if app.stopping.is_cancelled() {
         return Err(ApiError::SHUTTING_DOWN);
     }
@@ -94,13 +117,9 @@ async fn yjs_socket(
         app.metrics.refused_full.add_one();
         return Err(ApiError::OVERLOADED);
     }
-    let path = uri.path().strip_prefix("/yjs/").unwrap_or_default();
-    let name = DocumentName::from_url(path);
-    let sessions = app.sessions.clone();
     Ok(upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
         .max_message_size(app.config.max_sync_bytes)
-        .max_frame_size(app.config.max_sync_bytes)
-        .on_upgrade(move |socket| sessions.track_future(yjs::run(app, socket, name, progress))))
+        .max_frame_size(app.config.max_sync_bytes))
 }

@@ -9,6 +9,7 @@ use crate::document::Refused;
 
 mod attachment;
 mod connection;
+pub mod hocuspocus;
 mod socket;
 pub mod yjs;
 
@@ -85,6 +86,11 @@ impl Close {
         code: 1013,
         reason: "too many connections",
     };
+    /// The connection has as many documents as it may have.
+    pub const TOO_MANY_DOCUMENTS: Self = Self {
+        code: 4429,
+        reason: "too many documents on one connection",
+    };
     /// The peer did not read or did not answer.
     pub const STALLED: Self = Self {
         code: 1013,
@@ -106,6 +112,13 @@ impl Close {
         code: 1013,
         reason: "too many concurrent insertions at one place",
     };
+}
+
+impl Close {
+    /// Whether trying again would not mend it.
+    pub fn is_final(self) -> bool {
+        (4400..4500).contains(&self.code)
+    }
 }
 
 impl From<Refused> for Close {

@@ -13,7 +13,7 @@ use ropewalk::config::Config;
 use ropewalk::journal::{Journal, JournalLimits};
 use ropewalk::machine::Host;
 use ropewalk::name::DocumentName;
-use ropewalk::session::{Progress, yjs};
+use ropewalk::session::{Progress, hocuspocus, yjs};
 use ropewalk::storage::memory::Memory;
 use ropewalk_crdt::{Document, Edit, ROOT, Unit, protocol};
 use tokio::sync::mpsc;
@@ -65,21 +65,22 @@ struct Peer {
 
 impl Peer {
     fn join(app: &Arc<App>, client: u64) -> Self {
+        let (wire, peer) = Self::new(client);
+        let name = DocumentName::new("slow");
+        let progress = Arc::new(Progress::default());
+        tokio::spawn(yjs::run(app.clone(), wire, name, progress));
+        peer
+    }
+
+    fn new(client: u64) -> (Wire, Self) {
         let (to, from_peer) = mpsc::channel(SOCKET);
         let (to_peer, from) = mpsc::unbounded_channel();
         let wire = Wire {
             from: from_peer,
             to: to_peer,
         };
-        let name = DocumentName::new("slow");
-        tokio::spawn(yjs::run(
-            app.clone(),
-            wire,
-            name,
-            Arc::new(Progress::default()),
-        ));
         let document = Document::new(client);
-        Self { to, from, document }
+        (wire, Self { to, from, document })
     }
 
     /// A letter at the end, as a frame.
@@ -191,4 +192,44 @@ async fn when_too_much_waits_sockets_are_not_read_and_nothing_is_dropped() {
         panic!("not there");
     };
     assert!(stored.sequence >= sent, "{} of {sent}", stored.sequence);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hocuspocus_clients_hear_of_each_update_when_it_is_on_disk() {
+    const ADDRESS: &[u8] = b"\x04slow";
+    let (app, storage) = server(JournalLimits::default());
+    let (wire, mut ann) = Peer::new(1);
+    tokio::spawn(hocuspocus::run(
+        app.clone(),
+        wire,
+        Arc::new(Progress::default()),
+    ));
+    let addressed = |message: &[u8]| Message::Binary([ADDRESS, message].concat().into());
+    ann.send(addressed(&[2, 0, 0])).await;
+    assert_eq!(
+        ann.from.recv().await.unwrap(),
+        addressed(b"\x02\x02\x0aread-write")
+    );
+    storage.hold(true);
+    for _ in 0..10 {
+        let Message::Binary(letter) = ann.letter() else {
+            unreachable!()
+        };
+        ann.send(addressed(&letter)).await;
+    }
+    // Its question is answered meanwhile: the socket is not held up.
+    ann.send(addressed(&protocol::step1(&Default::default())))
+        .await;
+    for kind in [1, 0] {
+        let Message::Binary(frame) = ann.from.recv().await.unwrap() else {
+            unreachable!()
+        };
+        assert_eq!(frame[ADDRESS.len()..][..2], [0, kind], "{frame:?}");
+    }
+    assert!(ann.from.try_recv().is_err());
+    storage.hold(false);
+    for _ in 0..10 {
+        assert_eq!(ann.from.recv().await.unwrap(), addressed(&[8, 1]));
+    }
+    assert!(ann.from.try_recv().is_err());
 }

@@ -10,6 +10,7 @@ use ropewalk_crdt::{ClientId, Version, VersionVector};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::Wire;
 use crate::session::Close;
 use crate::storage::Author;
 
@@ -175,6 +176,8 @@ impl Remembered {
 #[derive(Debug)]
 pub struct Peer {
     outbox: Outbox,
+    /// How it speaks.
+    pub wire: Wire,
     /// While it lags: what it has.
     lagging: Option<Has>,
     /// The client id it introduced itself with.
@@ -217,9 +220,10 @@ struct Work {
 
 impl Peer {
     /// A peer that has everything up to now.
-    pub fn new(outbox: Outbox) -> Self {
+    pub fn new(outbox: Outbox, wire: Wire) -> Self {
         Self {
             outbox,
+            wire,
             lagging: None,
             introduced: None,
             author: None,

@@ -268,9 +268,10 @@ impl Task {
             Command::Join {
                 peer,
                 outbox,
+                wire,
                 reply,
             } => {
-                let answer = self.join(peer, Peer::new(outbox));
+                let answer = self.join(peer, Peer::new(outbox, wire));
                 let joined = answer.is_ok();
                 if reply.send(answer).is_err() && joined {
                     self.leave(peer);

@@ -1,5 +1,6 @@
 //! A connection in one document: what comes goes into its mailbox, what it sends lies in a queue.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Close;
 use crate::App;
 use crate::document::peer::{Inbox, PeerId, Signals, queue};
-use crate::document::{Admission, Command, Frame, Handle};
+use crate::document::{Admission, Command, Frame, Handle, Wire};
 use crate::name::DocumentName;
 
 /// Largest state vector that is read, in bytes: about 100,000 clients.
@@ -22,82 +23,125 @@ const MAX_AWARENESS_BYTES: usize = 2 << 20;
 /// it wait, and nobody else.
 const ASKING: Duration = Duration::from_millis(50);
 
-/// A peer of a document, as its session sees it. Dropped, it leaves.
-pub struct Attachment {
+/// What a peer sends: into the document's mailbox. Dropped, the peer leaves.
+pub struct Inward {
     handle: Arc<Handle>,
     peer: PeerId,
-    /// What the document sends.
-    pub inbox: Inbox,
-    /// What it says beside.
-    pub signals: Signals,
-    /// A frame that waits for room in the mailbox; until it has it, the socket is not read.
-    pub admission: Option<(Frame, Admission)>,
+    /// Frames that wait for room in the mailbox, with their bytes; until they have it, the socket is not read.
+    waiting: VecDeque<(usize, Frame)>,
+    /// Room for the first of them.
+    pub admission: Option<Admission>,
     /// When the peer may ask again for what it lacks.
     asked: Instant,
 }
 
-impl Attachment {
-    /// Joins a document; it is loaded if need be.
-    pub async fn join(app: &Arc<App>, name: &DocumentName) -> Result<Self, Close> {
-        let handle = app.hub.open(app, name);
-        let peer = app.next_peer();
-        let (outbox, inbox, signals) = queue(app.config.outbox_frames, app.config.outbox_bytes);
-        let (reply, joined) = oneshot::channel();
-        handle.send(Command::Join {
-            peer,
-            outbox,
-            reply,
-        });
-        match joined.await {
-            Ok(Ok(())) => {}
-            Ok(Err(refused)) => return Err(refused.into()),
-            Err(_) => return Err(Close::RESTART),
-        }
-        Ok(Self {
-            handle,
-            peer,
-            inbox,
-            signals,
-            admission: None,
-            asked: Instant::now(),
-        })
-    }
+/// What a document sends to a peer.
+pub struct Outward {
+    handle: Arc<Handle>,
+    peer: PeerId,
+    /// Frames.
+    pub inbox: Inbox,
+    /// What it says beside.
+    pub signals: Signals,
+}
 
-    /// Hands on a message of y-protocols. What cannot be one ends the connection.
-    pub async fn receive(&mut self, app: &App, bytes: &Bytes) -> Result<(), Close> {
-        let Some(frame) = read(app, bytes)? else {
-            return Ok(());
-        };
+/// Joins a document; it is loaded if need be. `shares`: into how many the room for what waits for one client is divided.
+pub async fn join(
+    app: &Arc<App>,
+    name: &DocumentName,
+    wire: Wire,
+    shares: usize,
+) -> Result<(Inward, Outward), Close> {
+    let handle = app.hub.open(app, name);
+    let peer = app.next_peer();
+    let frames = (app.config.outbox_frames / shares).max(1);
+    let (outbox, inbox, signals) = queue(frames, app.config.outbox_bytes / shares);
+    let (reply, joined) = oneshot::channel();
+    handle.send(Command::Join {
+        peer,
+        outbox,
+        wire,
+        reply,
+    });
+    match joined.await {
+        Ok(Ok(())) => {}
+        Ok(Err(refused)) => return Err(refused.into()),
+        Err(_) => return Err(Close::RESTART),
+    }
+    let inward = Inward {
+        handle: handle.clone(),
+        peer,
+        waiting: VecDeque::new(),
+        admission: None,
+        asked: Instant::now(),
+    };
+    let outward = Outward {
+        handle,
+        peer,
+        inbox,
+        signals,
+    };
+    Ok((inward, outward))
+}
+
+impl Inward {
+    /// Waits until the peer may ask again, if that is what it does.
+    pub async fn pace(&mut self, frame: &Frame) {
         if matches!(frame, Frame::Step1(_)) {
             sleep_until(self.asked).await;
             self.asked = Instant::now() + ASKING;
         }
-        self.hand(bytes.len(), frame);
-        Ok(())
     }
 
     /// Hands on a frame of so many bytes, or lets it wait for room in the mailbox.
     pub fn hand(&mut self, bytes: usize, frame: Frame) {
-        let peer = self.peer;
-        match self.handle.admit(bytes) {
-            Ok(room) => drop(self.handle.send(Command::Frame { peer, frame, room })),
-            Err(admission) => self.admission = Some((frame, admission)),
+        self.waiting.push_back((bytes, frame));
+        if self.admission.is_none() {
+            self.proceed();
         }
     }
 
-    /// Whether a frame waits for room in the mailbox: nothing more may be handed on.
+    /// Whether a frame waits for room in the mailbox: nothing more is to be handed on.
     pub fn waits(&self) -> bool {
         self.admission.is_some()
     }
 
-    /// Hands on the frame that waits: there is room.
+    /// There is room for the first frame that waits.
     pub fn admit(&mut self, room: Option<OwnedSemaphorePermit>) {
-        if let (Some((frame, _)), Some(room)) = (self.admission.take(), room) {
+        self.admission = None;
+        if let Some(room) = room {
+            self.send(room);
+            self.proceed();
+        }
+    }
+
+    fn proceed(&mut self) {
+        while let Some(&(bytes, _)) = self.waiting.front() {
+            match self.handle.admit(bytes) {
+                Ok(room) => self.send(room),
+                Err(admission) => {
+                    self.admission = Some(admission);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, room: OwnedSemaphorePermit) {
+        if let Some((_, frame)) = self.waiting.pop_front() {
             let peer = self.peer;
             self.handle.send(Command::Frame { peer, frame, room });
         }
     }
+}
 
+impl Drop for Inward {
+    fn drop(&mut self) {
+        self.handle.send(Command::Leave(self.peer));
+    }
+}
+
+impl Outward {
     /// To be called when what was in the queue is written: a peer that lagged is brought up to date then.
     pub fn written(&self) {
         if self.inbox.caught_up() {
@@ -106,22 +150,16 @@ impl Attachment {
     }
 }
 
-impl Drop for Attachment {
-    fn drop(&mut self) {
-        self.handle.send(Command::Leave(self.peer));
-    }
-}
-
 /// Waits for room in the mailbox; forever if nothing wants any.
-pub async fn admitted(admission: &mut Option<(Frame, Admission)>) -> Option<OwnedSemaphorePermit> {
+pub async fn admitted(admission: &mut Option<Admission>) -> Option<OwnedSemaphorePermit> {
     match admission {
-        Some((_, room)) => room.await,
+        Some(room) => room.await,
         None => std::future::pending().await,
     }
 }
 
-/// What a frame says; nothing if that is nothing to a server.
-fn read(app: &App, bytes: &Bytes) -> Result<Option<Frame>, Close> {
+/// What a message of y-protocols says; nothing if that is nothing to a server. What cannot be one ends the connection.
+pub fn read(app: &App, bytes: &Bytes) -> Result<Option<Frame>, Close> {
     let metrics = &app.metrics;
     metrics.frames_in.add_one();
     metrics.bytes_in.add(bytes.len() as u64);

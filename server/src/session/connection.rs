@@ -112,7 +112,7 @@ impl<S: Socket> Connection<S> {
 
     /// Looks at the clock. `waits`: what the peer sends is not read for the moment. `keep_alive` is written when
     /// nothing else has been for long.
-    pub async fn tick(&mut self, waits: bool, keep_alive: Option<&'static [u8]>) -> Flow {
+    pub async fn tick(&mut self, waits: bool, keep_alive: Option<Bytes>) -> Flow {
         let now = Instant::now();
         // A long frame on a slow line is not silence.
         let quiet = self.progress.since_read();
@@ -125,8 +125,7 @@ impl<S: Socket> Connection<S> {
         if let Some(frame) = keep_alive
             && now - self.spoke >= KEEP_ALIVE
         {
-            let frame = Message::Binary(Bytes::from_static(frame));
-            self.write(frame, || None).await?;
+            self.write(Message::Binary(frame), || None).await?;
         }
         if now - self.heard >= KEEP_ALIVE && now - self.pinged >= KEEP_ALIVE {
             self.ping().await?;

@@ -7,15 +7,22 @@ use axum::extract::ws::Message;
 use bytes::Bytes;
 use tokio::time::{Instant, interval_at};
 
-use super::attachment::{Attachment, admitted};
+use super::attachment::{Inward, Outward, admitted, join, read};
 use super::connection::{Connection, Flow, TICK};
 use super::socket::{Socket, Traffic, traffic};
 use super::{Close, Progress};
 use crate::App;
+use crate::document::Wire;
 use crate::name::{BadName, DocumentName};
 
 /// An awareness frame with no states in it: y-websocket clients close when they get no messages.
 const NOBODY: &[u8] = &[1, 1, 0];
+
+const WIRE: Wire = Wire {
+    greets: true,
+    echoes: true,
+    stateless: false,
+};
 
 /// Serves one socket until it ends.
 pub async fn run(
@@ -27,7 +34,7 @@ pub async fn run(
     let _counted = app.metrics.connections.hold();
     let mut connection = Connection::new(app.clone(), socket, progress);
     let joined = match name {
-        Ok(name) => Attachment::join(&app, &name).await,
+        Ok(name) => join(&app, &name, WIRE, 1).await,
         Err(error) => {
             tracing::info!(%error, "bad document name");
             app.metrics.refused_malformed.add_one();
@@ -35,7 +42,7 @@ pub async fn run(
         }
     };
     let end = match joined {
-        Ok(attachment) => serve(&mut connection, attachment).await,
+        Ok((inward, outward)) => serve(&mut connection, inward, outward).await,
         Err(refused) => Some(refused),
     };
     connection.end(end).await;
@@ -44,33 +51,34 @@ pub async fn run(
 /// Answers how to close the socket, or nothing if it is gone already.
 async fn serve<S: Socket>(
     connection: &mut Connection<S>,
-    mut document: Attachment,
+    mut inward: Inward,
+    mut outward: Outward,
 ) -> Option<Close> {
     let mut tick = interval_at(Instant::now() + TICK, TICK);
     let stopping = connection.app.stopping.clone();
     // Whether frames to the peer come before messages from it, this time.
-    let mut outward = false;
+    let mut out_first = false;
     loop {
-        let waits = document.waits();
-        outward = !outward;
-        let inbox = &mut document.inbox;
+        let waits = inward.waits();
+        out_first = !out_first;
+        let inbox = &mut outward.inbox;
         let flow = tokio::select! {
             biased;
-            _ = document.signals.close.changed() => {
-                ControlFlow::Break(Some(document.signals.end()))
+            _ = outward.signals.close.changed() => {
+                ControlFlow::Break(Some(outward.signals.end()))
             }
             () = stopping.cancelled() => ControlFlow::Break(Some(Close::RESTART)),
-            _ = document.signals.probe.changed() => connection.probe().await,
-            _ = tick.tick() => connection.tick(waits, Some(NOBODY)).await,
-            room = admitted(&mut document.admission) => {
-                document.admit(room);
+            _ = outward.signals.probe.changed() => connection.probe().await,
+            _ = tick.tick() => connection.tick(waits, Some(Bytes::from_static(NOBODY))).await,
+            room = admitted(&mut inward.admission) => {
+                inward.admit(room);
                 ControlFlow::Continue(())
             }
-            traffic = traffic(inbox, &mut connection.socket, !waits, outward) => match traffic {
-                Traffic::Out(Some(frame)) => write(connection, &mut document, frame).await,
-                Traffic::Out(None) => ControlFlow::Break(Some(document.signals.end())),
+            traffic = traffic(inbox, &mut connection.socket, !waits, out_first) => match traffic {
+                Traffic::Out(Some(frame)) => write(connection, &mut outward, frame).await,
+                Traffic::Out(None) => ControlFlow::Break(Some(outward.signals.end())),
                 Traffic::In(Some(Ok(message))) => {
-                    receive(connection, &mut document, message).await
+                    receive(connection, &mut inward, message).await
                 }
                 Traffic::In(Some(Err(error))) => ControlFlow::Break(connection.broken(error)),
                 Traffic::In(None) => ControlFlow::Break(None),
@@ -84,15 +92,22 @@ async fn serve<S: Socket>(
 
 async fn receive<S: Socket>(
     connection: &mut Connection<S>,
-    document: &mut Attachment,
+    document: &mut Inward,
     message: Message,
 ) -> Flow {
     connection.hears();
     match message {
-        Message::Binary(frame) => match document.receive(&connection.app, &frame).await {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(close) => ControlFlow::Break(Some(close)),
-        },
+        Message::Binary(bytes) => {
+            match read(&connection.app, &bytes) {
+                Ok(Some(frame)) => {
+                    document.pace(&frame).await;
+                    document.hand(bytes.len(), frame);
+                }
+                Ok(None) => {}
+                Err(close) => return ControlFlow::Break(Some(close)),
+            }
+            ControlFlow::Continue(())
+        }
         Message::Text(_) => {
             connection.app.metrics.refused_malformed.add_one();
             ControlFlow::Break(Some(Close::MALFORMED))
@@ -106,7 +121,7 @@ async fn receive<S: Socket>(
 
 async fn write<S: Socket>(
     connection: &mut Connection<S>,
-    document: &mut Attachment,
+    document: &mut Outward,
     first: Bytes,
 ) -> Flow {
     let inbox = &mut document.inbox;

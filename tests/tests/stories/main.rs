@@ -12,6 +12,7 @@ mod forged;
 mod formats;
 mod health;
 mod history;
+mod hocuspocus;
 mod honest;
 mod hostile;
 mod limits;

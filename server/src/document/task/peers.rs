@@ -25,7 +25,9 @@ impl Task {
             return Err(Refused::Full);
         }
         let version = self.document.version();
-        peer.send(&protocol::step1(&version.vector).into());
+        if peer.wire.greets {
+            peer.send(&protocol::step1(&version.vector).into());
+        }
         if self.presence.people() > 0 {
             peer.send(&protocol::awareness(&self.presence.all()).into());
         }
@@ -76,6 +78,18 @@ impl Task {
             Frame::Step2(update) if self.comes_early(peer) => self.listen(peer, update),
             Frame::Step2(update) => self.update(peer, Speaker::Relay(peer), update),
             Frame::Awareness(body) => self.announce(peer, &body),
+            Frame::Ask => {
+                let question = protocol::step1(&self.document.version().vector).into();
+                self.send_to(peer, &question);
+            }
+            Frame::Stateless(payload) => {
+                let frame = protocol::stateless(&payload).into();
+                let others = self.peers.iter().filter(|&(id, _)| *id != peer);
+                for (_, other) in others.filter(|(_, other)| other.wire.stateless) {
+                    other.send(&frame);
+                }
+                self.settle_peers();
+            }
             Frame::QueryAwareness => {
                 let all = protocol::awareness(&self.presence.all()).into();
                 self.send_to(peer, &all);

@@ -155,7 +155,8 @@ impl Task {
             self.sequence += 1;
             self.log_updates += 1;
             self.log_bytes += kept.len();
-            if let Some(peer) = from {
+            let echoes = |id: &PeerId| self.peers.get(id).is_some_and(|peer| peer.wire.echoes);
+            if let Some(peer) = from.filter(echoes) {
                 let what = Answer::Echo(peer, news.unwrap_or_else(|| kept.clone()));
                 self.waiting.push_back(Waiting {
                     sequence: self.sequence,

@@ -1,0 +1,85 @@
+//! What a document sends, on its way to a socket that has others, too.
+
+use std::future::poll_fn;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::message;
+use crate::session::Close;
+use crate::session::attachment::Outward;
+
+/// What a socket gets of its documents.
+pub enum Out {
+    /// A message, with its address.
+    Message(Bytes),
+    /// A document wants to know whether the peer still answers.
+    Probe,
+    /// The document under this address has let go of the peer that has this number.
+    Ended(u64, Bytes, Close),
+}
+
+/// Forwards until it is dropped.
+pub struct Forward {
+    /// Distinguishes it from others under the same address.
+    pub id: u64,
+    task: JoinHandle<()>,
+}
+
+impl Forward {
+    pub fn start(id: u64, address: Bytes, outward: Outward, out: mpsc::Sender<Out>) -> Self {
+        let task = tokio::spawn(async move {
+            // The socket has gone when nobody takes what is sent.
+            let _ = forward(id, address, outward, out).await;
+        });
+        Self { id, task }
+    }
+}
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn forward(
+    id: u64,
+    address: Bytes,
+    mut document: Outward,
+    out: mpsc::Sender<Out>,
+) -> Result<(), mpsc::error::SendError<Out>> {
+    let mut saved = 0;
+    loop {
+        let frame = tokio::select! {
+            biased;
+            _ = document.signals.close.changed() => None,
+            _ = document.signals.probe.changed() => {
+                out.send(Out::Probe).await?;
+                continue;
+            }
+            frame = poll_fn(|cx| document.inbox.poll_next(cx)) => frame,
+        };
+        let Some(frame) = frame else {
+            let end = document.signals.end();
+            return out.send(Out::Ended(id, address, end)).await;
+        };
+        match frame[..] {
+            [0 | 1 | 3 | 5, ..] => {
+                let message = message::addressed(&address, &frame);
+                out.send(Out::Message(message)).await?;
+            }
+            [102, ..] => {
+                // One for each update: clients count them.
+                let through = message::marker(&frame).unwrap_or(saved);
+                for _ in saved..through {
+                    out.send(Out::Message(message::saved(&address))).await?;
+                }
+                saved = through;
+            }
+            // An empty frame only wakes, and what clients of this wire do not know is not for them.
+            _ => {}
+        }
+        document.written();
+    }
+}
