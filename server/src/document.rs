@@ -68,6 +68,13 @@ pub enum Command {
         /// Answered once it is durable.
         reply: Reply<Created>,
     },
+    /// Take in an update of somebody who stays no longer than that.
+    Apply {
+        /// As Yjs writes it.
+        update: Bytes,
+        /// Answered once it is durable.
+        reply: Reply<Version>,
+    },
     /// Delete the document.
     Delete(Reply<()>),
     /// The server stops: save everything and end.
@@ -189,9 +196,18 @@ pub enum Refused {
     /// It has as many connections as it may have.
     #[error("this document has as many connections as it may have")]
     Full,
-    /// The text does not fit.
-    #[error("this text is too large")]
+    /// The text, or the document with it, is too large.
+    #[error("this is too large")]
     TooLarge,
+    /// This is no update, or it cannot be true.
+    #[error("this is not an update")]
+    Malformed,
+    /// The update writes in the name of somebody who is connected.
+    #[error("this update writes under a client id that is in use")]
+    Foreign,
+    /// The update is of what the name stood for before.
+    #[error("this update is of what this name stood for before")]
+    Replaced,
     /// Storage does not answer. The document may well exist.
     #[error("storage does not answer")]
     Storage,

@@ -7,7 +7,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -18,11 +18,13 @@ mod assets;
 mod error;
 mod guard;
 mod health;
+mod ysweet;
 
 use error::ApiError;
 
 use crate::App;
 use crate::name::DocumentName;
+use crate::session::yjs::Dialect;
 use crate::session::{Progress, hocuspocus, yjs};
 
 /// A request is answered within this time or with 503.
@@ -57,6 +59,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/yjs/{*name}", any(yjs_socket))
         .route("/hocuspocus", any(hocuspocus_socket))
         .route("/hocuspocus/", any(hocuspocus_socket))
+        .route("/doc/new", post(ysweet::create))
+        .route("/doc/{*name}", post(ysweet::auth))
+        .route("/check_store", post(ysweet::check_store))
+        .route("/ready", get(health::ready))
+        .route("/d/{*name}", get(ysweet::get).post(ysweet::update))
         .route("/", get(assets::page))
         .route("/edit/", get(assets::page))
         .route("/edit/{*name}", get(assets::page))
@@ -90,8 +97,9 @@ async fn yjs_socket(
     let name = DocumentName::from_url(path);
     let upgrade = socket(&app, upgrade)?;
     let sessions = app.sessions.clone();
-    Ok(upgrade
-        .on_upgrade(move |socket| sessions.track_future(yjs::run(app, socket, name, progress))))
+    Ok(upgrade.on_upgrade(move |socket| {
+        sessions.track_future(yjs::run(app, socket, name, progress, Dialect::YWebsocket))
+    }))
 }
 
 async fn hocuspocus_socket(

@@ -12,6 +12,7 @@ mod connection;
 pub mod hocuspocus;
 mod socket;
 pub mod yjs;
+mod ysweet;
 
 pub use socket::Socket;
 
@@ -127,6 +128,9 @@ impl From<Refused> for Close {
             Refused::Deleted | Refused::NotFound => Self::DELETED,
             Refused::Full => Self::FULL,
             Refused::TooLarge => Self::TOO_LARGE,
+            Refused::Malformed => Self::MALFORMED,
+            Refused::Foreign => Self::FOREIGN,
+            Refused::Replaced => Self::REPLACED,
             Refused::Storage => Self::STORAGE,
             Refused::Exists | Refused::Again => Self::RESTART,
         }

@@ -68,7 +68,13 @@ impl Peer {
         let (wire, peer) = Self::new(client);
         let name = DocumentName::new("slow");
         let progress = Arc::new(Progress::default());
-        tokio::spawn(yjs::run(app.clone(), wire, name, progress));
+        tokio::spawn(yjs::run(
+            app.clone(),
+            wire,
+            name,
+            progress,
+            yjs::Dialect::YWebsocket,
+        ));
         peer
     }
 

@@ -167,6 +167,7 @@ fn refuse(command: Command, why: Refused) {
         Command::Text { reply, .. } => reply.send(Err(why)),
         Command::State(reply) => reply.send(Err(why)),
         Command::Create { reply, .. } => reply.send(Err(why)),
+        Command::Apply { reply, .. } => reply.send(Err(why)),
         Command::Delete(reply) => reply.send(Err(why)),
         Command::Leave(_) | Command::CaughtUp(_) | Command::Frame { .. } | Command::Stop => {}
     }
@@ -286,6 +287,7 @@ impl Task {
             Command::Text { root, reply } => self.text(&root, reply),
             Command::State(reply) => self.state(reply),
             Command::Create { text, reply } => return self.create(text, reply).await,
+            Command::Apply { update, reply } => return self.apply(update, reply).await,
             Command::Delete(reply) => {
                 let answer = self.delete().await;
                 let failed = answer == Err(Refused::Storage);
@@ -321,6 +323,7 @@ impl Task {
                 Answer::Text(reply, _) => reply.send(Err(Refused::Storage)),
                 Answer::State(reply, _) => reply.send(Err(Refused::Storage)),
                 Answer::Created(reply, _) => reply.send(Err(Refused::Storage)),
+                Answer::Applied(reply, _) => reply.send(Err(Refused::Storage)),
             }
         }
         End::StorageFailed

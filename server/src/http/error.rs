@@ -42,6 +42,14 @@ errors! {
     METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED, "method_not_allowed", "this URL does not take this method";
     /// The text is larger than a document may be.
     TOO_LARGE = PAYLOAD_TOO_LARGE, "too_large", "this text is larger than a document may be";
+    /// The body is no update, or one that cannot be true.
+    BAD_UPDATE = BAD_REQUEST, "bad_update", "this is not a Yjs update";
+    /// The update writes in the name of somebody who is connected.
+    IN_USE = CONFLICT, "in_use", "this update writes under a client id that is in use";
+    /// The update is of what the name stood for before.
+    REPLACED = CONFLICT, "replaced", "this update is of what this name stood for before";
+    /// Access that cannot be given.
+    READ_ONLY = NOT_IMPLEMENTED, "not_implemented", "this server gives no access for reading only";
     /// The body is not UTF-8.
     NOT_UTF8 = BAD_REQUEST, "not_utf8", "the text has to be UTF-8";
     /// The Origin is neither ours nor configured.
@@ -99,6 +107,9 @@ impl From<Refused> for ApiError {
             Refused::Deleted => Self::DELETED,
             Refused::Exists => Self::EXISTS,
             Refused::TooLarge => Self::TOO_LARGE,
+            Refused::Malformed => Self::BAD_UPDATE,
+            Refused::Foreign => Self::IN_USE,
+            Refused::Replaced => Self::REPLACED,
             Refused::Storage => Self::STORAGE,
             Refused::Full | Refused::Again => Self::OVERLOADED,
         }

@@ -42,7 +42,8 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
         .into_response()
 }
 
-async fn writes(app: &App) -> bool {
+/// Whether edits can be saved now, as far as is known for a moment.
+pub async fn writes(app: &App) -> bool {
     let mut last = LAST.lock().await;
     if let Some((at, answer)) = *last
         && at.elapsed() < FRESH

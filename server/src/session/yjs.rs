@@ -1,4 +1,5 @@
-//! The y-websocket wire: one document per socket, one message of y-protocols per binary frame.
+//! The y-websocket wire: one document per socket, one message of y-protocols per binary frame. y-sweet clients speak it,
+//! too, with habits of their own.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use tokio::time::{Instant, interval_at};
 use super::attachment::{Inward, Outward, admitted, join, read};
 use super::connection::{Connection, Flow, TICK};
 use super::socket::{Socket, Traffic, traffic};
+use super::ysweet::{self, Habits};
 use super::{Close, Progress};
 use crate::App;
 use crate::document::Wire;
@@ -24,12 +26,22 @@ const WIRE: Wire = Wire {
     stateless: false,
 };
 
+/// Whose client it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// y-websocket, or anything like it.
+    YWebsocket,
+    /// y-sweet.
+    YSweet,
+}
+
 /// Serves one socket until it ends.
 pub async fn run(
     app: Arc<App>,
     socket: impl Socket,
     name: Result<DocumentName, BadName>,
     progress: Arc<Progress>,
+    dialect: Dialect,
 ) {
     let _counted = app.metrics.connections.hold();
     let mut connection = Connection::new(app.clone(), socket, progress);
@@ -42,7 +54,10 @@ pub async fn run(
         }
     };
     let end = match joined {
-        Ok((inward, outward)) => serve(&mut connection, inward, outward).await,
+        Ok((inward, outward)) => {
+            let habits = (dialect == Dialect::YSweet).then(Habits::default);
+            serve(&mut connection, inward, outward, habits).await
+        }
         Err(refused) => Some(refused),
     };
     connection.end(end).await;
@@ -53,8 +68,10 @@ async fn serve<S: Socket>(
     connection: &mut Connection<S>,
     mut inward: Inward,
     mut outward: Outward,
+    mut habits: Option<Habits>,
 ) -> Option<Close> {
-    let mut tick = interval_at(Instant::now() + TICK, TICK);
+    let often = habits.as_ref().map_or(TICK, |_| ysweet::TICK);
+    let mut tick = interval_at(Instant::now() + often, often);
     let stopping = connection.app.stopping.clone();
     // Whether frames to the peer come before messages from it, this time.
     let mut out_first = false;
@@ -69,16 +86,28 @@ async fn serve<S: Socket>(
             }
             () = stopping.cancelled() => ControlFlow::Break(Some(Close::RESTART)),
             _ = outward.signals.probe.changed() => connection.probe().await,
-            _ = tick.tick() => connection.tick(waits, Some(Bytes::from_static(NOBODY))).await,
+            _ = tick.tick() => {
+                let impatient = habits.as_mut().is_some_and(Habits::is_impatient);
+                let nobody = Bytes::from_static(NOBODY);
+                match impatient {
+                    true => connection.write(Message::Binary(nobody), || None).await,
+                    false => connection.tick(waits, Some(nobody)).await,
+                }
+            }
             room = admitted(&mut inward.admission) => {
                 inward.admit(room);
                 ControlFlow::Continue(())
             }
             traffic = traffic(inbox, &mut connection.socket, !waits, out_first) => match traffic {
-                Traffic::Out(Some(frame)) => write(connection, &mut outward, frame).await,
+                Traffic::Out(Some(frame)) => {
+                    if let Some(habits) = &mut habits {
+                        habits.hears();
+                    }
+                    write(connection, &mut outward, frame).await
+                }
                 Traffic::Out(None) => ControlFlow::Break(Some(outward.signals.end())),
                 Traffic::In(Some(Ok(message))) => {
-                    receive(connection, &mut inward, message).await
+                    receive(connection, &mut inward, habits.as_mut(), message).await
                 }
                 Traffic::In(Some(Err(error))) => ControlFlow::Break(connection.broken(error)),
                 Traffic::In(None) => ControlFlow::Break(None),
@@ -93,6 +122,7 @@ async fn serve<S: Socket>(
 async fn receive<S: Socket>(
     connection: &mut Connection<S>,
     document: &mut Inward,
+    habits: Option<&mut Habits>,
     message: Message,
 ) -> Flow {
     connection.hears();
@@ -101,7 +131,15 @@ async fn receive<S: Socket>(
             match read(&connection.app, &bytes) {
                 Ok(Some(frame)) => {
                     document.pace(&frame).await;
-                    document.hand(bytes.len(), frame);
+                    let frames = match habits {
+                        Some(habits) => habits.order(frame),
+                        None => [Some(frame), None],
+                    };
+                    for (frame, bytes) in frames.into_iter().zip([bytes.len(), 0]) {
+                        frame
+                            .into_iter()
+                            .for_each(|frame| document.hand(bytes, frame));
+                    }
                 }
                 Ok(None) => {}
                 Err(close) => return ControlFlow::Break(Some(close)),

@@ -143,6 +143,14 @@ impl Task {
         true
     }
 
+    /// Whether an update of somebody who is no peer is of the past, and has something that is not in the document.
+    pub(super) fn is_stray(&self, bytes: &Bytes) -> bool {
+        self.past.is_some()
+            && Update::decode(bytes, &Limits::NONE)
+                .is_ok_and(|update| self.tells_of_the_past(&update))
+            && !self.document.knows(bytes).unwrap_or(false)
+    }
+
     /// Whether an update repeats something of the past. Live edits do not, but an offline copy that is read late does.
     fn tells_of_the_past(&self, update: &Update<'_>) -> bool {
         let Some(Past { stamp, vector }) = &self.past else {

@@ -1,9 +1,10 @@
 //! Peers of a document: they come, speak, lag, catch up and go.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
-use ropewalk_crdt::{self as crdt, Integrated, Speaker, protocol};
+use ropewalk_crdt::{self as crdt, Applied, Integrated, Speaker, protocol};
 use tokio::time::Instant;
 
 use super::saving::{Accepted, Answer};
@@ -11,6 +12,7 @@ use super::{Existence, Task};
 use crate::document::peer::{Has, Peer, PeerId};
 use crate::document::{Frame, Refused};
 use crate::session::Close;
+use crate::storage::Author;
 
 /// The frame that asks a client for its awareness states.
 const QUERY_AWARENESS: &[u8] = &[3];
@@ -132,15 +134,34 @@ impl Task {
             Ok(applied) => applied,
             Err(error) => return self.refuse(peer, &error),
         };
+        if !self.counts(&applied) {
+            return;
+        }
+        let author = self.author(peer);
+        self.take(Some(peer), &author, &update, applied);
+    }
+
+    /// Counts what came of an update, and answers whether it said something new.
+    pub(super) fn counts(&self, applied: &Applied) -> bool {
+        let metrics = &self.app.metrics;
         if applied.held {
             metrics.updates_held.add_one();
         }
-        if !applied.changed {
-            metrics.updates_known.add_one();
-            return;
+        match applied.changed {
+            true => metrics.updates_applied.add_one(),
+            false => metrics.updates_known.add_one(),
         }
-        metrics.updates_applied.add_one();
-        let author = self.author(peer);
+        applied.changed
+    }
+
+    /// Puts what was applied on its way to peers and journal.
+    pub(super) fn take(
+        &mut self,
+        from: Option<PeerId>,
+        author: &Arc<Author>,
+        update: &Bytes,
+        applied: Applied,
+    ) {
         let news = match applied.integrated {
             Integrated::Nothing => None,
             Integrated::All => Some(update.clone()),
@@ -149,7 +170,7 @@ impl Task {
         if let Some(news) = news {
             self.whole = None;
             self.accepted.push(Accepted {
-                from: Some(peer),
+                from,
                 author: author.clone(),
                 kept: news.clone(),
                 news: Some(news),
@@ -159,7 +180,7 @@ impl Task {
         // Kept apart: whether it is ever integrated is seen when its turn comes.
         for waiting in applied.waiting {
             self.accepted.push(Accepted {
-                from: Some(peer),
+                from,
                 author: author.clone(),
                 kept: waiting.into(),
                 news: None,

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ropewalk_crdt::{self as crdt, Edit, Unit};
+use ropewalk_crdt::{self as crdt, Edit, Speaker, Unit};
 
 use super::saving::{Accepted, Answer};
 use super::{End, Existence, Task, load};
@@ -86,6 +86,48 @@ impl Task {
         };
         self.answer_when_durable(Answer::Created(reply, created));
         ControlFlow::Continue(())
+    }
+
+    /// Takes in an update of somebody who is no peer.
+    pub(super) async fn apply(&mut self, update: Bytes, reply: Reply<Version>) -> ControlFlow<End> {
+        let taken = self.stored().and_then(|()| self.take_from_outside(&update));
+        if let Err(refused) = taken {
+            reply.send(Err(refused));
+            return ControlFlow::Continue(());
+        }
+        if self.flush().await.is_break() {
+            reply.send(Err(Refused::Storage));
+            return ControlFlow::Break(self.storage_failed());
+        }
+        let version = self.version();
+        self.answer_when_durable(Answer::Applied(reply, version));
+        ControlFlow::Continue(())
+    }
+
+    fn take_from_outside(&mut self, update: &Bytes) -> Result<(), Refused> {
+        if self.is_stray(update) {
+            self.app.metrics.refused_past.add_one();
+            return Err(Refused::Replaced);
+        }
+        let outside = self.app.next_peer();
+        let applied = self.document.apply_from(update, Speaker::Relay(outside));
+        self.document.leave(outside);
+        let metrics = &self.app.metrics;
+        let applied = applied.map_err(|error| match error {
+            crdt::Error::Foreign { .. } => Refused::Foreign,
+            crdt::Error::TooLarge { .. } | crdt::Error::HeldFull { .. } => {
+                metrics.refused_too_large.add_one();
+                Refused::TooLarge
+            }
+            _ => {
+                metrics.refused_malformed.add_one();
+                Refused::Malformed
+            }
+        })?;
+        if self.counts(&applied) {
+            self.take(None, &Arc::default(), update, applied);
+        }
+        Ok(())
     }
 
     pub(super) async fn delete(&mut self) -> Result<(), Refused> {

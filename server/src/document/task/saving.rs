@@ -8,7 +8,7 @@ use ropewalk_crdt::{self as crdt, protocol};
 
 use super::{Existence, Task, at, fanout};
 use crate::document::peer::PeerId;
-use crate::document::{Created, Reply, State, Text};
+use crate::document::{Created, Reply, State, Text, Version};
 use crate::journal::{Durable, Entry};
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
@@ -47,6 +47,8 @@ pub(super) enum Answer {
     Text(Reply<Text>, Text),
     /// A state that was read.
     State(Reply<State>, State),
+    /// An update that was applied.
+    Applied(Reply<Version>, Version),
     /// A document that was created.
     Created(Reply<Created>, Created),
 }
@@ -87,6 +89,7 @@ impl Task {
             Answer::Text(reply, text) => reply.send(Ok(text)),
             Answer::State(reply, state) => reply.send(Ok(state)),
             Answer::Created(reply, created) => reply.send(Ok(created)),
+            Answer::Applied(reply, version) => reply.send(Ok(version)),
         }
     }
 

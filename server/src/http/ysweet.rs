@@ -1,0 +1,192 @@
+//! What y-sweet clients and its SDK ask over HTTP: where a document is, its state, and to change it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, JsonRejection};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::error::ApiError;
+use super::health;
+use crate::App;
+use crate::document::{Command, Refused};
+use crate::name::DocumentName;
+use crate::session::yjs::Dialect;
+use crate::session::{Progress, yjs};
+use crate::storage::Lookup;
+
+/// In a segment of a URL's path, as browsers write it.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+/// Letters of a name that nobody chose.
+const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct New {
+    doc_id: Option<String>,
+}
+
+/// `POST /doc/new`: begins a document, if there is none of this name; without one, of a random name.
+pub async fn create(
+    State(app): State<Arc<App>>,
+    body: Result<Json<New>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let Json(New { doc_id }) = body.map_err(|_| ApiError::bad_query("the body is {\"docId\"?}"))?;
+    let name = match doc_id {
+        Some(name) => DocumentName::new(&name)?,
+        None => DocumentName::new(&random_name(&app))?,
+    };
+    let handle = app.hub.open(&app, &name);
+    let text = String::new();
+    let created = handle.ask(0, |reply| Command::Create { text, reply }).await;
+    match created.err() {
+        None | Some(Refused::Exists) => {}
+        Some(refused) => return Err(refused.into()),
+    }
+    Ok(Json(json!({ "docId": name.as_str() })).into_response())
+}
+
+fn random_name(app: &App) -> String {
+    let letter = |bits: u32| char::from(LETTERS[(bits & 31) as usize]);
+    (0..24).map(|_| letter(app.machine.random())).collect()
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct Access {
+    authorization: Option<String>,
+}
+
+/// `POST /doc/{name}/auth`: where its sockets and its state are.
+pub async fn auth(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Json<Access>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let path = uri.path().strip_prefix("/doc/");
+    let name = path.and_then(|path| path.strip_suffix("/auth"));
+    let name = DocumentName::from_url(name.ok_or(ApiError::NOT_FOUND)?)?;
+    let Json(Access { authorization }) =
+        body.map_err(|_| ApiError::bad_query("the body is {\"authorization\"?}"))?;
+    match authorization.as_deref() {
+        None | Some("full") => {}
+        Some("read-only") => return Err(ApiError::READ_ONLY),
+        Some(_) => return Err(ApiError::bad_query("authorization is full")),
+    }
+    let (storage, wanted) = (app.storage.clone(), name.clone());
+    let reading = app.machine.blocking(move || storage.entry(&wanted));
+    match reading.await.ok_or(ApiError::INTERNAL)?? {
+        Lookup::Absent => return Err(ApiError::NOT_FOUND),
+        Lookup::Deleted => return Err(ApiError::DELETED),
+        Lookup::Found(_) => {}
+    }
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let host = host.ok_or(ApiError::HOST)?;
+    // Says a proxy; it only leads whoever asks there.
+    let proxied = headers.get("x-forwarded-proto");
+    let secure = proxied.is_some_and(|scheme| scheme.as_bytes() == b"https");
+    let s = if secure { "s" } else { "" };
+    let segments = name.as_str().split('/');
+    let encoded: Vec<String> = segments
+        .map(|segment| utf8_percent_encode(segment, SEGMENT).to_string())
+        .collect();
+    let place = format!("{host}/d/{}", encoded.join("/"));
+    let body = json!({
+        "url": format!("ws{s}://{place}/ws"),
+        "baseUrl": format!("http{s}://{place}"),
+        "docId": name.as_str(),
+        "authorization": "full",
+    });
+    Ok(Json(body).into_response())
+}
+
+/// `POST /check_store`: whether edits can be saved now.
+pub async fn check_store(State(app): State<Arc<App>>) -> Response {
+    let answer = match app.is_ready() && health::writes(&app).await {
+        true => json!({ "ok": true }),
+        false => json!({ "ok": false, "error": "storage does not take writes" }),
+    };
+    Json(answer).into_response()
+}
+
+/// `GET /d/{name}/as-update`: the whole state. `GET /d/{name}/ws/{name}`: a socket.
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Extension(progress): Extension<Arc<Progress>>,
+    uri: Uri,
+    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+) -> Result<Response, ApiError> {
+    let path = uri.path().strip_prefix("/d/").ok_or(ApiError::NOT_FOUND)?;
+    if let Ok(upgrade) = upgrade {
+        let name = socket_name(path).ok_or(ApiError::NOT_FOUND)?;
+        let upgrade = super::socket(&app, upgrade)?;
+        let sessions = app.sessions.clone();
+        return Ok(upgrade.on_upgrade(move |socket| {
+            sessions.track_future(yjs::run(app, socket, Ok(name), progress, Dialect::YSweet))
+        }));
+    }
+    let name = path.strip_suffix("/as-update").ok_or(ApiError::NOT_FOUND)?;
+    let handle = app.hub.open(&app, &DocumentName::from_url(name)?);
+    let state = handle.ask(0, Command::State).await?;
+    let update = state.update.to_vec();
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], update).into_response())
+}
+
+/// The name that stands before and behind `/ws/`: a client appends it to the URL that it was given.
+fn socket_name(path: &str) -> Option<DocumentName> {
+    path.match_indices("/ws/").find_map(|(at, found)| {
+        let before = DocumentName::from_url(&path[..at]).ok()?;
+        let behind = DocumentName::from_url(&path[at + found.len()..]).ok()?;
+        (before == behind).then_some(before)
+    })
+}
+
+/// `POST /d/{name}/update`: takes in a Yjs update v1; answered when it is on disk.
+pub async fn update(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, ApiError> {
+    let path = uri.path().strip_prefix("/d/");
+    let name = path.and_then(|path| path.strip_suffix("/update"));
+    let name = DocumentName::from_url(name.ok_or(ApiError::NOT_FOUND)?)?;
+    let update = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TOO_LARGE,
+        _ => ApiError::bad_body(),
+    })?;
+    let handle = app.hub.open(&app, &name);
+    let bytes = update.len();
+    handle
+        .ask(bytes, |reply| Command::Apply { update, reply })
+        .await?;
+    Ok(StatusCode::OK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_named_twice() {
+        let name = |path| socket_name(path).map(|name| name.to_string());
+        assert_eq!(name("a/ws/a").as_deref(), Some("a"));
+        assert_eq!(name("a%2Fb/ws/a/b").as_deref(), Some("a/b"));
+        assert_eq!(name("a/ws/b/ws/a/ws/b").as_deref(), Some("a/ws/b"));
+        for none in ["a/ws/b", "a/ws/", "a", "/ws/", "a/b/ws/b"] {
+            assert_eq!(name(none), None, "{none}");
+        }
+    }
+}

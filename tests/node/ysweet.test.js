@@ -1,0 +1,154 @@
+// The unmodified client and SDK of y-sweet.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { createYjsProvider } from '@y-sweet/client'
+import { DocumentManager } from '@y-sweet/sdk'
+import { WebSocket } from 'ws'
+import * as Y from 'yjs'
+import { Person, Ropewalk, until } from './harness.js'
+
+/** The SDK as an app's backend uses it. */
+const manager = (server) => new DocumentManager(`ys://127.0.0.1:${server.port}`)
+
+/** Somebody in a document that is there. */
+class Guest {
+  constructor(t, server, name, doc = new Y.Doc()) {
+    this.doc = doc
+    this.text = doc.getText('text')
+    this.provider = createYjsProvider(doc, name, () => this.gone ?? manager(server).getClientToken(name), { WebSocketPolyfill: WebSocket, showDebuggerLink: false })
+    this.closes = 0
+    this.provider.on('connection-close', () => (this.closes += 1))
+    t.after(() => this.leave())
+  }
+
+  leave() {
+    // Told to disconnect, it tries to connect again for ever: here it waits for ever.
+    this.gone = new Promise(() => {})
+    this.provider.connect = async () => {}
+    this.provider.disconnect()
+    this.provider.destroy()
+    this.provider.awareness.destroy()
+  }
+
+  /** Connected, and everything is on the server's disk. */
+  async saved() {
+    await until(() => `saved: ${this}`, () => this.provider.status === 'connected' && !this.provider.hasLocalChanges)
+    return this
+  }
+
+  toString() {
+    return `${JSON.stringify(this.text.toString().slice(0, 200))}, ${this.provider.status}, local changes ${this.provider.hasLocalChanges}`
+  }
+}
+
+describe('y-sweet', { concurrency: true }, () => {
+  it('makes documents, tells where they are, and reads and changes them', async (t) => {
+    const server = await Ropewalk.start(t)
+    const sdk = manager(server)
+    assert.deepEqual(await sdk.checkStore(), { ok: true })
+    assert.deepEqual(await sdk.createDoc('notes/a b'), { docId: 'notes/a b' })
+    assert.deepEqual(await sdk.createDoc('notes/a b'), { docId: 'notes/a b' }, 'again is no error')
+    assert.deepEqual(await sdk.getClientToken('notes/a b'), {
+      url: `ws://127.0.0.1:${server.port}/d/notes/a%20b/ws`, baseUrl: `http://127.0.0.1:${server.port}/d/notes/a%20b`, docId: 'notes/a b', authorization: 'full'
+    })
+    const doc = new Y.Doc()
+    doc.getText('text').insert(0, 'words')
+    await sdk.updateDoc('notes/a b', Y.encodeStateAsUpdate(doc))
+    await server.kill()
+    await server.startAgain()
+    assert.equal(await server.text('notes/a b'), 'words')
+    const copy = new Y.Doc()
+    Y.applyUpdate(copy, await manager(server).getDocAsUpdate('notes/a b'))
+    assert.equal(copy.getText('text').toString(), 'words')
+    const { docId } = await manager(server).createDocWithContent(Y.encodeStateAsUpdate(doc))
+    assert.match(docId, /^[a-z2-7]{24}$/)
+    assert.equal(await server.text(docId), 'words')
+  })
+
+  it('refuses what it must with a clear error', async (t) => {
+    const server = await Ropewalk.start(t)
+    const sdk = manager(server)
+    const refused = async (asked, status) => assert.rejects(asked, (error) => error.cause.status === status)
+    await refused(sdk.getClientToken('absent'), 404)
+    await refused(sdk.createDoc('a//b'), 400)
+    await sdk.createDoc('here')
+    await refused(sdk.getClientToken('here', { authorization: 'read-only' }), 501)
+    await refused(sdk.updateDoc('here', new Uint8Array([1, 2, 3])), 400)
+    for (const [method, path, body, status] of [
+      ['POST', '/doc/new', '{', 400], ['POST', '/doc/new', '{"docId":7}', 400], ['POST', '/doc/here', '{}', 404], ['POST', '/doc/here/auth', '[', 400],
+      ['POST', '/doc/here/auth', '{"authorization":"all"}', 400], ['GET', '/d/here', undefined, 404], ['GET', '/d/absent/as-update', undefined, 404],
+      ['POST', '/d/absent/update', '', 404], ['POST', '/d/here/as-update', '', 404], ['GET', '/d/here/ws/here', undefined, 404]
+    ]) {
+      const response = await fetch(server.url + path, { method, body, headers: body === undefined ? {} : { 'content-type': 'application/json' } })
+      assert.equal(response.status, status, `${method} ${path} ${body}`)
+      assert.ok((await response.json()).code, 'a code for programs')
+    }
+    // Nothing in the name of somebody who is connected, and nothing of what was deleted.
+    const ann = await new Person(t, server, 'here', { name: 'Ann' }).synced()
+    const forged = new Y.Doc()
+    forged.clientID = ann.doc.clientID
+    forged.getText('text').insert(0, 'forged')
+    await ann.untilPeople('Ann')
+    await until('she is known', async () => {
+      const error = await sdk.updateDoc('here', Y.encodeStateAsUpdate(forged)).then(() => null, (error) => error)
+      return error?.cause.status === 409
+    })
+    ann.leave()
+    const old = new Y.Doc()
+    old.getText('text').insert(0, 'old')
+    await sdk.createDoc('again')
+    await sdk.updateDoc('again', Y.encodeStateAsUpdate(old))
+    await fetch(`${server.url}/api/documents/again`, { method: 'DELETE' })
+    await refused(sdk.updateDoc('again', Y.encodeStateAsUpdate(old)), 410)
+    await sdk.createDoc('again')
+    await refused(sdk.updateDoc('again', Y.encodeStateAsUpdate(old)), 409)
+    assert.equal(await server.text('again'), '')
+  })
+
+  it('edits beside y-websocket, and sees who is there', async (t) => {
+    const server = await Ropewalk.start(t)
+    await manager(server).createDoc('notes/both')
+    const ann = await new Guest(t, server, 'notes/both').saved()
+    const bob = await new Person(t, server, 'notes/both', { name: 'Bob' }).synced()
+    ann.provider.awareness.setLocalStateField('user', { name: 'Ann' })
+    await bob.untilPeople('Ann', 'Bob')
+    const names = () => [...ann.provider.awareness.getStates().values()].map((state) => state.user?.name).sort().join()
+    await until(() => `Ann sees both: ${names()}`, () => names() === 'Ann,Bob')
+    for (let i = 0; i < 50; i++) {
+      ann.text.insert(0, `a${i} `)
+      bob.text.insert(bob.text.length, `b${i} 💚`)
+    }
+    await until(() => `equal: ${ann} ${bob}`, () => ann.text.toString() === bob.text.toString() && ann.text.toString().includes('b49') && ann.text.toString().includes('a49'))
+    await ann.saved()
+    assert.equal(await server.text('notes/both'), ann.text.toString())
+  })
+
+  it('says that changes are saved only when they are, offline ones too', async (t) => {
+    const server = await Ropewalk.start(t)
+    await manager(server).createDoc('saved')
+    const ann = await new Guest(t, server, 'saved').saved()
+    for (let round = 0; round < 5; round++) {
+      await server.kill()
+      await until('gone', () => ann.provider.status !== 'connected')
+      ann.text.insert(ann.text.length, `offline ${round} `)
+      assert.ok(ann.provider.hasLocalChanges)
+      await server.startAgain()
+      await ann.saved()
+      const promised = ann.text.toString()
+      await server.kill()
+      await server.startAgain()
+      assert.equal(await server.text('saved'), promised)
+      await ann.saved()
+    }
+  })
+
+  it('stays connected alone', async (t) => {
+    const server = await Ropewalk.start(t)
+    await manager(server).createDoc('alone')
+    const ann = await new Guest(t, server, 'alone').saved()
+    const began = Date.now()
+    await until('12 s, or it lost the connection', () => Date.now() - began > 12_000 || ann.closes > 0)
+    assert.equal(ann.closes, 0)
+  })
+})
