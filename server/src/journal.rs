@@ -112,6 +112,7 @@ pub struct Journal {
 struct Shared {
     epoch: AtomicU64,
     healthy: AtomicBool,
+    failures: watch::Sender<()>,
     /// Free places in the queue: entries, and bytes.
     places: Arc<Semaphore>,
     room: Arc<Semaphore>,
@@ -163,6 +164,7 @@ impl Journal {
         let shared = Arc::new(Shared {
             epoch: AtomicU64::new(1),
             healthy: AtomicBool::new(true),
+            failures: watch::Sender::new(()),
             places: Arc::new(Semaphore::new(limits.queue_updates)),
             room: Arc::new(Semaphore::new(limits.queue_bytes)),
             limits,
@@ -264,6 +266,12 @@ impl Journal {
     /// False from a failure of storage until it works again.
     pub fn healthy(&self) -> bool {
         self.shared.healthy.load(Ordering::SeqCst)
+    }
+
+    /// Changes with each failure of storage. A document subscribes before it loads: from a failure on it has to load again,
+    /// whether anything of it was under way or not.
+    pub fn failures(&self) -> watch::Receiver<()> {
+        self.shared.failures.subscribe()
     }
 
     /// Waits until everything queued before is decided.

@@ -74,6 +74,7 @@ struct Task {
     /// Newest update on disk.
     saved: u64,
     durable: (watch::Sender<Durable>, watch::Receiver<Durable>),
+    failures: watch::Receiver<()>,
     peers: BTreeMap<PeerId, Peer>,
     remembered: Remembered,
     presence: Presence,
@@ -118,10 +119,11 @@ pub async fn run(
         name: name.clone(),
         handle: handle.clone(),
     };
+    let failures = app.journal.failures();
     let end = match load::load(&app, &name).await {
         Ok(loaded) => {
             app.metrics.documents_opened.add_one();
-            let mut task = Task::new(app.clone(), name.clone(), handle.clone(), loaded);
+            let mut task = Task::new(app.clone(), name.clone(), handle.clone(), loaded, failures);
             let end = match task.begin().await {
                 ControlFlow::Continue(()) => task.serve(&mut commands).await,
                 ControlFlow::Break(()) => task.storage_failed(),
@@ -174,7 +176,13 @@ fn refuse(command: Command, why: Refused) {
 }
 
 impl Task {
-    fn new(app: Arc<App>, name: DocumentName, handle: Arc<Handle>, loaded: load::Loaded) -> Self {
+    fn new(
+        app: Arc<App>,
+        name: DocumentName,
+        handle: Arc<Handle>,
+        loaded: load::Loaded,
+        failures: watch::Receiver<()>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             app,
@@ -188,6 +196,7 @@ impl Task {
             sequence: loaded.sequence,
             saved: loaded.sequence,
             durable: watch::channel(Durable::Through(loaded.sequence)),
+            failures,
             peers: BTreeMap::new(),
             remembered: Remembered::default(),
             presence: Presence::default(),
@@ -226,6 +235,7 @@ impl Task {
                         return self.storage_failed();
                     }
                 }
+                _ = self.failures.changed() => return self.storage_failed(),
                 result = finished(&mut self.compacting) => self.compacted(result),
                 () = at(presence_due) => self.send_presence(),
                 () = at(slow_due) => self.tell_slow(),

@@ -246,6 +246,7 @@ impl Writer {
     fn fails(&self, error: &StorageError) {
         tracing::error!(%error, "storage failed; nothing is saved until it works again");
         self.shared.healthy.store(false, Ordering::SeqCst);
+        self.shared.failures.send_replace(());
         self.shared.stats.failed();
     }
 

@@ -25,6 +25,7 @@ async fn an_edit_that_cannot_be_saved_is_not_acknowledged() {
     let mut server = Ropewalk::start().await;
     let ann = Client::join(&server, "failing").await;
     let bob = Client::join(&server, "failing").await;
+    let idle = Client::join(&server, "another").await;
     ann.insert(0, "safe ");
     ann.all_saved().await;
     bob.until_text("safe ").await;
@@ -34,6 +35,7 @@ async fn an_edit_that_cannot_be_saved_is_not_acknowledged() {
     let closed = ann.closed().await;
     assert_eq!(closed.code, 1011, "{closed:?}");
     assert_eq!(bob.closed().await.code, 1011);
+    assert_eq!(idle.closed().await.code, 1011, "nobody is left behind");
     assert!(
         !ann.look(|state| state.saved.contains(&marker)),
         "a promise that the disk did not keep"

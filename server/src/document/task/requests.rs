@@ -153,6 +153,7 @@ impl Task {
             self.name.clone(),
             self.handle.clone(),
             empty,
+            self.failures.clone(),
         );
         *self = fresh;
         Ok(())
