@@ -4,56 +4,28 @@
 //! it could be at any moment: with all that was synced, and some of the rest. `ROPEWALK_CUTS` makes more of these moments.
 #![cfg(target_os = "linux")]
 
-use std::collections::HashSet;
-use std::path::PathBuf;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use ropewalk::name::DocumentName;
 use ropewalk::storage::sqlite::Sqlite;
 use ropewalk::storage::{Lookup, Storage};
 use ropewalk_crdt::Document;
+use ropewalk_tests::Client;
 use ropewalk_tests::ropewalk::folder;
-use ropewalk_tests::{Client, Ropewalk};
 
 use crate::crash::{random, setting};
-use disk::{Disk, Left, read};
-
-mod disk;
+use crate::preload::Preload;
+use crate::preload::disk::{Act, Disk, Left};
 
 /// Moments beside those at each sync.
 const CUTS: u64 = 60;
 
 const NAME: &str = "power";
 
-/// A server with the recorder in it, and where that writes.
-async fn recorded() -> (Ropewalk, PathBuf, tempfile::TempDir) {
-    let beside = folder();
-    let library = beside.path().join("recorder.so");
-    let source = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/stories/power/recorder.c"
-    );
-    let built = std::process::Command::new(std::env::var_os("CC").unwrap_or("cc".into()))
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .args([&library, &PathBuf::from(source)])
-        .status();
-    assert!(built.is_ok_and(|status| status.success()), "cc {source}");
-    let recording = beside.path().join("recording");
-    let data = Arc::new(folder());
-    let data_path = data.path().canonicalize().unwrap();
-    let environment = [
-        ("LD_PRELOAD", library.to_str().unwrap()),
-        ("RECORD_TO", recording.to_str().unwrap()),
-        ("RECORD_FOLDER", data_path.to_str().unwrap()),
-    ];
-    let server = Ropewalk::in_environment(data, &["--idle-document-seconds", "0"], &environment);
-    (server.await.unwrap(), recording, beside)
-}
-
-/// The text of the document in a folder, as a server that starts there would find it.
-fn text_in(folder: &std::path::Path) -> String {
-    let storage = Sqlite::open(folder).unwrap();
-    let stored = match storage.load(&DocumentName::new(NAME).unwrap()).unwrap() {
+/// The text of a document, as a server that starts there would find it.
+fn text_in(storage: &Sqlite, name: &str) -> String {
+    let stored = match storage.load(&DocumentName::new(name).unwrap()).unwrap() {
         Lookup::Found(stored) => stored,
         Lookup::Absent => return String::new(),
         Lookup::Deleted => panic!("deleted"),
@@ -73,10 +45,9 @@ async fn whatever_a_power_cut_leaves_has_all_that_was_acknowledged() {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     let mut seed = setting("ROPEWALK_CUTS_SEED", now);
     println!("ROPEWALK_CUTS_SEED={seed}");
-    let (mut server, recording, _beside) = recorded().await;
-    let recorded = || std::fs::metadata(&recording).unwrap().len();
-    // How long the recording was when an edit was known to be saved.
-    let mut acknowledged: Vec<(u64, String)> = Vec::new();
+    let (mut server, preload) =
+        Preload::start(Arc::new(folder()), &["--idle-document-seconds", "0"]).await;
+    let mut acknowledged: Vec<Acknowledged> = Vec::new();
     for round in 0..3 {
         let ann = Client::join(&server, NAME).await;
         for number in 0..30 {
@@ -87,14 +58,14 @@ async fn whatever_a_power_cut_leaves_has_all_that_was_acknowledged() {
             }
             ann.append(&edit);
             ann.all_saved().await;
-            acknowledged.push((recorded(), format!("{round}.{number}")));
+            acknowledged.push((preload.recorded(), NAME, format!("{round}.{number}")));
         }
         // So many that a snapshot is made when nobody is there.
         for number in 30..110 {
             ann.append(&format!("<{round}.{number}>"));
         }
         ann.all_saved().await;
-        let all = (30..110).map(|number| (recorded(), format!("{round}.{number}")));
+        let all = (30..110).map(|number| (preload.recorded(), NAME, format!("{round}.{number}")));
         acknowledged.extend(all);
         ann.leave().await;
         let retired = f64::from(round + 1);
@@ -104,13 +75,22 @@ async fn whatever_a_power_cut_leaves_has_all_that_was_acknowledged() {
     }
     server.kill().await;
 
-    let acts = read(&std::fs::read(&recording).unwrap());
+    let acts = preload.acts();
     let syncs = acts.iter().filter(|act| act.kind == b'S').count();
     assert!(syncs > 90, "each of 90 edits was waited for: {syncs} syncs");
+    cut_everywhere(&acts, &acknowledged, &mut seed);
+}
+
+/// How long the recording was when an edit was known to be saved, its document, and what stands between `<` and `>` in it.
+pub type Acknowledged = (u64, &'static str, String);
+
+/// Cuts the power at each sync and at other moments, and looks for all edits that were acknowledged by then.
+pub fn cut_everywhere(acts: &[Act], acknowledged: &[Acknowledged], seed: &mut u64) {
+    let names: BTreeSet<&str> = acknowledged.iter().map(|(_, name, _)| *name).collect();
     let mut cuts: Vec<usize> = (0..setting("ROPEWALK_CUTS", CUTS))
-        .map(|_| random(&mut seed) as usize % acts.len())
+        .map(|_| random(seed) as usize % acts.len())
         .collect();
-    cuts.extend((0..acts.len()).filter(|&at| acts[at].kind == b'S'));
+    cuts.extend((0..acts.len()).filter(|&at| b"SF".contains(&acts[at].kind)));
     cuts.sort_unstable();
     cuts.dedup();
     let mut disk = Disk::default();
@@ -121,7 +101,7 @@ async fn whatever_a_power_cut_leaves_has_all_that_was_acknowledged() {
         }
         done = cut;
         let until = acts[..cut].last().map_or(0, |act| act.end);
-        let mut next = || random(&mut seed);
+        let mut next = || random(seed);
         let left = match next() % 4 {
             0 => Left::All,
             1 => Left::Some(&mut next),
@@ -129,14 +109,18 @@ async fn whatever_a_power_cut_leaves_has_all_that_was_acknowledged() {
         };
         let folder = folder();
         disk.write(folder.path(), left);
-        let text = text_in(folder.path());
-        let saved = acknowledged.iter().take_while(|(at, _)| *at <= until);
-        let pieces = text.split('<').filter_map(|piece| piece.split_once('>'));
-        let there: HashSet<&str> = pieces.map(|(edit, _)| edit).collect();
-        for (_, edit) in saved {
+        let storage = Sqlite::open(folder.path()).unwrap();
+        let texts = names.iter().map(|name| (*name, text_in(&storage, name)));
+        let texts: Vec<(&str, String)> = texts.collect();
+        let there: HashSet<(&str, &str)> = texts
+            .iter()
+            .flat_map(|(name, text)| text.split('<').map(move |piece| (*name, piece)))
+            .filter_map(|(name, piece)| Some((name, piece.split_once('>')?.0)))
+            .collect();
+        for (_, name, edit) in acknowledged.iter().take_while(|(at, ..)| *at <= until) {
             assert!(
-                there.contains(edit.as_str()),
-                "{edit} is lost at act {cut} of {}",
+                there.contains(&(*name, edit.as_str())),
+                "{edit} is lost from {name} at act {cut} of {}",
                 acts.len()
             );
         }

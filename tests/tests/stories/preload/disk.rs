@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What a server did to a file. See `recorder.c`.
+/// What a server did to a file. See `preload.c`.
 pub struct Act {
     /// Bytes of the recording up to its end.
     pub end: u64,
     pub kind: u8,
-    name: String,
+    pub name: String,
     offset: u64,
     data: Vec<u8>,
 }
@@ -87,6 +87,9 @@ impl Disk {
                     change(&mut file.synced, offset, data.as_deref());
                 }
             }
+            // The system holds for clean what it could not write: nothing but another write brings it to the disk.
+            b'F' => file.changes.clear(),
+            b'A' => {}
             b'U' => return,
             b'R' => {
                 let name = String::from_utf8(data.clone()).unwrap();

@@ -1,0 +1,42 @@
+//! The disk, the file system or the database file fails under a running server: nothing that is not on disk is acknowledged,
+//! everyone is sent away with their edits, and when it works again everything comes together, once.
+#![cfg(target_os = "linux")]
+
+use ropewalk_tests::{Client, Ropewalk, until};
+
+mod sync;
+
+/// Waits until the server says that it does not take edits.
+async fn until_unready(server: &Ropewalk) {
+    until("the server notices", || async {
+        (server.get("/readyz").await.status == 503).then_some(())
+    })
+    .await;
+}
+
+/// Waits until the server takes edits again.
+async fn until_ready(server: &Ropewalk) {
+    until("the server is ready again", || async {
+        (server.get("/readyz").await.status == 200).then_some(())
+    })
+    .await;
+}
+
+/// Waits until storage was opened in vain this often.
+async fn until_retried(server: &Ropewalk, times: usize) {
+    until("storage is opened again in vain", || async {
+        (server.log().matches("storage still fails").count() >= times).then_some(())
+    })
+    .await;
+}
+
+/// Types while something fails: the connection ends with 1011, and what was typed is not acknowledged.
+async fn is_sent_away(client: &Client, edit: &str) {
+    client.append(edit);
+    let marker = client.mark();
+    assert_eq!(client.closed().await.code, 1011, "{client:?}");
+    assert!(
+        !client.look(|state| state.saved.contains(&marker)),
+        "{edit:?} is acknowledged and not on disk"
+    );
+}
