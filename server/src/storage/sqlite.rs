@@ -43,10 +43,17 @@ const CACHE_KIB: i32 = 16 << 10;
 pub struct Sqlite {
     folder: Folder,
     /// `None` after a failure to open again, and once closed.
-    writer: Mutex<Option<Connection>>,
+    writer: Mutex<Option<Writer>>,
     /// Held for reading by every reader: opening again waits for all of them.
     readers: RwLock<Option<Readers>>,
     next: AtomicI64,
+}
+
+/// The connection that writes.
+struct Writer {
+    connection: Connection,
+    /// A write failed over it: nothing is written or synced over it any more.
+    failed: bool,
 }
 
 impl fmt::Debug for Sqlite {
@@ -62,7 +69,7 @@ impl Sqlite {
     /// opened is left as it is.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let opened = open::open(folder)?;
-        let (writer, newest, moved) = connect(&opened.file).map_err(|error| match error {
+        let (connection, newest, moved) = connect(&opened.file).map_err(|error| match error {
             StorageError::Damaged(reason) => OpenError::Damaged {
                 file: opened.file.clone(),
                 reason,
@@ -83,7 +90,7 @@ impl Sqlite {
             );
         }
         Ok(Self {
-            writer: Mutex::new(Some(writer)),
+            writer: Mutex::new(Some(Writer::new(connection))),
             readers: RwLock::new(Some(Readers::new(opened.file.clone()))),
             next: AtomicI64::new(newest + 1),
             folder: opened,
@@ -119,12 +126,39 @@ impl Sqlite {
         write: impl FnOnce(&Transaction<'_>) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let writer = writer.as_mut().ok_or_else(not_open)?;
-        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let result = write(&transaction)?;
-        transaction.commit()?;
-        Ok(result)
+        writer.as_mut().ok_or_else(not_open)?.write(write)
     }
+}
+
+impl Writer {
+    fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            failed: false,
+        }
+    }
+
+    fn write<T>(
+        &mut self,
+        write: impl FnOnce(&Transaction<'_>) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        if self.failed {
+            return Err(not_open());
+        }
+        let written = commit(&mut self.connection, write);
+        self.failed = matches!(&written, Err(error) if !matches!(error, StorageError::Full(_)));
+        written
+    }
+}
+
+fn commit<T>(
+    connection: &mut Connection,
+    write: impl FnOnce(&Transaction<'_>) -> Result<T, StorageError>,
+) -> Result<T, StorageError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let result = write(&transaction)?;
+    transaction.commit()?;
+    Ok(result)
 }
 
 impl Storage for Sqlite {
@@ -214,16 +248,15 @@ impl Storage for Sqlite {
         let mut readers = self.readers.write().unwrap_or_else(PoisonError::into_inner);
         *writer = None;
         *readers = None;
+        open::rewrite_journal(&self.folder.file)?;
         open::check(&self.folder.file)?;
         let (connection, newest, moved) = connect(&self.folder.file)?;
-        // After a sync that failed, the system may hold journal pages as clean that are not on disk. Only when all of it has
-        // been written once more, into the main file, and a new journal begun, is it known what is there.
         if let Moved::Busy = moved {
             return Err(StorageError::Failed(
                 "another process is using the database".to_owned(),
             ));
         }
-        *writer = Some(connection);
+        *writer = Some(Writer::new(connection));
         *readers = Some(Readers::new(self.folder.file.clone()));
         self.next.fetch_max(newest + 1, Relaxed);
         Ok(())
@@ -234,9 +267,12 @@ impl Storage for Sqlite {
         let mut readers = self.readers.write().unwrap_or_else(PoisonError::into_inner);
         *readers = None;
         match writer.take() {
-            // Somebody who copies the database meanwhile keeps it busy. Everything is on disk all the same.
-            Some(connection) => Ok(move_log(&connection).map(drop)?),
-            None => Ok(()),
+            Some(writer) if !writer.failed => {
+                // Somebody who copies the database meanwhile keeps it busy. Everything is on disk all the same.
+                move_log(&writer.connection)?;
+                Ok(move_on_close(&writer.connection, true)?)
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -247,6 +283,7 @@ fn connect(file: &Path) -> Result<(Connection, i64, Moved), StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags)?;
     protect(&connection)?;
+    move_on_close(&connection, false)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     if sabotage::is(Sabotage::SkipSync) {
         connection.pragma_update(None, "synchronous", "OFF")?;
@@ -294,6 +331,13 @@ fn use_write_ahead(connection: &Connection) -> rusqlite::Result<()> {
             )),
         }
     })
+}
+
+/// Whether the last connection that is closed moves the log into the main file and takes the log away. After a failure it
+/// must not: what failed to reach the disk would be synced once more, as if nothing had happened.
+fn move_on_close(connection: &Connection, does: bool) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !does)?;
+    Ok(())
 }
 
 /// How far [`move_log`] came.

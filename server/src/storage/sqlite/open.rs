@@ -1,10 +1,10 @@
 //! Opening a data folder: what is wrong with it is found out before anything in it is touched.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use thiserror::Error;
 
 use super::schema::{self, APPLICATION_ID, KNOWN};
@@ -18,6 +18,8 @@ pub const NEW: &str = "ropewalk.db.new";
 /// Files larger than this, in bytes, are not read from end to end on opening; every row is still checked when read.
 /// What only the whole check finds is an index that lost a name: its document would look as if it never was.
 const CHECKED_WHOLE: u64 = 1 << 30;
+/// Bytes of a journal that are written at once.
+const BLOCK: usize = 1 << 20;
 
 /// Why a data folder was not opened. The database was not changed.
 #[derive(Debug, Error)]
@@ -206,13 +208,42 @@ fn inspect(file: &Path) -> Result<(), Problem> {
         .into_iter()
         .filter(|p| !p.exists())
         .collect();
-    let checked = check(file);
+    let checked = rewrite_journal(file).and_then(|()| check(file));
     if checked.is_err() {
         for left in absent {
             let _ = fs::remove_file(left);
         }
     }
     checked
+}
+
+/// Writes the journal beside a database once more, as it reads, and syncs it.
+///
+/// After a sync that failed the system may hold for clean what is not on the disk, and no later sync brings it there. SQLite
+/// takes all that it reads in a journal as synced and moves it into the database: if the power failed then, the half of the
+/// journal that is on the disk would be moved over the whole.
+pub fn rewrite_journal(file: &Path) -> Result<(), Problem> {
+    let journal = beside(file, "-wal");
+    if !fs::metadata(&journal).is_ok_and(|journal| journal.len() > 0) {
+        return Ok(());
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(file, flags)?;
+    super::protect(&connection)?;
+    super::move_on_close(&connection, false)?;
+    // No other process writes meanwhile.
+    let _hold = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut opened = OpenOptions::new().read(true).write(true).open(journal)?;
+    let mut block = vec![0; BLOCK];
+    loop {
+        let at = opened.stream_position()?;
+        let read = opened.read(&mut block)?;
+        if read == 0 {
+            return Ok(opened.sync_all()?);
+        }
+        opened.seek(SeekFrom::Start(at))?;
+        opened.write_all(&block[..read])?;
+    }
 }
 
 /// Looks at the first bytes of a database, and closes it.

@@ -2,13 +2,28 @@
 
 use std::sync::Arc;
 
-use ropewalk_tests::Client;
+use ropewalk_tests::client::new_doc;
 use ropewalk_tests::ropewalk::folder;
+use ropewalk_tests::{Client, Ropewalk};
 
 use super::{is_sent_away, until_ready, until_retried, until_unready};
+use crate::crash::setting;
+use crate::power::{Acknowledged, cut_everywhere};
 use crate::preload::{ALWAYS, Call, EIO, Preload};
 
 const JOURNAL: &str = "ropewalk.db-wal";
+
+/// No descriptor was synced again after that had failed there.
+fn assert_never_synced_again(preload: &Preload) {
+    let acts = preload.acts();
+    assert!(acts.iter().any(|act| act.kind == b'F'), "no sync failed");
+    let again = acts.iter().find(|act| act.kind == b'A');
+    assert!(
+        again.is_none(),
+        "{} was synced again after that had failed",
+        again.unwrap().name
+    );
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_sync_fails_is_not_acknowledged_and_comes_again() {
@@ -35,7 +50,76 @@ async fn a_commit_whose_sync_fails_is_not_acknowledged_and_comes_again() {
     until_ready(&server).await;
     let ann = Client::join_with(&server, "sync", ann.leave().await).await;
     ann.all_saved().await;
+    assert_never_synced_again(&preload);
     server.kill().await;
     server.start_again().await;
     assert_eq!(server.text("sync").await, "safe once twice ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_power_cut_around_failed_syncs_leaves_all_that_was_acknowledged() {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
+    let mut seed = setting("ROPEWALK_CUTS_SEED", now);
+    println!("ROPEWALK_CUTS_SEED={seed}");
+    let data = Arc::new(folder());
+    let (mut server, preload) = Preload::start(data.clone(), &[]).await;
+    // What fails is about other pages than what was saved before: what of both is there must still fit together.
+    let names = ["failing", "saved"];
+    let mut docs = names.map(|_| new_doc(None));
+    let mut acknowledged: Vec<Acknowledged> = Vec::new();
+    for round in 0..6 {
+        let [failing, saved] = docs;
+        let failing = Client::join_with(&server, names[0], failing).await;
+        let saved = Client::join_with(&server, names[1], saved).await;
+        // At first so many that the two documents end in different pages.
+        let edits = if round == 0 { 40 } else { 4 };
+        for number in 0..edits {
+            let first = round == 0 && number % 2 == 0;
+            let (client, name) = match first {
+                true => (&failing, names[0]),
+                false => (&saved, names[1]),
+            };
+            let edit = format!("{round}.{number}");
+            client.append(&format!("<{edit}>{}", "-".repeat(400)));
+            client.all_saved().await;
+            acknowledged.push((preload.recorded(), name, edit));
+        }
+        // Sometimes opening fails too, by the sync of this or of that file.
+        let (file, times) = match round % 3 {
+            0 => (JOURNAL, 1),
+            1 => (JOURNAL, 2),
+            _ => ("", 3),
+        };
+        preload.fail(Call::Sync, file, EIO, times);
+        is_sent_away(&failing, &format!("<{round}>{}", "-".repeat(400))).await;
+        assert_eq!(saved.closed().await.code, 1011);
+        docs = [failing.leave().await, saved.leave().await];
+        if round % 2 == 1 {
+            server.kill().await;
+            preload.mend();
+            server = preload.start_in(data.clone(), &[]).await;
+        } else {
+            until_ready(&server).await;
+        }
+        for (name, doc) in names.into_iter().zip(&docs) {
+            let client = Client::join_with(&server, name, doc.clone()).await;
+            client.all_saved().await;
+            check_once(&server, name, &client.text()).await;
+            client.leave().await;
+        }
+        acknowledged.push((preload.recorded(), names[0], round.to_string()));
+    }
+    server.kill().await;
+    cut_everywhere(&preload.acts(), &acknowledged, &mut seed);
+    assert_never_synced_again(&preload);
+}
+
+/// The document is what its writer has, with no edit in it twice.
+async fn check_once(server: &Ropewalk, name: &str, text: &str) {
+    assert_eq!(server.text(name).await, text);
+    let mut edits: Vec<&str> = text.split('<').collect();
+    let all = edits.len();
+    edits.sort_unstable();
+    edits.dedup();
+    assert_eq!(edits.len(), all, "an edit is there twice");
 }
