@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{
@@ -36,6 +37,8 @@ pub use open::{FILE, OpenError};
 const BUSY: Duration = Duration::from_secs(1);
 /// The journal beside the database is cut back to this many bytes once it was larger.
 const KEPT_JOURNAL_BYTES: u32 = 64 << 20;
+/// Once the journal has this many pages, each commit moves it into the database, as far as nobody reads it.
+const MOVED_PAGES: i32 = 1000;
 /// Page cache of the writing connection, in KiB.
 const CACHE_KIB: i32 = 16 << 10;
 
@@ -291,6 +294,7 @@ fn connect(file: &Path) -> Result<(Connection, i64, Moved), StorageError> {
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "journal_size_limit", KEPT_JOURNAL_BYTES)?;
     use_write_ahead(&connection)?;
+    connection.wal_hook(Some(move_behind))?;
     schema::migrate(&mut connection)?;
     let moved = move_log(&connection)?;
     let newest = connection.query_row(statements::NEWEST, [], |row| row.get(0))?;
@@ -331,6 +335,21 @@ fn use_write_ahead(connection: &Connection) -> rusqlite::Result<()> {
             )),
         }
     })
+}
+
+/// Moves a long log behind a commit. SQLite does so by itself, too, but says nothing when it fails, and syncs again.
+fn move_behind(log: &mut Wal, pages: i32) -> rusqlite::Result<()> {
+    if pages < MOVED_PAGES {
+        return Ok(());
+    }
+    let Err(error) = log.checkpoint() else {
+        return Ok(());
+    };
+    match error.sqlite_error_code() {
+        // Another process moves it, or there is no room: the log grows meanwhile, as far as it can.
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull) => Ok(()),
+        _ => Err(error),
+    }
 }
 
 /// Whether the last connection that is closed moves the log into the main file and takes the log away. After a failure it

@@ -12,6 +12,7 @@ use crate::power::{Acknowledged, cut_everywhere};
 use crate::preload::{ALWAYS, Call, EIO, Preload};
 
 const JOURNAL: &str = "ropewalk.db-wal";
+const DATABASE: &str = "ropewalk.db";
 
 /// No descriptor was synced again after that had failed there.
 fn assert_never_synced_again(preload: &Preload) {
@@ -54,6 +55,41 @@ async fn a_commit_whose_sync_fails_is_not_acknowledged_and_comes_again() {
     server.kill().await;
     server.start_again().await;
     assert_eq!(server.text("sync").await, "safe once twice ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_sync_of_the_database_behind_a_commit_is_noticed() {
+    let (mut server, preload) = Preload::start(Arc::new(folder()), &[]).await;
+    let mut doc = new_doc(None);
+    let mut typed = 0;
+    for round in 0..2 {
+        // In the second round it fails once more when it is opened.
+        preload.fail(Call::Sync, DATABASE, EIO, 1 + round);
+        let ann = Client::join_with(&server, "behind", doc).await;
+        // Until the journal is so long that it is moved into the database.
+        while ann.ended().is_none() && preload.left(Call::Sync) == 1 + round {
+            ann.append(&format!("<{typed}>{}", "-".repeat(100_000)));
+            typed += 1;
+            let marker = ann.mark();
+            ann.until("saved, or the end", |state, _| {
+                (state.saved.contains(&marker) || state.closed.is_some()).then_some(())
+            })
+            .await;
+        }
+        assert_eq!(ann.closed().await.code, 1011, "round {round}");
+        doc = ann.leave().await;
+        until_ready(&server).await;
+    }
+    assert_never_synced_again(&preload);
+    let ann = Client::join_with(&server, "behind", doc).await;
+    ann.all_saved().await;
+    ann.leave().await;
+    server.kill().await;
+    server.start_again().await;
+    let text = server.text("behind").await;
+    for edit in 0..typed {
+        assert_eq!(text.matches(&format!("<{edit}>")).count(), 1, "{edit}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
