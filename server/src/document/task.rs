@@ -17,7 +17,7 @@ use crate::App;
 use crate::journal::Durable;
 use crate::name::DocumentName;
 use crate::session::Close;
-use crate::storage::{DocumentId, Past};
+use crate::storage::{DocumentId, Past, StorageError};
 
 mod compaction;
 mod fanout;
@@ -133,6 +133,10 @@ pub async fn run(
         }
         Err(error) => {
             tracing::error!(%error, "document cannot be loaded");
+            // Only a write finds out whether it is more than this document.
+            if let StorageError::Failed(_) = error {
+                let _ = app.journal.probe().await;
+            }
             End::StorageFailed
         }
     };

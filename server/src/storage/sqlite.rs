@@ -16,10 +16,12 @@ use super::{
 };
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
+use files::Files;
 use open::{Folder, Problem};
 use pool::Readers;
 use statements::STATEMENTS;
 
+mod files;
 mod history;
 mod lineage;
 pub(crate) mod open;
@@ -45,8 +47,7 @@ const CACHE_KIB: i32 = 16 << 10;
 /// Storage in `ropewalk.db` of a data folder, which it keeps locked against other servers.
 pub struct Sqlite {
     folder: Folder,
-    /// `None` after a failure to open again, and once closed.
-    writer: Mutex<Option<Writer>>,
+    writer: Mutex<Writer>,
     /// Held for reading by every reader: opening again waits for all of them.
     readers: RwLock<Option<Readers>>,
     next: AtomicI64,
@@ -54,7 +55,9 @@ pub struct Sqlite {
 
 /// The connection that writes.
 struct Writer {
-    connection: Connection,
+    /// `None` after a failure to open again, and once closed.
+    connection: Option<Connection>,
+    files: Files,
     /// A write failed over it: nothing is written or synced over it any more.
     failed: bool,
 }
@@ -72,7 +75,7 @@ impl Sqlite {
     /// opened is left as it is.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let opened = open::open(folder)?;
-        let (connection, newest, moved) = connect(&opened.file).map_err(|error| match error {
+        let (writer, newest, moved) = connect(&opened.file).map_err(|error| match error {
             StorageError::Damaged(reason) => OpenError::Damaged {
                 file: opened.file.clone(),
                 reason,
@@ -93,8 +96,8 @@ impl Sqlite {
             );
         }
         Ok(Self {
-            writer: Mutex::new(Some(Writer::new(connection))),
-            readers: RwLock::new(Some(Readers::new(opened.file.clone()))),
+            readers: RwLock::new(Some(Readers::new(writer.files.clone()))),
+            writer: Mutex::new(writer),
             next: AtomicI64::new(newest + 1),
             folder: opened,
         })
@@ -117,10 +120,13 @@ impl Sqlite {
     ) -> Result<T, StorageError> {
         let readers = self.readers.read().unwrap_or_else(PoisonError::into_inner);
         let readers = readers.as_ref().ok_or_else(not_open)?;
-        readers.with(|connection| {
+        let found = readers.with(|connection| {
             let transaction = connection.transaction()?;
             read(&transaction)
-        })
+        })?;
+        // A connection that was opened meanwhile may have read another file.
+        readers.files().check()?;
+        Ok(found)
     }
 
     /// Runs `write` in one write transaction; on `Ok` it is on disk.
@@ -129,28 +135,38 @@ impl Sqlite {
         write: impl FnOnce(&Transaction<'_>) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.as_mut().ok_or_else(not_open)?.write(write)
+        writer.write(write)
     }
 }
 
 impl Writer {
-    fn new(connection: Connection) -> Self {
-        Self {
-            connection,
-            failed: false,
-        }
-    }
-
     fn write<T>(
         &mut self,
         write: impl FnOnce(&Transaction<'_>) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        if self.failed {
-            return Err(not_open());
-        }
-        let written = commit(&mut self.connection, write);
+        let connection = self.connection.as_mut().filter(|_| !self.failed);
+        let written = commit(connection.ok_or_else(not_open)?, write);
+        let written = written.and_then(|written| self.files.check().map(|()| written));
         self.failed = matches!(&written, Err(error) if !matches!(error, StorageError::Full(_)));
         written
+    }
+
+    /// Lets go of a connection that failed. While no database is in its place it is kept: nobody else has it.
+    fn leave(&mut self) -> Result<(), StorageError> {
+        if let Err(gone) = self.files.check() {
+            // What is in the journal belongs to this database, wherever it is now, and to none that is put in its place.
+            if let Some(connection) = &self.connection
+                && let Moved::Busy = move_log(connection)?
+            {
+                return Err(gone);
+            }
+            self.files.check_place()?;
+            if self.files.is_other() {
+                open::check(self.files.path())?;
+            }
+        }
+        self.connection = None;
+        Ok(())
     }
 }
 
@@ -249,18 +265,18 @@ impl Storage for Sqlite {
     fn reopen(&self) -> Result<(), StorageError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut readers = self.readers.write().unwrap_or_else(PoisonError::into_inner);
-        *writer = None;
         *readers = None;
+        writer.leave()?;
         open::rewrite_journal(&self.folder.file)?;
         open::check(&self.folder.file)?;
-        let (connection, newest, moved) = connect(&self.folder.file)?;
+        let (opened, newest, moved) = connect(&self.folder.file)?;
         if let Moved::Busy = moved {
             return Err(StorageError::Failed(
                 "another process is using the database".to_owned(),
             ));
         }
-        *writer = Some(Writer::new(connection));
-        *readers = Some(Readers::new(self.folder.file.clone()));
+        *readers = Some(Readers::new(opened.files.clone()));
+        *writer = opened;
         self.next.fetch_max(newest + 1, Relaxed);
         Ok(())
     }
@@ -269,20 +285,20 @@ impl Storage for Sqlite {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut readers = self.readers.write().unwrap_or_else(PoisonError::into_inner);
         *readers = None;
-        match writer.take() {
-            Some(writer) if !writer.failed => {
-                // Somebody who copies the database meanwhile keeps it busy. Everything is on disk all the same.
-                move_log(&writer.connection)?;
-                Ok(move_on_close(&writer.connection, true)?)
-            }
-            _ => Ok(()),
-        }
+        let failed = writer.failed;
+        let Some(connection) = writer.connection.take().filter(|_| !failed) else {
+            return Ok(());
+        };
+        // Somebody who copies the database meanwhile keeps it busy. Everything is on disk all the same.
+        move_log(&connection)?;
+        move_on_close(&connection, true)?;
+        writer.files.check()
     }
 }
 
 /// Opens the writing connection of a database that exists; also answers the highest identity in it, and whether the journal
 /// could be moved into the main file.
-fn connect(file: &Path) -> Result<(Connection, i64, Moved), StorageError> {
+fn connect(file: &Path) -> Result<(Writer, i64, Moved), StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags)?;
     protect(&connection)?;
@@ -298,7 +314,13 @@ fn connect(file: &Path) -> Result<(Connection, i64, Moved), StorageError> {
     schema::migrate(&mut connection)?;
     let moved = move_log(&connection)?;
     let newest = connection.query_row(statements::NEWEST, [], |row| row.get(0))?;
-    Ok((connection, newest, moved))
+    let files = Files::of(file).map_err(Problem::from)?;
+    let writer = Writer {
+        connection: Some(connection),
+        files,
+        failed: false,
+    };
+    Ok((writer, newest, moved))
 }
 
 /// Brings everything of a database into its main file. `Ok(false)`: another process uses it.

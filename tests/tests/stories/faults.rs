@@ -4,6 +4,7 @@
 
 use ropewalk_tests::{Client, Ropewalk, until};
 
+mod replaced;
 mod sync;
 
 /// Waits until the server says that it does not take edits.
@@ -34,9 +35,11 @@ async fn until_retried(server: &Ropewalk, times: usize) {
 async fn is_sent_away(client: &Client, edit: &str) {
     client.append(edit);
     let marker = client.mark();
+    let decided = client.until("acknowledged or sent away", |state, _| {
+        (state.saved.contains(&marker) || state.closed.is_some()).then_some(())
+    });
+    decided.await;
+    let acknowledged = client.look(|state| state.saved.contains(&marker));
+    assert!(!acknowledged, "{edit:?} is acknowledged and not on disk");
     assert_eq!(client.closed().await.code, 1011, "{client:?}");
-    assert!(
-        !client.look(|state| state.saved.contains(&marker)),
-        "{edit:?} is acknowledged and not on disk"
-    );
 }

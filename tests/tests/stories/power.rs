@@ -24,7 +24,7 @@ const CUTS: u64 = 60;
 const NAME: &str = "power";
 
 /// The text of a document, as a server that starts there would find it.
-fn text_in(storage: &Sqlite, name: &str) -> String {
+pub fn text_in(storage: &Sqlite, name: &str) -> String {
     let stored = match storage.load(&DocumentName::new(name).unwrap()).unwrap() {
         Lookup::Found(stored) => stored,
         Lookup::Absent => return String::new(),

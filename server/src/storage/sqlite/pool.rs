@@ -1,16 +1,17 @@
 //! A few read-only connections that readers share.
 
-use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags};
+
+use super::files::Files;
 
 /// Most connections that read at the same time; a further reader waits.
 const MAX_READERS: usize = 4;
 
 /// Read-only connections to one database, opened when they are first needed.
 pub struct Readers {
-    file: PathBuf,
+    files: Files,
     state: Mutex<State>,
     given_back: Condvar,
 }
@@ -23,12 +24,17 @@ struct State {
 
 impl Readers {
     /// Opens nothing yet.
-    pub fn new(file: PathBuf) -> Self {
+    pub fn new(files: Files) -> Self {
         Self {
-            file,
+            files,
             state: Mutex::default(),
             given_back: Condvar::new(),
         }
+    }
+
+    /// What they are to read.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     /// Lends a connection to `read`. One that failed is closed.
@@ -64,7 +70,7 @@ impl Readers {
 
     fn connect(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.file, flags)?;
+        let connection = Connection::open_with_flags(self.files.path(), flags)?;
         super::protect(&connection)?;
         Ok(connection)
     }
