@@ -4,6 +4,7 @@
 
 use ropewalk_tests::{Client, Ropewalk, until};
 
+mod device;
 mod replaced;
 mod sync;
 

@@ -6,8 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use ropewalk_tests::Ropewalk;
 use ropewalk_tests::ropewalk::folder;
+use ropewalk_tests::{Failed, Ropewalk};
 use tempfile::TempDir;
 
 use disk::Act;
@@ -17,13 +17,18 @@ pub mod disk;
 /// Calls that can fail. See `preload.c`.
 #[derive(Clone, Copy, Debug)]
 pub enum Call {
-    Sync = 0,
+    Sync,
+    Write,
+    Read,
+    OpenToWrite,
 }
 
 /// For [`Preload::fail`]: until it is mended.
 pub const ALWAYS: i32 = -1;
 /// The device fails.
 pub const EIO: i32 = 5;
+/// The file system takes no writes.
+pub const EROFS: i32 = 30;
 
 /// Bytes of what says which calls fail.
 const FAULTS: usize = 64;
@@ -47,6 +52,11 @@ impl Preload {
 
     /// Starts a server in a folder; the recording goes on.
     pub async fn start_in(&self, data: Arc<TempDir>, arguments: &[&str]) -> Ropewalk {
+        self.try_in(data, arguments).await.unwrap()
+    }
+
+    /// Tries to.
+    pub async fn try_in(&self, data: Arc<TempDir>, arguments: &[&str]) -> Result<Ropewalk, Failed> {
         let path = data.path().canonicalize().unwrap();
         let at = |name| self.beside.path().join(name).display().to_string();
         let (to, faults) = (at("recording"), at("faults"));
@@ -56,8 +66,7 @@ impl Preload {
             ("RECORD_FOLDER", path.to_str().unwrap()),
             ("FAULTS", &faults),
         ];
-        let server = Ropewalk::in_environment(data, arguments, &environment);
-        server.await.unwrap()
+        Ropewalk::in_environment(data, arguments, &environment).await
     }
 
     /// Makes a call fail so often on the file of this name, "." for the folder itself, or on all if it is empty.
