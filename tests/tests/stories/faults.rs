@@ -5,6 +5,9 @@
 use ropewalk_tests::{Client, Ropewalk, until};
 
 mod device;
+mod full;
+mod mount;
+mod readonly;
 mod replaced;
 mod sync;
 
@@ -43,4 +46,14 @@ async fn is_sent_away(client: &Client, edit: &str) {
     let acknowledged = client.look(|state| state.saved.contains(&marker));
     assert!(!acknowledged, "{edit:?} is acknowledged and not on disk");
     assert_eq!(client.closed().await.code, 1011, "{client:?}");
+}
+
+/// The document is what its writer has, with no edit in it twice.
+async fn check_once(server: &Ropewalk, name: &str, text: &str) {
+    assert_eq!(server.text(name).await, text);
+    let mut edits: Vec<&str> = text.split('<').collect();
+    let all = edits.len();
+    edits.sort_unstable();
+    edits.dedup();
+    assert_eq!(edits.len(), all, "an edit is there twice");
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use ropewalk_tests::Client;
 use ropewalk_tests::client::new_doc;
 use ropewalk_tests::ropewalk::folder;
-use ropewalk_tests::{Client, Ropewalk};
 
-use super::{is_sent_away, until_ready, until_retried, until_unready};
+use super::{check_once, is_sent_away, until_ready, until_retried, until_unready};
 use crate::crash::setting;
 use crate::power::{Acknowledged, cut_everywhere};
 use crate::preload::{ALWAYS, Call, EIO, Preload};
@@ -148,14 +148,4 @@ async fn a_power_cut_around_failed_syncs_leaves_all_that_was_acknowledged() {
     server.kill().await;
     cut_everywhere(&preload.acts(), &acknowledged, &mut seed);
     assert_never_synced_again(&preload);
-}
-
-/// The document is what its writer has, with no edit in it twice.
-async fn check_once(server: &Ropewalk, name: &str, text: &str) {
-    assert_eq!(server.text(name).await, text);
-    let mut edits: Vec<&str> = text.split('<').collect();
-    let all = edits.len();
-    edits.sort_unstable();
-    edits.dedup();
-    assert_eq!(edits.len(), all, "an edit is there twice");
 }

@@ -1,0 +1,135 @@
+//! The disk is full, by others or by what is written here, and has room again.
+
+use ropewalk_tests::client::new_doc;
+use ropewalk_tests::{Client, Ropewalk};
+
+use super::mount::Mount;
+use super::{check_once, is_sent_away, until_ready, until_retried, until_unready};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_others_fill_while_people_type_loses_nothing_acknowledged() {
+    let Some(disk) = Mount::memory(16) else {
+        return;
+    };
+    let mut server = Ropewalk::on(disk.folder(), &[]).await.unwrap();
+    let mut doc = new_doc(None);
+    let mut saved: Vec<String> = Vec::new();
+    for round in 0..3 {
+        let ann = Client::join_with(&server, "full", doc).await;
+        let mut marked = Vec::new();
+        while ann.ended().is_none() {
+            let edit = format!("<{round}.{}>", marked.len());
+            // The longer ones need room of their own in the journal.
+            ann.append(&format!("{edit}{}", "-".repeat(marked.len() % 7 * 1000)));
+            marked.push((ann.mark(), edit));
+            let newest = marked.len() as u64;
+            ann.until("room", |state, _| {
+                (newest < state.saved.len() as u64 + 16 || state.closed.is_some()).then_some(())
+            })
+            .await;
+            if marked.len() == 50 {
+                disk.fill();
+            }
+        }
+        assert_eq!(ann.closed().await.code, 1011);
+        assert!(marked.len() > 50, "sent away before the disk was full");
+        let acknowledged = ann.look(|state| state.saved.clone());
+        let acknowledged = marked.into_iter().filter(|(m, _)| acknowledged.contains(m));
+        saved.extend(acknowledged.map(|(_, edit)| edit));
+        until_unready(&server).await;
+        if round == 1 {
+            // It is killed on the full disk, too.
+            server.kill().await;
+            disk.free();
+            server.start_again().await;
+        } else {
+            until_retried(&server, 1).await;
+            disk.free();
+            until_ready(&server).await;
+        }
+        let text = server.text("full").await;
+        for edit in &saved {
+            assert!(text.contains(edit), "{edit} was acknowledged and is lost");
+        }
+        doc = ann.leave().await;
+    }
+    let ann = Client::join_with(&server, "full", doc).await;
+    ann.all_saved().await;
+    check_once(&server, "full", &ann.text()).await;
+    assert!(saved.len() > 100, "{}", saved.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full_of_documents_works_again_when_it_is_larger() {
+    let Some(disk) = Mount::memory(6) else {
+        return;
+    };
+    let mut server = Ropewalk::on(disk.folder(), &[]).await.unwrap();
+    let ann = Client::join(&server, "long").await;
+    let mut edits = 0;
+    while ann.ended().is_none() {
+        ann.append(&format!("<{edits}>{}", "-".repeat(100_000)));
+        edits += 1;
+        let marker = ann.mark();
+        ann.until("saved, or the end", |state, _| {
+            (state.saved.contains(&marker) || state.closed.is_some()).then_some(())
+        })
+        .await;
+    }
+    assert!(edits > 15, "sent away after {edits} edits");
+    let saved = ann.look(|state| state.saved.len());
+    until_unready(&server).await;
+    disk.remount("size=64m");
+    until_ready(&server).await;
+    let text = server.text("long").await;
+    for edit in 0..saved {
+        assert!(text.contains(&format!("<{edit}>")), "{edit} is lost");
+    }
+    let ann = Client::join_with(&server, "long", ann.leave().await).await;
+    ann.all_saved().await;
+    check_once(&server, "long", &ann.text()).await;
+    server.kill().await;
+    server.start_again().await;
+    check_once(&server, "long", &ann.text()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_full_disk_a_server_says_so_or_serves_and_changes_nothing() {
+    let Some(disk) = Mount::memory(8) else {
+        return;
+    };
+    disk.fill();
+    let failed = Ropewalk::on(disk.folder(), &[]).await.err();
+    let failed = failed.expect("there is no room for a database");
+    assert_eq!(failed.code, Some(4), "{failed:?}");
+    assert!(
+        failed.stderr.contains("ropewalk: the data folder"),
+        "{failed:?}"
+    );
+    assert!(!disk.folder().path().join("ropewalk.db").exists());
+    disk.free();
+
+    let mut server = Ropewalk::on(disk.folder(), &[]).await.unwrap();
+    let ann = Client::join(&server, "start").await;
+    ann.insert(0, "safe");
+    ann.all_saved().await;
+    server.kill().await;
+    disk.fill();
+    let before = std::fs::read(server.database()).unwrap();
+    match Ropewalk::on(disk.folder(), &[]).await {
+        Ok(mut server) => {
+            assert_eq!(server.text("start").await, "safe");
+            let bob = Client::join(&server, "start").await;
+            is_sent_away(&bob, &"-".repeat(1 << 20)).await;
+            server.kill().await;
+        }
+        Err(failed) => {
+            assert_eq!(failed.code, Some(4), "{failed:?}");
+            assert!(failed.stderr.contains("full"), "{failed:?}");
+            assert!(std::fs::read(server.database()).unwrap() == before);
+        }
+    }
+    disk.free();
+    server.start_again().await;
+    assert_eq!(server.text("start").await, "safe");
+}

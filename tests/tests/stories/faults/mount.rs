@@ -1,0 +1,118 @@
+//! File systems of a story's own.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use ropewalk_tests::ropewalk::folder;
+use tempfile::TempDir;
+
+/// Set by those who cannot mount anything and want the other stories.
+const WITHOUT: &str = "ROPEWALK_WITHOUT_MOUNTS";
+
+/// A file system on a temporary folder.
+pub struct Mount {
+    folder: Arc<TempDir>,
+}
+
+impl Mount {
+    /// A file system in memory with room for so many MiB. `None` only where nothing is to be mounted.
+    pub fn memory(mib: u32) -> Option<Self> {
+        Self::new(&["-t", "tmpfs", "-o", &format!("size={mib}m")], "tmpfs")
+    }
+
+    /// A new ext4 in an image, that turns read-only at its first error. `None` where there are no loop devices, either.
+    pub fn ext4(image: &Path) -> Option<Self> {
+        File::create(image).unwrap().set_len(32 << 20).unwrap();
+        let made = Command::new("mkfs.ext4").arg("-q").arg(image).status();
+        if !made.is_ok_and(|status| status.success()) || !Path::new("/dev/loop-control").exists() {
+            println!("SKIPPED: needed are mkfs.ext4 and loop devices");
+            return None;
+        }
+        let mount = Self::new(&["-o", "loop,errors=remount-ro"], image.to_str().unwrap())?;
+        // What mkfs leaves is not ours.
+        std::fs::remove_dir(mount.folder.path().join("lost+found")).unwrap();
+        Some(mount)
+    }
+
+    fn new(options: &[&str], what: &str) -> Option<Self> {
+        if std::env::var_os(WITHOUT).is_some() {
+            println!("SKIPPED, as {WITHOUT} is set: nothing is mounted");
+            return None;
+        }
+        let mount = Self {
+            folder: Arc::new(folder()),
+        };
+        mount.mount(options, what);
+        Some(mount)
+    }
+
+    fn mount(&self, options: &[&str], what: &str) {
+        let mut mount = Command::new("mount");
+        mount.args(options).arg(what).arg(self.folder.path());
+        assert!(
+            mount.status().is_ok_and(|status| status.success()),
+            "{mount:?} failed: run this as root, or set {WITHOUT}=1 to leave such stories out"
+        );
+    }
+
+    /// Has an ext4 meet an error, which makes it read-only for good.
+    pub fn meet_an_error(&self) {
+        let mounted = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        let path = self.folder.path().to_str().unwrap();
+        let line = mounted
+            .lines()
+            .find(|line| line.split(' ').nth(1) == Some(path));
+        let device = line.and_then(|line| line.split(' ').next()).unwrap();
+        let device = device.strip_prefix("/dev/").unwrap();
+        std::fs::write(format!("/sys/fs/ext4/{device}/trigger_fs_error"), "1").unwrap();
+    }
+
+    /// Unmounts it and mounts it again, which plays its journal back.
+    pub fn mount_again(&self, image: &Path) {
+        let unmounted = Command::new("umount").arg(self.folder.path()).status();
+        assert!(unmounted.is_ok_and(|status| status.success()));
+        self.mount(&["-o", "loop"], image.to_str().unwrap());
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> Arc<TempDir> {
+        self.folder.clone()
+    }
+
+    /// Changes its options.
+    pub fn remount(&self, options: &str) {
+        let mut mount = Command::new("mount");
+        mount.args(["-o", &format!("remount,{options}")]);
+        let done = mount.arg(self.folder.path()).status();
+        assert!(done.is_ok_and(|status| status.success()), "{mount:?}");
+    }
+
+    /// Takes all the room that is left; how much that was, in bytes.
+    pub fn fill(&self) -> u64 {
+        let mut file = File::create(self.filler()).unwrap();
+        for piece in [1 << 16, 1 << 12, 1] {
+            while file.write_all(&vec![1; piece]).is_ok() {}
+        }
+        file.metadata().unwrap().len()
+    }
+
+    /// Gives that room back.
+    pub fn free(&self) {
+        std::fs::remove_file(self.filler()).unwrap();
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.folder.path().join("filler")
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // A server that was killed may not be gone yet.
+        let mut unmount = Command::new("umount");
+        let _ = unmount.arg("--lazy").arg(self.folder.path()).status();
+    }
+}
