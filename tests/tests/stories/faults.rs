@@ -6,6 +6,7 @@ use ropewalk_tests::{Client, Ropewalk, until};
 
 mod device;
 mod full;
+mod locked;
 mod mount;
 mod readonly;
 mod replaced;
