@@ -5,6 +5,7 @@
 use ropewalk_tests::{Client, Ropewalk, until};
 
 mod device;
+mod ends;
 mod full;
 mod locked;
 mod mount;
