@@ -105,3 +105,35 @@ async fn assert_refused(server: &Ropewalk) {
     let text = server.get("/api/documents/read%20only/text").await;
     assert_eq!(text.status, 503);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_size_limit_in_the_middle_of_a_commit_tears_nothing() {
+    let mut server = Ropewalk::start().await;
+    let mut ann = Client::join(&server, "limit").await;
+    let mut text = String::new();
+    for round in 0..4 {
+        let saved = format!("<saved {round}>");
+        ann.append(&saved);
+        ann.all_saved().await;
+        text.push_str(&saved);
+        let journal = server.database().with_file_name(JOURNAL);
+        let length = std::fs::metadata(journal).unwrap().len();
+        // Some of the pages of the commit still fit, the last one in part.
+        server.limit_files(Some(length + 10_000 * round));
+        let edit = format!("<{round}>{}", "-".repeat(100_000));
+        is_sent_away(&ann, &edit).await;
+        if round % 2 == 0 {
+            until_unready(&server).await;
+            server.limit_files(None);
+            until_ready(&server).await;
+        } else {
+            server.kill().await;
+            server.start_again().await;
+        }
+        assert!(server.text("limit").await == text, "round {round}");
+        ann = Client::join_with(&server, "limit", ann.leave().await).await;
+        ann.all_saved().await;
+        text.push_str(&edit);
+        assert!(server.text("limit").await == text, "round {round}");
+    }
+}
