@@ -315,6 +315,8 @@ fn connect(file: &Path) -> Result<(Writer, i64, Moved), StorageError> {
     let moved = move_log(&connection)?;
     let newest = connection.query_row(statements::NEWEST, [], |row| row.get(0))?;
     let files = Files::of(file).map_err(Problem::from)?;
+    // SQLite syncs the name of a new journal, too, but does not say when that fails.
+    open::sync_folder(file.parent().unwrap_or(file)).map_err(Problem::from)?;
     let writer = Writer {
         connection: Some(connection),
         files,

@@ -93,6 +93,24 @@ async fn a_failed_sync_of_the_database_behind_a_commit_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_journal_whose_name_is_not_on_disk_is_not_written_to() {
+    let data = Arc::new(folder());
+    let (mut server, preload) = Preload::start(data.clone(), &[]).await;
+    let ann = Client::join(&server, "name").await;
+    ann.insert(0, "safe");
+    ann.all_saved().await;
+    // In order, so that the next server begins a new journal.
+    assert_eq!(server.terminate().await, Some(0));
+    preload.fail(Call::Sync, ".", EIO, ALWAYS);
+    let failed = preload.try_in(data.clone(), &[]).await.err();
+    let failed = failed.expect("it must not start");
+    assert_eq!(failed.code, Some(4), "{failed:?}");
+    preload.mend();
+    server = preload.start_in(data, &[]).await;
+    assert_eq!(server.text("name").await, "safe");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_power_cut_around_failed_syncs_leaves_all_that_was_acknowledged() {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     let mut seed = setting("ROPEWALK_CUTS_SEED", now);
