@@ -75,7 +75,7 @@ impl Sqlite {
     /// opened is left as it is.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let opened = open::open(folder)?;
-        let (writer, newest, moved) = connect(&opened.file).map_err(|error| match error {
+        let (writer, newest) = connect(&opened.file).map_err(|error| match error {
             StorageError::Damaged(reason) => OpenError::Damaged {
                 file: opened.file.clone(),
                 reason,
@@ -90,11 +90,6 @@ impl Sqlite {
                 reason,
             },
         })?;
-        if let Moved::Busy = moved {
-            tracing::info!(
-                "a backup is under way: the journal is moved into the database when it is done"
-            );
-        }
         Ok(Self {
             readers: RwLock::new(Some(Readers::new(writer.files.clone()))),
             writer: Mutex::new(writer),
@@ -269,12 +264,7 @@ impl Storage for Sqlite {
         writer.leave()?;
         open::rewrite_journal(&self.folder.file)?;
         open::check(&self.folder.file)?;
-        let (opened, newest, moved) = connect(&self.folder.file)?;
-        if let Moved::Busy = moved {
-            return Err(StorageError::Failed(
-                "another process is using the database".to_owned(),
-            ));
-        }
+        let (opened, newest) = connect(&self.folder.file)?;
         *readers = Some(Readers::new(opened.files.clone()));
         *writer = opened;
         self.next.fetch_max(newest + 1, Relaxed);
@@ -296,9 +286,8 @@ impl Storage for Sqlite {
     }
 }
 
-/// Opens the writing connection of a database that exists; also answers the highest identity in it, and whether the journal
-/// could be moved into the main file.
-fn connect(file: &Path) -> Result<(Writer, i64, Moved), StorageError> {
+/// Opens the writing connection of a database that exists; also answers the highest identity in it.
+fn connect(file: &Path) -> Result<(Writer, i64), StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags)?;
     protect(&connection)?;
@@ -312,7 +301,11 @@ fn connect(file: &Path) -> Result<(Writer, i64, Moved), StorageError> {
     use_write_ahead(&connection)?;
     connection.wal_hook(Some(move_behind))?;
     schema::migrate(&mut connection)?;
-    let moved = move_log(&connection)?;
+    if let Moved::Busy = move_log(&connection)? {
+        tracing::info!(
+            "a backup is under way: the journal is moved into the database when it is done"
+        );
+    }
     let newest = connection.query_row(statements::NEWEST, [], |row| row.get(0))?;
     let files = Files::of(file).map_err(Problem::from)?;
     // SQLite syncs the name of a new journal, too, but does not say when that fails.
@@ -322,7 +315,7 @@ fn connect(file: &Path) -> Result<(Writer, i64, Moved), StorageError> {
         files,
         failed: false,
     };
-    Ok((writer, newest, moved))
+    Ok((writer, newest))
 }
 
 /// Brings everything of a database into its main file. `Ok(false)`: another process uses it.

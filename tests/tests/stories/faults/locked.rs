@@ -66,3 +66,27 @@ async fn a_lock_that_stays_is_a_failure_until_it_goes() {
     server.start_again().await;
     assert_eq!(server.text("locked").await, "before one two ");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_stays_does_not_keep_a_server_from_coming_back() {
+    let mut server = Ropewalk::start().await;
+    let ann = Client::join(&server, "read meanwhile").await;
+    ann.insert(0, "before ");
+    ann.all_saved().await;
+    let reader = Connection::open(server.database()).unwrap();
+    let count = "SELECT count(*) FROM log";
+    reader.execute_batch("BEGIN").unwrap();
+    let rows: i64 = reader.query_row(count, [], |row| row.get(0)).unwrap();
+    server.limit_files(Some(0));
+    is_sent_away(&ann, "after").await;
+    server.limit_files(None);
+    until_ready(&server).await;
+    let ann = Client::join_with(&server, "read meanwhile", ann.leave().await).await;
+    ann.all_saved().await;
+    let still: i64 = reader.query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!(still, rows, "it sees what it saw");
+    server.kill().await;
+    server.start_again().await;
+    drop(reader);
+    assert_eq!(server.text("read meanwhile").await, "before after");
+}
