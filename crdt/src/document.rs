@@ -33,6 +33,8 @@ pub struct Applied {
     pub held: bool,
     /// What has to be passed on.
     pub integrated: Integrated,
+    /// More was integrated than what came, as things had waited for it: its sender lacks them, too.
+    pub woke: bool,
     /// What of it waits, as updates: to be kept beside what was integrated.
     pub waiting: Vec<Vec<u8>>,
 }

@@ -67,6 +67,7 @@ impl Document {
             changed: false,
             held: false,
             integrated: Integrated::Nothing,
+            woke: false,
             waiting: Vec::new(),
         };
         for piece in outcome.woken {
@@ -106,6 +107,7 @@ impl Document {
             changed: first.changed || second.changed,
             held: first.held,
             integrated,
+            woke: first.woke || second.changed,
             waiting: first.waiting,
         }
     }
@@ -145,6 +147,7 @@ impl Document {
                 (true, true) => Integrated::All,
                 (true, false) => Integrated::Part(self.part(&news)),
             },
+            woke: !outcome.woken.is_empty() || !freed.is_empty() || self.store.altered(),
             waiting,
         };
         if changed {

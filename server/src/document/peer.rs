@@ -297,6 +297,14 @@ impl Peer {
         }
     }
 
+    /// An update of its own has woken what had waited for it, and it is not told so while it lags: whatever it was taken
+    /// to have, it gets the whole document.
+    pub fn misses_what_woke(&mut self) {
+        if let Some(has) = &mut self.lagging {
+            *has = Has::Vector(VersionVector::new());
+        }
+    }
+
     /// The peer has read everything: what it has, and the marker to answer. It gets frames again.
     pub fn catch_up(&mut self) -> Option<(Has, Option<Bytes>)> {
         let has = self.lagging.take()?;

@@ -333,7 +333,7 @@ impl Task {
         self.close_all(Close::STORAGE);
         for waiting in self.waiting.drain(..) {
             match waiting.what {
-                Answer::Echo(..) | Answer::Saved(..) => {}
+                Answer::Echo { .. } | Answer::Saved(..) => {}
                 Answer::Text(reply, _) => reply.send(Err(Refused::Storage)),
                 Answer::State(reply, _) => reply.send(Err(Refused::Storage)),
                 Answer::Created(reply, _) => reply.send(Err(Refused::Storage)),

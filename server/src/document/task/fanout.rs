@@ -61,10 +61,14 @@ fn frames(updates: &[&Bytes]) -> Vec<Bytes> {
 /// Joins the echoes of each peer that became durable together. A peer's markers stay behind its echoes.
 pub fn merge_echoes(answers: Vec<Answer>) -> Vec<Answer> {
     let mut merged = Vec::with_capacity(answers.len());
-    let mut echoes: BTreeMap<PeerId, Vec<Bytes>> = BTreeMap::new();
+    let mut echoes: BTreeMap<PeerId, (Vec<Bytes>, bool)> = BTreeMap::new();
     for answer in answers {
         match answer {
-            Answer::Echo(peer, update) => echoes.entry(peer).or_default().push(update),
+            Answer::Echo { peer, update, woke } => {
+                let (updates, any_woke) = echoes.entry(peer).or_default();
+                updates.push(update);
+                *any_woke |= woke;
+            }
             Answer::Saved(peer, _) => {
                 let before = echoes.remove(&peer).unwrap_or_default();
                 merged.extend(joined(peer, before));
@@ -73,21 +77,19 @@ pub fn merge_echoes(answers: Vec<Answer>) -> Vec<Answer> {
             other => merged.push(other),
         }
     }
-    for (peer, updates) in echoes {
-        merged.extend(joined(peer, updates));
+    for (peer, echo) in echoes {
+        merged.extend(joined(peer, echo));
     }
     merged
 }
 
-fn joined(peer: PeerId, updates: Vec<Bytes>) -> Vec<Answer> {
+fn joined(peer: PeerId, (updates, woke): (Vec<Bytes>, bool)) -> Vec<Answer> {
+    let echo = |update| Answer::Echo { peer, update, woke };
     if updates.len() > 1 {
         let slices: Vec<&[u8]> = updates.iter().map(|update| update.as_ref()).collect();
         if let Some(update) = merge(&slices) {
-            return vec![Answer::Echo(peer, update.into())];
+            return vec![echo(update.into())];
         }
     }
-    updates
-        .into_iter()
-        .map(|update| Answer::Echo(peer, update))
-        .collect()
+    updates.into_iter().map(echo).collect()
 }

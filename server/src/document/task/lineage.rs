@@ -42,6 +42,7 @@ impl Task {
                     news: Some(stamp.clone()),
                     kept: stamp,
                     past: Some(past),
+                    woke: false,
                 });
                 self.all_durable().await
             }

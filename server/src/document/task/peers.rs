@@ -175,6 +175,7 @@ impl Task {
                 kept: news.clone(),
                 news: Some(news),
                 past: None,
+                woke: applied.woke,
             });
         }
         // Kept apart: whether it is ever integrated is seen when its turn comes.
@@ -185,6 +186,7 @@ impl Task {
                 kept: waiting.into(),
                 news: None,
                 past: None,
+                woke: false,
             });
         }
     }

@@ -75,6 +75,7 @@ impl Task {
             news: Some(kept.clone()),
             kept,
             past: None,
+            woke: false,
         });
         if self.flush().await.is_break() {
             reply.send(Err(Refused::Storage));

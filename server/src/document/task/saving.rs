@@ -27,6 +27,8 @@ pub(super) struct Accepted {
     pub(super) news: Option<Bytes>,
     /// When it is the document's stamp.
     pub(super) past: Option<Past>,
+    /// There may be more in it than what came: things that had waited for that.
+    pub(super) woke: bool,
 }
 
 /// Who gets something once the journal holds `sequence`.
@@ -39,8 +41,12 @@ pub(super) struct Waiting {
 /// What somebody gets.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// The sender's own update, back to it.
-    Echo(PeerId, Bytes),
+    /// The sender's own update, back to it, with what had waited for it if something `woke`.
+    Echo {
+        peer: PeerId,
+        update: Bytes,
+        woke: bool,
+    },
     /// A marker, back to the peer that sent it.
     Saved(PeerId, Bytes),
     /// A text that was read.
@@ -77,7 +83,10 @@ impl Task {
 
     pub(super) fn answer(&mut self, what: Answer) {
         match what {
-            Answer::Echo(peer, update) => {
+            Answer::Echo { peer, update, woke } => {
+                if woke && let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.misses_what_woke();
+                }
                 self.send_to(peer, &protocol::update(&update).into());
             }
             Answer::Saved(id, frame) => {
@@ -146,6 +155,7 @@ impl Task {
             kept,
             news,
             past,
+            woke,
         } in accepted
         {
             let create = if self.existence == Existence::Stored {
@@ -158,9 +168,11 @@ impl Task {
             self.sequence += 1;
             self.log_updates += 1;
             self.log_bytes += kept.len();
+            // What had waited for it the sender has to hear of, whether it wants to hear of its own or not.
             let echoes = |id: &PeerId| self.peers.get(id).is_some_and(|peer| peer.wire.echoes);
-            if let Some(peer) = from.filter(echoes) {
-                let what = Answer::Echo(peer, news.unwrap_or_else(|| kept.clone()));
+            if let Some(peer) = from.filter(|id| woke || echoes(id)) {
+                let update = news.unwrap_or_else(|| kept.clone());
+                let what = Answer::Echo { peer, update, woke };
                 self.waiting.push_back(Waiting {
                     sequence: self.sequence,
                     what,
