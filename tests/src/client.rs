@@ -397,6 +397,7 @@ fn receive(doc: &Doc, state: &mut State, frame: &[u8]) -> Option<Vec<u8>> {
                 }
             }
         }
+        Frame::Slow(_) => {}
         Frame::Saved(payload) => match payload.try_into() {
             Ok(number) => {
                 state.saved.insert(u64::from_le_bytes(number));

@@ -13,6 +13,8 @@ pub enum Frame<'a> {
     Awareness(Vec<Entry<'a>>),
     /// What a client marked, once everything before it is saved.
     Saved(&'a [u8]),
+    /// For how many milliseconds the oldest edit has waited for the disk; 0 when that is over.
+    Slow(u64),
 }
 
 /// One client's state in an awareness frame.
@@ -112,6 +114,12 @@ pub fn read(frame: &[u8]) -> Result<Frame<'_>, String> {
             Frame::Awareness(entries)
         }
         102 => Frame::Saved(rest.buf()?),
+        103 => {
+            let mut body = Reader(rest.buf()?);
+            let waited = body.uint()?;
+            body.end()?;
+            Frame::Slow(waited)
+        }
         other => return Err(format!("message type {other}")),
     };
     rest.end()?;
