@@ -13,7 +13,7 @@ use crate::owners::{Owners, Speaker};
 use crate::store::Store;
 use crate::update::Update;
 use crate::wire::{Reader, write_buf};
-use crate::{ClientId, Error, Limits, Version, VersionVector};
+use crate::{ClientId, Error, Limits, Revision, Version, VersionVector};
 use admit::Offer;
 use changes::Changes;
 use ropey::Rope;
@@ -284,6 +284,14 @@ impl Document {
     /// Names the current state. O(1).
     pub fn version(&self) -> &Version {
         &self.version
+    }
+
+    /// Names the current state within this history. O(1).
+    pub fn revision(&self) -> Revision {
+        Revision {
+            inserted: self.store.units(),
+            deleted: self.version.deleted,
+        }
     }
 
     /// The text of root `root`, U+FFFC for each embedded value or nested type; empty when there is no such text. O(log n);

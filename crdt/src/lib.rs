@@ -48,7 +48,7 @@ pub use limits::Limits;
 pub use owners::Speaker;
 pub use presence::{Announced, MAX_IDS, MAX_STATE, Presence};
 pub use update::merge;
-pub use version::{Causality, Version, VersionVector};
+pub use version::{Base, Causality, Revision, Version, VersionVector};
 
 /// Names a writer of a document: at most 53 bits, chosen at random by each session.
 pub type ClientId = u64;

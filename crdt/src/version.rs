@@ -121,6 +121,37 @@ impl FromIterator<(ClientId, u64)> for VersionVector {
     }
 }
 
+/// Names one state of one history of a document, for whoever keeps no vector: both numbers only grow, and one of
+/// them does with each change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Revision {
+    /// Units that have been inserted.
+    pub inserted: u64,
+    /// Units that have been deleted since.
+    pub deleted: u64,
+}
+
+/// A version that somebody has seen.
+#[derive(Debug, Clone, Copy)]
+pub enum Base<'v> {
+    /// By its vector. One of another history is found out.
+    Version(&'v Version),
+    /// By how much there had been.
+    Revision(Revision),
+}
+
+impl<'v> From<&'v Version> for Base<'v> {
+    fn from(version: &'v Version) -> Self {
+        Self::Version(version)
+    }
+}
+
+impl From<Revision> for Base<'_> {
+    fn from(revision: Revision) -> Self {
+        Self::Revision(revision)
+    }
+}
+
 /// Names one state of one history of a document.
 ///
 /// Deletes do not move the vector, so their number belongs to the name: within one history it

@@ -3,7 +3,7 @@
 use super::Document;
 use super::edit::{Edit, Unit};
 use crate::store::{Extent, Range, Splice};
-use crate::{Error, Version};
+use crate::{Base, Error, Revision, Version};
 use std::collections::VecDeque;
 
 /// Changes that are remembered at most.
@@ -74,9 +74,8 @@ impl Changes {
     }
 
     /// The change that began at a version.
-    fn mark(&self, version: &Version) -> Option<Mark> {
-        let units: u64 = version.vector.iter().map(|(_, clock)| clock).sum();
-        let wanted = (units, version.deleted);
+    fn mark(&self, revision: Revision) -> Option<Mark> {
+        let wanted = (revision.inserted, revision.deleted);
         let at = self
             .marks
             .partition_point(|mark| (mark.units, mark.deleted) < wanted);
@@ -140,22 +139,33 @@ fn cut(all: &mut Vec<Stretch>, at: u64) -> usize {
 }
 
 impl Document {
-    fn mark(&self, since: &Version) -> Result<Option<Mark>, Error> {
-        if *since == self.version {
-            return Ok(None);
-        }
-        if !self.version.vector.covers(&since.vector) {
-            return Err(Error::Stale);
-        }
-        self.changes.mark(since).map(Some).ok_or(Error::Stale)
+    fn mark(&self, since: Base<'_>) -> Result<Option<Mark>, Error> {
+        let revision = match since {
+            Base::Revision(revision) if revision == self.revision() => return Ok(None),
+            Base::Revision(revision) => revision,
+            Base::Version(since) if *since == self.version => return Ok(None),
+            Base::Version(since) if !self.version.vector.covers(&since.vector) => {
+                return Err(Error::Stale);
+            }
+            Base::Version(since) => Revision {
+                inserted: since.vector.iter().map(|(_, clock)| clock).sum(),
+                deleted: since.deleted,
+            },
+        };
+        self.changes.mark(revision).map(Some).ok_or(Error::Stale)
     }
 
     /// How the text of root `root` has changed since a version that somebody saw: edits of that version's text,
     /// with offsets in `unit`, sorted and apart. [`Error::Stale`] when that is too long ago: the last 256 changes are
     /// remembered, fewer when they are of more than 1,024 parts, and none before one that has more itself. O(k²) in the
     /// number of parts since.
-    pub fn changes(&self, since: &Version, root: &str, unit: Unit) -> Result<Vec<Edit>, Error> {
-        let Some(mark) = self.mark(since)? else {
+    pub fn changes<'v>(
+        &self,
+        since: impl Into<Base<'v>>,
+        root: &str,
+        unit: Unit,
+    ) -> Result<Vec<Edit>, Error> {
+        let Some(mark) = self.mark(since.into())? else {
             return Ok(Vec::new());
         };
         let Some(site) = self.store.site(root) else {
@@ -194,7 +204,7 @@ impl Document {
     /// What somebody who knows the version `since` lacks, as an update. Of the deletes only those that came later, when
     /// that is not too long ago; otherwise as [`Document::diff`].
     pub fn diff_since(&mut self, since: &Version) -> Vec<u8> {
-        let mark = match self.mark(since) {
+        let mark = match self.mark(since.into()) {
             Ok(Some(mark)) => mark,
             Ok(None) => return vec![0, 0],
             Err(_) => return self.diff(&since.vector),
@@ -211,7 +221,7 @@ impl Document {
     /// deleted since is deleted.
     pub(super) fn rebase(
         &self,
-        base: &Version,
+        base: Base<'_>,
         root: &str,
         unit: Unit,
         edits: &[Edit],

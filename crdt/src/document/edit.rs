@@ -3,7 +3,7 @@
 use super::{Document, Integrated};
 use crate::store::Text;
 use crate::update::{MAX_CLOCK, limit, merge};
-use crate::{Error, Version};
+use crate::{Base, Error};
 
 /// What offsets count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,14 +41,14 @@ impl Document {
     /// `unit`; the edits are sorted and do not overlap. What others have inserted since stays, and what
     /// they deleted is deleted. [`Error::Stale`] when `base` is too long ago, as in [`Document::changes`].
     /// O(log n) for each edit, and O(k²) in the number of parts of the changes since.
-    pub fn edit(
+    pub fn edit<'v>(
         &mut self,
-        base: &Version,
+        base: impl Into<Base<'v>>,
         root: &str,
         unit: Unit,
         edits: &[Edit],
     ) -> Result<Vec<u8>, Error> {
-        let rebased = self.rebase(base, root, unit, edits)?;
+        let rebased = self.rebase(base.into(), root, unit, edits)?;
         if self.store.has_values(root) {
             return Err(Error::Unsupported {
                 what: "edits of a list of values",

@@ -167,6 +167,36 @@ fn a_version_of_long_ago_or_of_another_history_is_stale() {
 }
 
 #[test]
+fn a_revision_names_what_a_version_does() {
+    let mut document = Document::new(1);
+    let mut seen = Vec::new();
+    for round in 0..100_u64 {
+        seen.push((document.version().clone(), document.revision()));
+        let base = document.revision();
+        let len = document.len_utf16(ROOT);
+        let removes = round % 3 == 2;
+        let edit = Edit {
+            from: len / 2,
+            to: len / 2 + u64::from(removes),
+            insert: if removes { "" } else { "ab" }.to_owned(),
+        };
+        document.edit(base, ROOT, Unit::Utf16, &[edit]).unwrap();
+        assert_ne!(document.revision(), base);
+    }
+    for (version, revision) in seen {
+        let changes = document.changes(revision, ROOT, Unit::Utf8).unwrap();
+        assert_eq!(
+            changes,
+            document.changes(&version, ROOT, Unit::Utf8).unwrap()
+        );
+    }
+    let mut ahead = document.revision();
+    assert_eq!(document.changes(ahead, ROOT, Unit::Utf8), Ok(Vec::new()));
+    ahead.inserted += 1;
+    assert_eq!(document.changes(ahead, ROOT, Unit::Utf8), Err(Error::Stale));
+}
+
+#[test]
 fn a_peer_that_lags_gets_only_the_deletes_that_it_lacks() {
     let mut rng = Rng::new(7);
     let mut document = Document::new(1);
