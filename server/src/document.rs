@@ -1,11 +1,13 @@
 //! A document's task: the only one that touches its `ropewalk_crdt::Document`. It has a mailbox, and peers.
 
+use std::fmt;
 use std::pin::Pin;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
-use ropewalk_crdt::VersionVector;
+use ropewalk_crdt::{Revision, VersionVector};
 use ropey::Rope;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
@@ -155,8 +157,9 @@ pub struct Created {
     pub length: u64,
 }
 
-/// A durable version: the document's identity, and its place in the journal. Unlike a state vector it moves with
-/// deletes, and it is the same after a restart.
+/// A durable version: the document's identity, its place in the journal, and which state of it that is. Unlike a state
+/// vector it moves with deletes, and it is the same after a restart. Written as `7-120-345.6`, or `7.1-120-345.6` when the
+/// database has been restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
     /// Which document.
@@ -165,19 +168,48 @@ pub struct Version {
     pub restores: u64,
     /// How many updates it has seen.
     pub sequence: u64,
+    /// What they led to.
+    pub revision: Revision,
 }
 
-impl std::fmt::Display for Version {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            id,
-            restores,
-            sequence,
-        } = self;
-        match restores {
-            0 => write!(f, "{}-{sequence}", id.0),
-            _ => write!(f, "{}.{restores}-{sequence}", id.0),
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Revision { inserted, deleted } = self.revision;
+        write!(f, "{}", self.id.0)?;
+        if self.restores > 0 {
+            write!(f, ".{}", self.restores)?;
         }
+        write!(f, "-{}-{inserted}.{deleted}", self.sequence)
+    }
+}
+
+/// This is no version.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("this did not come from here as a version")]
+pub struct NoVersion;
+
+impl FromStr for Version {
+    type Err = NoVersion;
+
+    fn from_str(text: &str) -> Result<Self, NoVersion> {
+        let parse = || {
+            let mut parts = text.split('-');
+            let (id, sequence, revision) = (parts.next()?, parts.next()?, parts.next()?);
+            let (id, restores) = id.split_once('.').unwrap_or((id, "0"));
+            let (inserted, deleted) = revision.split_once('.')?;
+            let version = Self {
+                id: DocumentId(id.parse().ok()?),
+                restores: restores.parse().ok()?,
+                sequence: sequence.parse().ok()?,
+                revision: Revision {
+                    inserted: inserted.parse().ok()?,
+                    deleted: deleted.parse().ok()?,
+                },
+            };
+            // Numbers can be written in several ways, versions in one.
+            (parts.next().is_none() && version.to_string() == text).then_some(version)
+        };
+        parse().ok_or(NoVersion)
     }
 }
 
@@ -297,4 +329,34 @@ pub fn spawn(app: Arc<App>, name: DocumentName) -> Arc<Handle> {
     let task = task::run(app.clone(), name, handle.clone(), commands);
     app.tasks.spawn(tracing::Instrument::instrument(task, span));
     handle
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_written_in_one_way() {
+        for text in ["7-0-0.0", "7.1-120-345.6"] {
+            assert_eq!(
+                text.parse::<Version>().map(|v| v.to_string()),
+                Ok(text.to_owned())
+            );
+        }
+        for text in [
+            "",
+            "7",
+            "7-1",
+            "7-1-2",
+            "7.0-1-2.3",
+            "07-1-2.3",
+            "7-1-2.3-4",
+            "7-+1-2.3",
+            "7--1-2.3",
+            "x-1-2.3",
+            "7-1-2.99999999999999999999",
+        ] {
+            assert_eq!(text.parse::<Version>(), Err(NoVersion), "{text}");
+        }
+    }
 }

@@ -165,6 +165,7 @@ impl Task {
             id: self.id,
             restores: self.restores,
             sequence: self.sequence,
+            revision: self.document.revision(),
         }
     }
 }
