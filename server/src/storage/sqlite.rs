@@ -175,6 +175,13 @@ fn commit<T>(
     Ok(result)
 }
 
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        // Whoever wants to know how it ends closes it before.
+        let _ = self.close();
+    }
+}
+
 impl Storage for Sqlite {
     fn load(&self, name: &DocumentName) -> Result<Lookup, StorageError> {
         self.read(|transaction| statements::load(transaction, name))

@@ -28,7 +28,7 @@ async fn a_disk_that_others_fill_while_people_type_loses_nothing_acknowledged() 
             })
             .await;
             if marked.len() == 50 {
-                disk.fill();
+                disk.fill(0);
             }
         }
         assert_eq!(ann.closed().await.code, 1011);
@@ -98,23 +98,25 @@ async fn on_a_full_disk_a_server_says_so_or_serves_and_changes_nothing() {
     let Some(disk) = Mount::memory(8) else {
         return;
     };
-    disk.fill();
-    let failed = Ropewalk::on(disk.folder(), &[]).await.err();
-    let failed = failed.expect("there is no room for a database");
-    assert_eq!(failed.code, Some(4), "{failed:?}");
-    assert!(
-        failed.stderr.contains("ropewalk: the data folder"),
-        "{failed:?}"
-    );
-    assert!(!disk.folder().path().join("ropewalk.db").exists());
-    disk.free();
+    // No room at all, for the lock, and for the first pages of a database.
+    for left in [0, 4 << 10, 40 << 10] {
+        disk.fill(left);
+        let failed = Ropewalk::on(disk.folder(), &[]).await.err();
+        let failed = failed.expect("there is no room for a database");
+        assert_eq!(failed.code, Some(4), "{left}: {failed:?}");
+        let line = failed.stderr.contains("ropewalk: the data folder");
+        assert!(line, "{left}: {failed:?}");
+        let database = disk.folder().path().join("ropewalk.db");
+        assert!(!database.exists(), "{left}: half of a database is there");
+        disk.free();
+    }
 
     let mut server = Ropewalk::on(disk.folder(), &[]).await.unwrap();
     let ann = Client::join(&server, "start").await;
     ann.insert(0, "safe");
     ann.all_saved().await;
     server.kill().await;
-    disk.fill();
+    disk.fill(0);
     let before = std::fs::read(server.database()).unwrap();
     match Ropewalk::on(disk.folder(), &[]).await {
         Ok(mut server) => {

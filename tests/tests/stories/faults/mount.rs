@@ -20,42 +20,45 @@ pub struct Mount {
 impl Mount {
     /// A file system in memory with room for so many MiB. `None` only where nothing is to be mounted.
     pub fn memory(mib: u32) -> Option<Self> {
-        Self::new(&["-t", "tmpfs", "-o", &format!("size={mib}m")], "tmpfs")
+        let mount = Self::allowed()?;
+        let size = format!("size={mib}m");
+        assert!(
+            mount.mount(&["-t", "tmpfs", "-o", &size], "tmpfs"),
+            "run this as root, or set {WITHOUT}=1 to leave such stories out"
+        );
+        Some(mount)
     }
 
-    /// A new ext4 in an image, that turns read-only at its first error. `None` where there are no loop devices, either.
+    /// A new ext4 in an image, that turns read-only at its first error. `None` also where that cannot be made: in some
+    /// containers only memory can be mounted.
     pub fn ext4(image: &Path) -> Option<Self> {
+        let mount = Self::allowed()?;
         File::create(image).unwrap().set_len(32 << 20).unwrap();
         let made = Command::new("mkfs.ext4").arg("-q").arg(image).status();
-        if !made.is_ok_and(|status| status.success()) || !Path::new("/dev/loop-control").exists() {
+        let made = made.is_ok_and(|status| status.success());
+        let options = ["-o", "loop,errors=remount-ro"];
+        if !made || !mount.mount(&options, image.to_str().unwrap()) {
             println!("SKIPPED: needed are mkfs.ext4 and loop devices");
             return None;
         }
-        let mount = Self::new(&["-o", "loop,errors=remount-ro"], image.to_str().unwrap())?;
         // What mkfs leaves is not ours.
         std::fs::remove_dir(mount.folder.path().join("lost+found")).unwrap();
         Some(mount)
     }
 
-    fn new(options: &[&str], what: &str) -> Option<Self> {
+    fn allowed() -> Option<Self> {
         if std::env::var_os(WITHOUT).is_some() {
             println!("SKIPPED, as {WITHOUT} is set: nothing is mounted");
             return None;
         }
-        let mount = Self {
-            folder: Arc::new(folder()),
-        };
-        mount.mount(options, what);
-        Some(mount)
+        let folder = Arc::new(folder());
+        Some(Self { folder })
     }
 
-    fn mount(&self, options: &[&str], what: &str) {
+    fn mount(&self, options: &[&str], what: &str) -> bool {
         let mut mount = Command::new("mount");
         mount.args(options).arg(what).arg(self.folder.path());
-        assert!(
-            mount.status().is_ok_and(|status| status.success()),
-            "{mount:?} failed: run this as root, or set {WITHOUT}=1 to leave such stories out"
-        );
+        mount.status().is_ok_and(|status| status.success())
     }
 
     /// Has an ext4 meet an error, which makes it read-only for good.
@@ -74,7 +77,7 @@ impl Mount {
     pub fn mount_again(&self, image: &Path) {
         let unmounted = Command::new("umount").arg(self.folder.path()).status();
         assert!(unmounted.is_ok_and(|status| status.success()));
-        self.mount(&["-o", "loop"], image.to_str().unwrap());
+        assert!(self.mount(&["-o", "loop"], image.to_str().unwrap()));
     }
 
     /// Where it is.
@@ -90,13 +93,14 @@ impl Mount {
         assert!(done.is_ok_and(|status| status.success()), "{mount:?}");
     }
 
-    /// Takes all the room that is left; how much that was, in bytes.
-    pub fn fill(&self) -> u64 {
+    /// Takes the room that there is, but for so many bytes.
+    pub fn fill(&self, left: u64) {
         let mut file = File::create(self.filler()).unwrap();
         for piece in [1 << 16, 1 << 12, 1] {
             while file.write_all(&vec![1; piece]).is_ok() {}
         }
-        file.metadata().unwrap().len()
+        let size = file.metadata().unwrap().len();
+        file.set_len(size - left).unwrap();
     }
 
     /// Gives that room back.
