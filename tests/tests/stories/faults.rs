@@ -13,12 +13,10 @@ mod readonly;
 mod replaced;
 mod sync;
 
-/// Waits until the server says that it does not take edits.
-async fn until_unready(server: &Ropewalk) {
-    until("the server notices", || async {
-        (server.get("/readyz").await.status == 503).then_some(())
-    })
-    .await;
+/// The server says that it does not take edits.
+async fn assert_unready(server: &Ropewalk) {
+    assert_eq!(server.get("/readyz").await.status, 503);
+    assert_eq!(server.metric("ropewalk_storage_healthy").await, 0.0);
 }
 
 /// Waits until the server takes edits again.
@@ -29,10 +27,12 @@ async fn until_ready(server: &Ropewalk) {
     .await;
 }
 
-/// Waits until storage was opened in vain this often.
+/// Waits until storage was opened in vain this often from now on.
 async fn until_retried(server: &Ropewalk, times: usize) {
+    let tries = || server.log().matches("storage still fails").count();
+    let before = tries();
     until("storage is opened again in vain", || async {
-        (server.log().matches("storage still fails").count() >= times).then_some(())
+        (tries() >= before + times).then_some(())
     })
     .await;
 }

@@ -90,7 +90,9 @@ pub fn cut_everywhere(acts: &[Act], acknowledged: &[Acknowledged], seed: &mut u6
     let mut cuts: Vec<usize> = (0..setting("ROPEWALK_CUTS", CUTS))
         .map(|_| random(seed) as usize % acts.len())
         .collect();
-    cuts.extend((0..acts.len()).filter(|&at| b"SF".contains(&acts[at].kind)));
+    // Where syncs fail, it is about these and what comes after.
+    let failed = acts.iter().position(|act| act.kind == b'F').unwrap_or(0);
+    cuts.extend((failed..acts.len()).filter(|&at| b"SF".contains(&acts[at].kind)));
     cuts.sort_unstable();
     cuts.dedup();
     let mut disk = Disk::default();

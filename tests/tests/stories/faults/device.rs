@@ -5,13 +5,13 @@ use std::sync::Arc;
 use ropewalk_tests::ropewalk::folder;
 use ropewalk_tests::{Client, Request, Ropewalk, Socket};
 
-use super::{is_sent_away, until_ready, until_retried, until_unready};
+use super::{assert_unready, is_sent_away, until_ready, until_retried};
 use crate::preload::{ALWAYS, Call, EIO, EROFS, Preload};
 
 const JOURNAL: &str = "ropewalk.db-wal";
 
 /// More than a reader keeps of a database in memory.
-const LARGE: usize = 4 << 20;
+const LARGE: usize = 3 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_fails_once_or_for_long_loses_nothing() {
@@ -20,14 +20,14 @@ async fn a_write_that_fails_once_or_for_long_loses_nothing() {
     ann.insert(0, "safe ");
     ann.all_saved().await;
     let mut text = "safe ".to_owned();
-    for (round, times) in [1, 2, 7, ALWAYS].into_iter().enumerate() {
+    for (round, times) in [1, 3, ALWAYS].into_iter().enumerate() {
         // A large update fails in the middle of its commit.
         let edit = format!("<{round}>{}", "-".repeat(20_000));
         preload.fail(Call::Write, JOURNAL, EIO, times);
         is_sent_away(&ann, &edit).await;
         if times == ALWAYS {
-            until_retried(&server, 2).await;
-            until_unready(&server).await;
+            until_retried(&server, 1).await;
+            assert_unready(&server).await;
             let create = Request::new("PUT", "/api/documents/new").body("text");
             assert_eq!(server.send(create).await.status, 503);
             preload.mend();
@@ -88,7 +88,7 @@ async fn a_file_system_that_turns_read_only_and_back_loses_nothing() {
     preload.fail(Call::OpenToWrite, "", EROFS, ALWAYS);
     is_sent_away(&ann, " and sound").await;
     until_retried(&server, 2).await;
-    until_unready(&server).await;
+    assert_unready(&server).await;
     assert_refused(&server).await;
     preload.mend();
     until_ready(&server).await;
@@ -123,7 +123,6 @@ async fn a_file_size_limit_in_the_middle_of_a_commit_tears_nothing() {
         let edit = format!("<{round}>{}", "-".repeat(100_000));
         is_sent_away(&ann, &edit).await;
         if round % 2 == 0 {
-            until_unready(&server).await;
             server.limit_files(None);
             until_ready(&server).await;
         } else {

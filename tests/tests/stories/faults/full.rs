@@ -4,7 +4,7 @@ use ropewalk_tests::client::new_doc;
 use ropewalk_tests::{Client, Ropewalk};
 
 use super::mount::Mount;
-use super::{check_once, is_sent_away, until_ready, until_retried, until_unready};
+use super::{assert_unready, check_once, is_sent_away, until_ready, until_retried};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_others_fill_while_people_type_loses_nothing_acknowledged() {
@@ -36,14 +36,14 @@ async fn a_disk_that_others_fill_while_people_type_loses_nothing_acknowledged() 
         let acknowledged = ann.look(|state| state.saved.clone());
         let acknowledged = marked.into_iter().filter(|(m, _)| acknowledged.contains(m));
         saved.extend(acknowledged.map(|(_, edit)| edit));
-        until_unready(&server).await;
+        until_retried(&server, 1).await;
+        assert_unready(&server).await;
         if round == 1 {
             // It is killed on the full disk, too.
             server.kill().await;
             disk.free();
             server.start_again().await;
         } else {
-            until_retried(&server, 1).await;
             disk.free();
             until_ready(&server).await;
         }
@@ -78,7 +78,6 @@ async fn a_disk_that_is_full_of_documents_works_again_when_it_is_larger() {
     }
     assert!(edits > 15, "sent away after {edits} edits");
     let saved = ann.look(|state| state.saved.len());
-    until_unready(&server).await;
     disk.remount("size=64m");
     until_ready(&server).await;
     let text = server.text("long").await;

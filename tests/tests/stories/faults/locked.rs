@@ -3,7 +3,7 @@
 use ropewalk_tests::{Client, Ropewalk};
 use rusqlite::Connection;
 
-use super::{is_sent_away, until_ready, until_retried, until_unready};
+use super::{assert_unready, is_sent_away, until_ready, until_retried};
 
 /// Locks a server's database as another program would.
 fn lock(server: &Ropewalk, how: &str) -> Connection {
@@ -48,7 +48,7 @@ async fn a_lock_that_stays_is_a_failure_until_it_goes() {
         let other = lock(&server, how);
         is_sent_away(&ann, edit).await;
         until_retried(&server, 1).await;
-        until_unready(&server).await;
+        assert_unready(&server).await;
         other.execute_batch("ROLLBACK").unwrap();
         drop(other);
         until_ready(&server).await;

@@ -5,7 +5,7 @@ use ropewalk_tests::ropewalk::folder;
 use ropewalk_tests::{Client, Ropewalk};
 
 use super::mount::Mount;
-use super::{is_sent_away, until_retried, until_unready};
+use super::{assert_unready, is_sent_away, until_retried};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_read_only_file_system_a_server_does_not_start_and_changes_nothing() {
@@ -51,7 +51,7 @@ async fn a_file_system_that_meets_an_error_under_a_server_loses_nothing_acknowle
     disk.meet_an_error();
     is_sent_away(&ann, "<later>").await;
     until_retried(&server, 1).await;
-    until_unready(&server).await;
+    assert_unready(&server).await;
     server.kill().await;
     disk.mount_again(&image);
     server.start_again().await;

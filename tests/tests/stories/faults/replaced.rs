@@ -7,7 +7,7 @@ use ropewalk::storage::sqlite::Sqlite;
 use ropewalk_tests::ropewalk::folder;
 use ropewalk_tests::{Client, Request, Ropewalk};
 
-use super::{is_sent_away, until_ready, until_retried, until_unready};
+use super::{assert_unready, is_sent_away, until_ready, until_retried};
 use crate::power::text_in;
 
 /// A server with a saved document that ann has open.
@@ -76,13 +76,13 @@ async fn a_database_that_is_gone_is_not_begun_anew_and_works_when_it_is_back() {
     fs::remove_file(server.database()).unwrap();
     is_sent_away(&ann, " later").await;
     until_retried(&server, 2).await;
-    until_unready(&server).await;
+    assert_unready(&server).await;
     assert_not_served(&server).await;
     assert!(!server.database().exists(), "a new one was begun");
 
     // Something that is no database of ours takes its place.
     fs::write(server.database(), "no database ".repeat(1000)).unwrap();
-    until_retried(&server, 4).await;
+    until_retried(&server, 2).await;
     assert_not_served(&server).await;
     assert!(
         fs::read(server.database())
