@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ropewalk::storage::sqlite::Sqlite;
 use ropewalk_tests::ropewalk::folder;
@@ -9,6 +10,7 @@ use ropewalk_tests::{Client, Request, Ropewalk};
 
 use super::{assert_unready, is_sent_away, until_ready, until_retried};
 use crate::power::text_in;
+use crate::preload::{ALWAYS, Call, EIO, Preload};
 
 /// A server with a saved document that ann has open.
 async fn with_a_document() -> (Ropewalk, Client) {
@@ -139,6 +141,31 @@ async fn a_document_that_is_opened_from_another_database_is_not_shown_as_absent(
     let text = server.get("/api/documents/unheard/text").await;
     assert_eq!(text.status, 503, "{}", text.text());
     assert_eq!(open.closed().await.code, 1011);
+    until_ready(&server).await;
+    assert_eq!(server.text("other").await, "of another");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_in_the_place_of_one_that_failed_does_not_meet_its_journal() {
+    let (server, preload) = Preload::start(Arc::new(folder()), &[]).await;
+    let ann = Client::join(&server, "here").await;
+    ann.insert(0, "saved");
+    ann.all_saved().await;
+    preload.fail(Call::Sync, "", EIO, ALWAYS);
+    is_sent_away(&ann, " not saved").await;
+    until_retried(&server, 1).await;
+    // Somebody takes a backup, and does not think of the journal.
+    let (other, _kept) = other_database().await;
+    let whole = fs::read(&other).unwrap();
+    fs::copy(other, beside(&server, "new")).unwrap();
+    fs::rename(beside(&server, "new"), server.database()).unwrap();
+    preload.mend();
+    until_retried(&server, 2).await;
+    assert_unready(&server).await;
+    assert_not_served(&server).await;
+    assert!(server.log().contains("belongs to another database"));
+    assert!(fs::read(server.database()).unwrap() == whole);
+    fs::remove_file(beside(&server, "ropewalk.db-wal")).unwrap();
     until_ready(&server).await;
     assert_eq!(server.text("other").await, "of another");
 }
