@@ -59,6 +59,18 @@ fn structs_wait_for_the_ones_before() {
 }
 
 #[test]
+fn an_update_that_wakes_something_says_so() {
+    let mut document = Document::new(1);
+    let mut woke = |update: &[u8]| document.apply(update).unwrap().woke;
+    assert!(!woke(&typed(7, 1, "b")));
+    assert!(woke(&typed(7, 0, "a")), "an insertion");
+    assert!(!woke(&deleted(8, 0, 1)));
+    assert!(woke(&typed(8, 0, "c")), "a deletion");
+    let again = ropewalk_crdt::merge(&[&typed(7, 1, "b"), &typed(7, 2, "d")]).unwrap();
+    assert!(!woke(&again), "only that some of it is known");
+}
+
+#[test]
 fn deletes_wait_for_what_they_delete() {
     let mut document = Document::new(1);
     assert_eq!(apply(&mut document, &deleted(7, 1, 1)), WAITS);

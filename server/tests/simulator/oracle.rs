@@ -111,6 +111,15 @@ impl Oracle {
         authors.any(|author| author.client == client && author.gone)
     }
 
+    /// How many units somebody has written.
+    pub fn written(&self, client: u64) -> u64 {
+        let mut authors = self.authors.iter();
+        let author = authors.find(|author| author.client == client);
+        let edits = author.iter().flat_map(|author| &author.edits);
+        let ends = edits.flat_map(|edit| edit.said.inserted.iter());
+        ends.map(|(.., end)| end.into()).max().unwrap_or(0)
+    }
+
     /// Client ids of the people of a document.
     pub fn clients(&self, document: &DocumentName) -> Vec<u64> {
         let authors = self.authors.iter();
@@ -182,7 +191,10 @@ impl Oracle {
         document.replayed();
         self.hangs_together(name, &document)
             .map_err(|what| format!("{name} has {what}"))?;
-        let held = Said::of(&document.encode()).map_err(error)?;
+        let mut held = Said::of(&document.encode()).map_err(error)?;
+        for waiting in document.waiting() {
+            held.add(&waiting).map_err(error)?;
+        }
         match held.lacks(promised) {
             Some(missing) => Err(format!("{name} was saved and lacks {missing}")),
             None => Ok(()),

@@ -13,6 +13,8 @@ pub struct Plan {
     pub documents: usize,
     pub people: usize,
     pub hostile: usize,
+    /// Nobody honest ever loses the line, and strangers write under the ids of others.
+    pub forges: bool,
     /// How long people work.
     pub work: Duration,
     /// Between two things that somebody does, in milliseconds, at most.
@@ -79,7 +81,10 @@ impl Plan {
         let within = |rng: &mut Rng| Duration::from_millis(rng.within(1, work * 1000));
         let crashes = (0..rng.below(if rough { 5 } else { 1 })).map(|_| within(rng));
         let crashes = crashes.collect();
-        let lulls = (0..rng.below(3)).map(|_| (within(rng), rng.ms(2_000, 20_000)));
+        let hostile = rng.pick(&[0, 0, 1, 2]);
+        let forges = !rough && hostile > 0;
+        let lulls = (0..rng.below(if forges { 1 } else { 3 }))
+            .map(|_| (within(rng), rng.ms(2_000, 20_000)));
         let lulls = lulls.collect();
         let odds = |rng: &mut Rng, most: u64| match rough {
             true => rng.below(most + 1),
@@ -89,7 +94,8 @@ impl Plan {
         Self {
             documents: rng.pick(&[1, 1, 1, 2, 3]).min(people),
             people,
-            hostile: rng.pick(&[0, 0, 1, 2]),
+            hostile,
+            forges,
             work: Duration::from_secs(work),
             pace,
             padding: if heavy { 12 << 10 } else { 0 },

@@ -19,6 +19,8 @@ use crate::world::{Phase, World};
 
 /// Clocks that nobody reaches.
 const FAR: u64 = 1 << 24;
+/// Units ahead of what somebody has written that are theirs soon, and not yet when a frame arrives.
+const SOON: u64 = 400;
 
 pub struct Stranger {
     world: Arc<World>,
@@ -73,7 +75,10 @@ impl Stranger {
             });
         // Who may write may delete: then nobody is to blame for what is missing.
         let mut deleted = claims.iter().flat_map(|said| said.deleted.iter());
-        if deleted.all(|(client, start, _)| client == self.client || u64::from(start) >= FAR) {
+        if deleted.all(|(client, start, _)| {
+            let ahead = u64::from(start) >= self.world.oracle().written(client) + SOON;
+            client == self.client || ahead
+        }) {
             self.send(frame);
         }
     }
@@ -81,15 +86,25 @@ impl Stranger {
     fn frame(&mut self) -> Vec<u8> {
         let victims = self.world.oracle().clients(&self.document);
         let victim = self.rng.pick(&victims);
+        // Who has been answered has introduced itself, and has the server's protection while its line holds.
+        let protected = self.world.oracle().has_promised(&self.document, victim, 2);
+        if self.world.plan.forges && !protected {
+            return protocol::update(&self.write());
+        }
         match self.rng.below(12) {
             0 => {
                 let len = self.rng.index(60);
                 self.rng.bytes(len)
             }
             1 | 2 => self.bent(),
-            3 => self.forged(victim),
+            3 if self.world.plan.forges => self.stolen(victim),
+            3 if protected => self.forged(victim),
             4 => {
-                let start = FAR + self.rng.below(1000);
+                let start = match self.world.plan.forges {
+                    // What the victim is about to write.
+                    true => self.world.oracle().written(victim) + SOON,
+                    false => FAR + self.rng.below(1000),
+                };
                 protocol::update(&deletion(victim, start, self.rng.within(1, 9)))
             }
             5 => self.ahead(),
@@ -124,7 +139,7 @@ impl Stranger {
 
     /// A frame with a few wrong bytes, which must be noticed: what can be read might be what somebody means.
     fn bent(&mut self) -> Vec<u8> {
-        let mut frame = protocol::update(&self.write());
+        let mut frame = protocol::update(&self.replica.encode());
         for _ in 0..self.rng.within(1, 3) {
             let at = self.rng.index(frame.len());
             frame[at] ^= 1 << self.rng.below(8);
@@ -141,9 +156,6 @@ impl Stranger {
 
     /// Other letters in the place of the first ones that the victim wrote.
     fn forged(&mut self, victim: u64) -> Vec<u8> {
-        if !self.world.oracle().has_promised(&self.document, victim, 2) {
-            return protocol::awareness(&state(victim, 1, "{}"));
-        }
         let mut forged = Document::new(victim);
         let edit = Edit {
             from: 0,
@@ -153,6 +165,24 @@ impl Stranger {
         let base = forged.version().clone();
         let update = forged.edit(&base, ROOT, Unit::Char, &[edit]);
         protocol::update(&update.unwrap_or_default())
+    }
+
+    /// What the victim might write next.
+    fn stolen(&mut self, victim: u64) -> Vec<u8> {
+        let mut stolen = Document::new(victim);
+        let _ = stolen.apply(&self.replica.encode());
+        let edit = Edit {
+            from: 0,
+            to: 0,
+            insert: "stolen".to_owned(),
+        };
+        let base = stolen.version().clone();
+        let update = stolen.edit(&base, ROOT, Unit::Char, &[edit]);
+        let update = update.unwrap_or_default();
+        match self.rng.chance(5_000) {
+            true => protocol::update(&update),
+            false => protocol::step2(&update),
+        }
     }
 
     /// An insertion under its own id that hangs at one that never comes.

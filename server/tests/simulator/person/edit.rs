@@ -65,12 +65,11 @@ impl Person {
         }
         seen.edits = self.world.oracle().edits(author, edit);
         if let Some(line) = &mut self.line {
-            let frame = protocol::update(&update);
-            self.sent.push_back(frame.clone());
+            line.send(protocol::update(&update));
+            self.sent.push_back(update);
             if self.sent.len() > REMEMBERED {
                 self.sent.pop_front();
             }
-            line.send(frame);
             let soon = Instant::now() + self.rng.ms(0, 100);
             line.marks_at.get_or_insert(soon);
         }
@@ -86,8 +85,13 @@ impl Person {
             let state = seen.replica.state();
             self.world.oracle().relays(seen.author, &state);
             line.send(protocol::step2(&state));
-        } else if let Some(frame) = self.sent.get(self.rng.index(self.sent.len().max(1))) {
-            line.send(frame.clone());
+        } else if let Some(update) = self.sent.get(self.rng.index(self.sent.len())) {
+            if !seen.exchanged
+                && let Ok(said) = Said::of(update)
+            {
+                self.world.oracle().sends_early(seen.author, &said);
+            }
+            line.send(protocol::update(update));
         }
     }
 }
