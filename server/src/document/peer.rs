@@ -184,6 +184,8 @@ pub struct Peer {
     pub introduced: Option<ClientId>,
     /// Who its edits are by. Nothing when it has said something new about itself since the last one.
     pub author: Option<Arc<Author>>,
+    /// It has answered with what the document lacked when it was asked last.
+    pub answered: bool,
     /// The newest marker that became durable while it lagged.
     saved: Option<Bytes>,
     /// Whether it sends markers, and so knows what this server says beside y-protocols.
@@ -227,6 +229,7 @@ impl Peer {
             lagging: None,
             introduced: None,
             author: None,
+            answered: false,
             saved: None,
             marks: false,
             doubt: None,

@@ -42,6 +42,8 @@ struct Place {
     inward: Inward,
     /// Updates that it has sent: the server says of each when it is on disk.
     updates: u64,
+    /// Its questions that it has not answered itself yet: it counts each as an update.
+    questions: u64,
     forward: Forward,
 }
 
@@ -243,6 +245,7 @@ impl<S: Socket> Session<S> {
         let place = Place {
             inward,
             updates: 0,
+            questions: 0,
             forward,
         };
         self.places.insert(address.clone(), place);
@@ -287,10 +290,15 @@ impl Place {
         match frame {
             Frame::Step1(_) => {
                 self.inward.hand(bytes, frame);
-                // Once for each of its questions: it counts one answer of its own as unsaved then.
+                self.questions += 1;
                 self.inward.hand(0, Frame::Ask);
             }
+            // It was asked once more than it has asked itself, and does not count that answer.
+            Frame::Step2(_) if self.questions == 0 => self.inward.hand(bytes, frame),
             Frame::Step2(_) | Frame::Update(_) => {
+                if matches!(frame, Frame::Step2(_)) {
+                    self.questions -= 1;
+                }
                 self.inward.hand(bytes, frame);
                 self.updates += 1;
                 let marker = Bytes::copy_from_slice(&self.updates.to_le_bytes());

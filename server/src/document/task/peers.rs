@@ -77,8 +77,15 @@ impl Task {
                 self.hear(peer);
             }
             Frame::Update(update) => self.update(peer, Speaker::Live(peer), update),
-            Frame::Step2(update) if self.comes_early(peer) => self.listen(peer, update),
-            Frame::Step2(update) => self.update(peer, Speaker::Relay(peer), update),
+            Frame::Step2(update) => {
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.answered = true;
+                }
+                match self.comes_early(peer) {
+                    true => self.listen(peer, update),
+                    false => self.update(peer, Speaker::Relay(peer), update),
+                }
+            }
             Frame::Awareness(body) => self.announce(peer, &body),
             Frame::Ask => {
                 let question = protocol::step1(&self.document.version().vector).into();
@@ -134,6 +141,9 @@ impl Task {
             Ok(applied) => applied,
             Err(error) => return self.refuse(peer, &error),
         };
+        if applied.held && matches!(speaker, Speaker::Live(_)) {
+            self.ask_again(peer);
+        }
         if !self.counts(&applied) {
             return;
         }
@@ -188,6 +198,17 @@ impl Task {
                 past: None,
                 woke: false,
             });
+        }
+    }
+
+    /// Asks a peer for what the document lacks: it wrote next to what it knows and the document does not, though it has
+    /// answered before. What waited there for the document's own answer was not in that.
+    fn ask_again(&mut self, id: PeerId) {
+        let peer = self.peers.get_mut(&id);
+        if let Some(peer) = peer.filter(|peer| peer.answered && !peer.is_lagging()) {
+            peer.answered = false;
+            let step1 = protocol::step1(&self.document.version().vector);
+            self.send_to(id, &step1.into());
         }
     }
 
