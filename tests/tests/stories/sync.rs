@@ -5,7 +5,7 @@ use ropewalk_tests::frames::{self, Frame};
 use ropewalk_tests::{Client, Ropewalk, Socket, within};
 use yrs::updates::decoder::Decode;
 use yrs::updates::encoder::Encode;
-use yrs::{StateVector, Text, Transact, Update};
+use yrs::{ReadTxn, StateVector, Text, Transact, Update};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_type_at_once_and_converge() {
@@ -137,6 +137,31 @@ async fn a_sync_brings_only_what_is_missing() {
         }
     };
     assert!(step2.len() < 100, "{} bytes for four letters", step2.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_writes_next_to_what_the_server_lacks_is_asked_for_it() {
+    let server = Ropewalk::start().await;
+    let doc = new_doc(None);
+    edit_doc(&doc, |text, txn| text.insert(txn, 0, "unheard"));
+    let known = doc.transact().state_vector();
+    edit_doc(&doc, |text, txn| text.insert(txn, 7, " of"));
+    let update = doc.transact().encode_diff_v1(&known);
+    let all = doc.transact().encode_diff_v1(&StateVector::default());
+    let mut socket = Socket::open(&server, "asked").await;
+    let asked = async |socket: &mut Socket| loop {
+        if let Ok(Frame::Step1(_)) = frames::read(&socket.next().await.unwrap()) {
+            break;
+        }
+    };
+    within("the first question", asked(&mut socket)).await;
+    // Says that it has nothing, as a client does to whom that was still on its way.
+    socket.send(frames::step2(&[0, 0])).await;
+    socket.send(frames::update(&update)).await;
+    within("another question", asked(&mut socket)).await;
+    socket.send(frames::step2(&all)).await;
+    let ann = Client::join(&server, "asked").await;
+    ann.until_contains("unheard of").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
