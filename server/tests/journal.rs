@@ -620,10 +620,28 @@ async fn an_entry_that_nobody_can_write_any_more_has_failed() {
     writer.assert_stored(&*storage, 1);
 }
 
-/// Storage that panics instead of writing.
-struct Panics(Memory);
+/// Storage with a say of its own in what is written.
+struct Bent(Memory, fn(&[Append]) -> Result<(), StorageError>);
 
-impl Storage for Panics {
+impl Bent {
+    /// It panics instead of writing.
+    fn panics() -> Self {
+        Self(Memory::default(), |_| panic!("as the test wants it"))
+    }
+
+    /// It has room for small updates only.
+    fn tight() -> Self {
+        Self(Memory::default(), |batch| {
+            let mut updates = batch.iter().flat_map(|append| &append.updates);
+            match updates.any(|record| record.update.len() > 100) {
+                true => Err(StorageError::Full("as the test wants it".to_owned())),
+                false => Ok(()),
+            }
+        })
+    }
+}
+
+impl Storage for Bent {
     fn load(&self, name: &DocumentName) -> Result<Lookup, StorageError> {
         self.0.load(name)
     }
@@ -633,14 +651,16 @@ impl Storage for Panics {
     fn allocate(&self) -> DocumentId {
         self.0.allocate()
     }
-    fn append(&self, _: &[Append]) -> Result<Vec<DocumentId>, StorageError> {
-        panic!("as the test wants it")
+    fn append(&self, batch: &[Append]) -> Result<Vec<DocumentId>, StorageError> {
+        (self.1)(batch)?;
+        self.0.append(batch)
     }
     fn pack(&self, id: DocumentId, through: u64) -> Result<Vec<Pack>, StorageError> {
         self.0.pack(id, through)
     }
-    fn compact(&self, _: &Compaction) -> Result<bool, StorageError> {
-        panic!("as the test wants it")
+    fn compact(&self, compaction: &Compaction) -> Result<bool, StorageError> {
+        (self.1)(&[])?;
+        self.0.compact(compaction)
     }
     fn history(
         &self,
@@ -690,8 +710,39 @@ impl Storage for Panics {
 }
 
 #[tokio::test]
+async fn who_needs_more_room_than_there_is_keeps_nobody_else_from_saving() {
+    let storage = Arc::new(Bent::tight());
+    let journal = Journal::start(storage.clone(), JournalLimits::default()).unwrap();
+    let mut writers: Vec<_> = ["a", "large", "b"]
+        .map(|name| Writer::new(&journal, &*storage, name))
+        .into();
+    for writer in &mut writers {
+        writer.write().await.unwrap();
+        assert_eq!(writer.decided().await, Durable::Through(1));
+    }
+    // All in one commit, as nothing is decided while storage is held.
+    storage.0.hold(true);
+    for writer in &mut writers {
+        let mut entry = writer.entry();
+        if entry.create.is_none() && writer.name.as_str() == "large" {
+            entry.update = Some(vec![0; 101].into());
+        }
+        journal.append(entry).await.unwrap();
+    }
+    storage.0.hold(false);
+    let mut decided = Vec::new();
+    for writer in &mut writers {
+        decided.push(writer.decided().await);
+    }
+    let expected = [Durable::Through(2), Durable::Failed, Durable::Through(2)];
+    assert_eq!(decided, expected);
+    assert!(journal.healthy());
+    assert_eq!(journal.epoch(), 1, "nobody else has to load again");
+}
+
+#[tokio::test]
 async fn a_panic_in_storage_is_a_failure() {
-    let storage = Arc::new(Panics(Memory::default()));
+    let storage = Arc::new(Bent::panics());
     let journal = Journal::start(storage.clone(), JournalLimits::default()).unwrap();
     let mut writer = Writer::new(&journal, &*storage, "a");
     writer.write().await.unwrap();

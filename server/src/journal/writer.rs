@@ -1,6 +1,7 @@
 //! The one that writes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::batch::Batch;
 use super::{Entry, JournalError, Place, Shared, fail};
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Append, DocumentId, Storage, StorageError};
 
 /// How long after a failure storage is opened again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -180,7 +181,10 @@ impl Writer {
         } = after;
         let begun = Instant::now();
         let outcome = if batch.updates() > 0 {
-            self.guarded(|storage| storage.append(batch.appends()))
+            self.guarded(|storage| match storage.append(batch.appends()) {
+                Err(StorageError::Full(_)) => one_by_one(storage, batch.appends()),
+                appended => appended,
+            })
         } else if probes.is_empty() {
             Ok(Vec::new())
         } else {
@@ -296,6 +300,27 @@ impl Writer {
         };
         let _ = reply.send(done);
     }
+}
+
+/// Writes what there is room for: somebody whose update is too large for the disk must not keep the others from saving. Nothing
+/// of the batch has been written before. Fails if there is no room for anything.
+fn one_by_one(storage: &dyn Storage, appends: &[Append]) -> Result<Vec<DocumentId>, StorageError> {
+    let mut refused = Vec::new();
+    for append in appends {
+        match storage.append(slice::from_ref(append)) {
+            Ok(mistaken) => refused.extend(mistaken),
+            Err(StorageError::Full(reason)) => {
+                tracing::warn!(
+                    id = append.id.0,
+                    reason,
+                    "no room on the disk for an update"
+                );
+                refused.push(append.id);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    storage.probe().map(|()| refused)
 }
 
 fn answer(replies: Vec<Reply<()>>, what: Result<(), JournalError>) {
