@@ -10,6 +10,7 @@ use axum::extract::ws::Message;
 use futures_util::{Sink, Stream};
 use ropewalk::App;
 use ropewalk::config::Config;
+use ropewalk::document::Command;
 use ropewalk::journal::{Journal, JournalLimits};
 use ropewalk::machine::Host;
 use ropewalk::name::DocumentName;
@@ -155,13 +156,19 @@ async fn peers_that_know_markers_hear_that_saving_is_slow_and_that_it_is_not_any
     assert!(after.contains(&protocol::saved(&[2])), "{after:?}");
 
     // A stock client is spared what it does not know.
-    let known = bob.document.version().vector.clone();
-    bob.send(Message::Binary(protocol::step1(&known).into()))
-        .await;
-    let _ = bob.next(&[0]).await;
-    drop(app);
-    while let Ok(message) = bob.from.try_recv() {
-        assert!(!matches!(message, Message::Binary(frame) if frame[0] == 103));
+    storage.hold(true);
+    let letter = bob.letter();
+    bob.send(letter).await;
+    ann.next(&[103]).await;
+    storage.hold(false);
+    let mut echoed = false;
+    while !echoed {
+        let Message::Binary(frame) = bob.from.recv().await.unwrap() else {
+            continue;
+        };
+        assert_ne!(frame[0], 103);
+        // Ann's letter came as an update, too; his own is the second.
+        echoed = bob.document.knows(&frame[3..]).is_ok_and(|knows| knows) && frame[..2] == [0, 2];
     }
 }
 
@@ -238,4 +245,32 @@ async fn hocuspocus_clients_hear_of_each_update_when_it_is_on_disk() {
         assert_eq!(ann.from.recv().await.unwrap(), addressed(&[8, 1]));
     }
     assert!(ann.from.try_recv().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_before_it_is_asked_for_is_not_saved_before_it_is() {
+    let (app, storage) = server(JournalLimits::default());
+    let name = DocumentName::new("slow").unwrap();
+    let handle = app.hub.open(&app, &name);
+    let text = String::new();
+    handle
+        .ask(0, |reply| Command::Create { text, reply })
+        .await
+        .unwrap();
+    handle.ask(0, Command::Delete).await.unwrap();
+    let text = String::new();
+    handle
+        .ask(0, |reply| Command::Create { text, reply })
+        .await
+        .unwrap();
+    storage.hold(true);
+    let mut ann = Peer::join(&app, 1);
+    ann.letter();
+    let all = ann.document.encode();
+    ann.send(Message::Binary(protocol::step2(&all).into()))
+        .await;
+    ann.mark(1).await;
+    assert_eq!(ann.next(&[102, 103]).await[0], 103, "it waits");
+    storage.hold(false);
+    assert_eq!(ann.next(&[102]).await, protocol::saved(&[1]));
 }

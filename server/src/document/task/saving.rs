@@ -62,10 +62,11 @@ pub(super) enum Answer {
 impl Task {
     /// Sends or keeps an answer that must not leave before everything applied so far is on disk.
     pub(super) fn answer_when_durable(&mut self, what: Answer) {
-        if self.sequence <= self.saved || sabotage::is(Sabotage::AcknowledgeEarly) {
+        // What is applied and not journalled yet takes the next places.
+        let sequence = self.sequence + self.accepted.len() as u64;
+        if sequence <= self.saved || sabotage::is(Sabotage::AcknowledgeEarly) {
             self.answer(what);
         } else {
-            let sequence = self.sequence;
             if let Answer::Saved(peer, _) = what {
                 // Of a peer's markers for the same commit the newest says it all.
                 let same = self.waiting.iter_mut().rev();
