@@ -90,7 +90,10 @@ export class Link {
     provider.messageHandlers[SYNC] = (encoder, decoder, from, emitSynced, type) => {
       sync(encoder, decoder, from, emitSynced, type)
       // A reply is our answer to the server's step 1. It is sent when this handler returns.
-      if (encoding.length(encoder) > 1) this.#answered = true
+      if (encoding.length(encoder) > 1) {
+        this.#answered = true
+        this.#say({ type: 'told' })
+      }
       queueMicrotask(() => this.#exchange())
     }
     provider.messageHandlers[MARKER] = (_encoder, decoder) => {

@@ -18,8 +18,9 @@ const TITLES: Record<Refusal, string> = {
   refused: 'The server refused the last edits',
 }
 
-function replaced(reason: string): string {
+function replaced(reason: string, late: number): string {
   const what = 'Somebody deleted it and began another under its name, or brought back an older state of it. You see it as it was.'
+  if (late > 0) return `${what} ${count(late, 'edit')} of the last moment ${late === 1 ? 'is' : 'are'} only in this window: download the text before you go on.`
   if (/is set aside/.test(reason)) return `${what} The server keeps your text beside the document: nothing of it is lost.`
   if (/no room/.test(reason)) return `${what} The server has no room to keep what only you have: download the text before you go on.`
   return `${what} Everything you typed had reached the server before.`
@@ -33,7 +34,10 @@ export function Notice({ session }: { session: Session }) {
   if (!refusal) return null
   const waiting = unsent(state)
   const kept = keepsCopy ? 'What you typed is kept in this browser.' : 'What you typed is only in this window: download it before you close it.'
-  const lost = refusal === 'replaced' ? replaced(state.reason) : waiting > 0 ? `${count(waiting, 'edit')} of yours did not reach the server. ${kept}` : 'Everything you typed before had reached the server.'
+  // Typed while the server made up its mind: it has not kept that.
+  const late = state.edits - state.told
+  const loses = refusal === 'replaced' ? /no room/.test(state.reason) || late > 0 : refusal !== 'deleted' && waiting > 0
+  const lost = refusal === 'replaced' ? replaced(state.reason, late) : waiting > 0 ? `${count(waiting, 'edit')} of yours did not reach the server. ${kept}` : 'Everything you typed before had reached the server.'
 
   const again = async () => {
     try {
@@ -60,15 +64,15 @@ export function Notice({ session }: { session: Session }) {
           <button type="button" class="button" onClick={() => download(session.name, textOf(session.text))}><Download />Download the text</button>
           {refusal === 'deleted' ? (
             <button type="button" class="button" onClick={() => void again()}>Start it again with this text</button>
-          ) : refusal === 'replaced' ? (
+          ) : refusal === 'replaced' && loses ? null : refusal === 'replaced' ? (
             <button type="button" class="button" onClick={() => void discard()}>Open it as it is now</button>
           ) : (
             <button type="button" class="button" onClick={() => session.retry()}>Try again</button>
           )}
-          {waiting > 0 && refusal !== 'deleted' && refusal !== 'replaced' && (sure ? (
-            <button type="button" class="button danger" onClick={() => void discard()}>Really discard {count(waiting, 'edit')}</button>
+          {loses && (sure ? (
+            <button type="button" class="button danger" onClick={() => void discard()}>{refusal === 'replaced' ? 'Really open it without what you have' : `Really discard ${count(waiting, 'edit')}`}</button>
           ) : (
-            <button type="button" class="button plain" onClick={() => setSure(true)}>Discard my edits</button>
+            <button type="button" class="button plain" onClick={() => setSure(true)}>{refusal === 'replaced' ? 'Open it as it is now' : 'Discard my edits'}</button>
           ))}
         </div>
       </div>

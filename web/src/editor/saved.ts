@@ -16,6 +16,8 @@ export type Refusal = 'denied' | 'deleted' | 'replaced' | 'too-large' | 'refused
 export interface Saved {
   /** Number of the newest local edit, those of earlier visits included. */
   edits: number
+  /** Number of the newest edit when the server was told what this page has, on this connection. */
+  told: number
   /** Number of the newest edit the server has on disk. */
   acked: number
   /** `down` once a connection has been missing for longer than a moment. */
@@ -36,6 +38,7 @@ export interface Saved {
 
 export type Event =
   | { type: 'edit' }
+  | { type: 'told' }
   | { type: 'opened' }
   | { type: 'marker'; edit: number; at: number }
   | { type: 'closed'; code: number; reason: string }
@@ -47,7 +50,7 @@ export type Event =
 /** The state of a page that has just been opened with `carried` unsent edits of earlier visits. */
 export function begin(carried: number): Saved {
   return {
-    edits: carried, acked: 0, link: 'opening', confirmed: false, cause: null,
+    edits: carried, told: carried, acked: 0, link: 'opening', confirmed: false, cause: null,
     refusal: null, reason: '', savedAt: null, slow: false,
   }
 }
@@ -56,6 +59,8 @@ export function next(state: Saved, event: Event): Saved {
   switch (event.type) {
     case 'edit':
       return { ...state, edits: state.edits + 1 }
+    case 'told':
+      return { ...state, told: state.edits }
     case 'opened':
       return { ...state, link: 'open', confirmed: false, slow: false }
     case 'marker': {
