@@ -243,6 +243,9 @@ pub enum Refused {
     /// Storage does not answer. The document may well exist.
     #[error("storage does not answer")]
     Storage,
+    /// The disk is full. Nothing has happened.
+    #[error("the disk is full")]
+    NoRoom,
     /// The server stops; ask again.
     #[error("try again")]
     Again,

@@ -131,7 +131,7 @@ impl From<Refused> for Close {
             Refused::Malformed => Self::MALFORMED,
             Refused::Foreign => Self::FOREIGN,
             Refused::Replaced => Self::REPLACED,
-            Refused::Storage => Self::STORAGE,
+            Refused::Storage | Refused::NoRoom => Self::STORAGE,
             Refused::Exists | Refused::Again => Self::RESTART,
         }
     }

@@ -194,6 +194,11 @@ pub struct Peer {
     pub doubt: Option<Doubt>,
     /// Whether it has said what it has, by asking for the rest.
     pub has_asked: bool,
+    /// Whether it was given the document: from then on it gets what others do, and its questions are answered whatever
+    /// they say. On a name without a past everybody is from the start.
+    pub is_in: bool,
+    /// When it asked it had nothing of the past, nor had it seen what came after.
+    pub is_new: bool,
     /// What it told before it asked.
     pub told: Option<Bytes>,
     work: Work,
@@ -234,6 +239,8 @@ impl Peer {
             marks: false,
             doubt: None,
             has_asked: false,
+            is_in: true,
+            is_new: false,
             told: None,
             work: Work {
                 since: Instant::now(),
@@ -244,7 +251,7 @@ impl Peer {
 
     /// Whether it gets what others do to the document as they do it.
     pub fn follows(&self) -> bool {
-        self.lagging.is_none() && self.doubt.is_none()
+        self.lagging.is_none() && self.is_in
     }
 
     /// Sends a frame that the peer gets again in another form if it lags.

@@ -110,7 +110,7 @@ impl From<Refused> for ApiError {
             Refused::Malformed => Self::BAD_UPDATE,
             Refused::Foreign => Self::IN_USE,
             Refused::Replaced => Self::REPLACED,
-            Refused::Storage => Self::STORAGE,
+            Refused::Storage | Refused::NoRoom => Self::STORAGE,
             Refused::Full | Refused::Again => Self::OVERLOADED,
         }
     }

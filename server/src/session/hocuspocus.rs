@@ -1,6 +1,6 @@
 //! The wire of Hocuspocus: several documents per socket, each message under the address of one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -26,6 +26,8 @@ use message::{Body, PONG};
 
 /// Documents on one socket, at most.
 const DOCUMENTS: usize = 100;
+/// Addresses that are remembered as closed; a socket with more has had its time.
+const CLOSED: usize = 1000;
 /// A document's queue towards a client has this share of what may wait for a client.
 const SHARES: usize = 8;
 /// Messages of all documents of a socket that are about to be written.
@@ -50,6 +52,8 @@ struct Place {
 struct Session<S> {
     connection: Connection<S>,
     places: HashMap<Bytes, Place>,
+    /// Addresses that were closed for good. Clients go on sending there; only one that knocks again comes in.
+    closed: HashSet<Bytes>,
     /// The address whose frame waits for room in a mailbox; until it has it, the socket is not read.
     waiting: Option<Bytes>,
     next: u64,
@@ -63,6 +67,7 @@ pub async fn run(app: Arc<App>, socket: impl Socket, progress: Arc<Progress>) {
     let mut session = Session {
         connection: Connection::new(app, socket, progress),
         places: HashMap::new(),
+        closed: HashSet::new(),
         waiting: None,
         next: 0,
         out,
@@ -159,6 +164,10 @@ impl<S: Socket> Session<S> {
             return ControlFlow::Break(Some(close));
         }
         tracing::debug!(reason = close.reason, "a document on a connection closes");
+        self.closed.insert(address.clone());
+        if self.closed.len() > CLOSED {
+            return ControlFlow::Break(Some(Close::TOO_MANY_DOCUMENTS));
+        }
         let goodbye = message::closed(address, close.reason);
         self.connection
             .write(Message::Binary(goodbye), || None)
@@ -209,8 +218,12 @@ impl<S: Socket> Session<S> {
                 self.connection.app.metrics.refused_malformed.add_one();
                 self.refuse(&address, Close::MALFORMED).await
             }
+            Body::Protocol(_) | Body::Stateless(_) if self.closed.contains(&address) => {
+                ControlFlow::Continue(())
+            }
             // Older clients that have no token do not send one.
             _ if !is_there => {
+                self.closed.remove(&address);
                 self.enter(&address).await?;
                 match body {
                     Body::Token => ControlFlow::Continue(()),

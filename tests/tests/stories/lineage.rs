@@ -1,9 +1,10 @@
 //! A name that stands for something else than it did: whoever comes with what was, merges nothing in and loses nothing.
 
 use ropewalk_tests::client::{edit_doc, new_doc, text_of};
-use ropewalk_tests::{Client, Request, Ropewalk, Socket, frames};
+use ropewalk_tests::{Client, Closed, Request, Ropewalk, Socket, frames};
 use serde_json::Value;
 use yrs::updates::decoder::Decode;
+use yrs::updates::encoder::Encode;
 use yrs::{Doc, ReadTxn, StateVector, Text, Transact, Update};
 
 use crate::maintain::{create, path, well};
@@ -240,6 +241,126 @@ async fn what_a_backup_does_not_have_is_not_brought_back_by_a_tab() {
     assert_eq!(strays(&server).await.len(), 2);
     assert_eq!(server.terminate().await, Some(0));
     well(server.data().path(), &["verify"]).await;
+}
+
+/// Sends frames on a new connection, and a marker; how the connection ended, or nothing if the marker came back.
+async fn tell(server: &Ropewalk, all: &[Vec<u8>]) -> Option<Closed> {
+    let mut socket = Socket::open(server, NAME).await;
+    for frame in all {
+        socket.send(frame.clone()).await;
+    }
+    socket.send(frames::saved(b"end")).await;
+    loop {
+        match socket.next().await {
+            Ok(frame) if frame == frames::saved(b"end") => return None,
+            Ok(_) => {}
+            Err(closed) => return Some(closed),
+        }
+    }
+}
+
+fn vector(doc: &Doc) -> Vec<u8> {
+    doc.transact().state_vector().encode_v1()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_let_in_may_ask_again_and_loses_nothing() {
+    let (server, [before, ..]) = restored().await;
+    let asks = frames::step1(&vector(&before));
+    let doc = copy(&before);
+    let known = doc.transact().state_vector();
+    append(&doc, "four ");
+    let update = doc.transact().encode_diff_v1(&known);
+    let told = frames::step2(&[0, 0]);
+    let all = [asks.clone(), told, asks, frames::update(&update)];
+    assert_eq!(tell(&server, &all).await, None);
+    assert_eq!(server.text(NAME).await, "one two four ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offline_copy_that_is_read_late_brings_nothing_back_after_a_restore() {
+    let (server, [before, more, _]) = restored().await;
+    let late = more
+        .transact()
+        .encode_diff_v1(&before.transact().state_vector());
+    let nothing = [frames::step1(&[0]), frames::step2(&[0, 0])];
+    let all = [&nothing[..], &[frames::update(&late)]].concat();
+    let closed = tell(&server, &all).await.expect("it is sent away");
+    assert_eq!((closed.code, &*closed.reason), (4409, SET_ASIDE));
+    assert_eq!(server.text(NAME).await, "one two ");
+    assert_eq!(strays(&server).await.len(), 1);
+    // Who was there before and goes on does so.
+    let ann = Client::join_with(&server, NAME, before).await;
+    ann.append("four ");
+    ann.all_saved().await;
+    assert_eq!(server.text(NAME).await, "one two four ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_wire_of_hocuspocus_the_past_stays_away_too() {
+    let server = Ropewalk::start().await;
+    let doc = begun_again(&server, "old words", "new words").await;
+    append(&doc, " and more");
+    let mut socket = Socket::open_path(server.address, "/hocuspocus", None).await;
+    let addressed = |message: Vec<u8>| {
+        let mut out = Vec::new();
+        frames::put_buf(&mut out, NAME.as_bytes());
+        [out, message].concat()
+    };
+    socket.send(addressed(vec![2, 0, 0])).await;
+    socket.send(addressed(frames::step1(&vector(&doc)))).await;
+    socket.send(addressed(frames::step2(&whole(&doc)))).await;
+    let closed = addressed([vec![7, SET_ASIDE.len() as u8], SET_ASIDE.into()].concat());
+    while socket.next().await.unwrap() != closed {}
+    // Its client does not take no for an answer, and goes on sending.
+    for _ in 0..5 {
+        let update = edit_doc(&doc, |text, txn| text.insert(txn, 0, "x"));
+        socket.send(addressed(frames::update(&update))).await;
+        socket
+            .send(addressed(frames::awareness(&[(7, 1, "{}")])))
+            .await;
+    }
+    socket.send(vec![9]).await;
+    assert_eq!(socket.next().await.unwrap(), [10], "and nothing before");
+    assert_eq!(strays(&server).await.len(), 1);
+    assert_eq!(server.text(NAME).await, "new words");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_at_nothing_can_be_read_as_it_was_typed() {
+    let server = Ropewalk::start().await;
+    let doc = begun_again(&server, "old", "new").await;
+    let known = doc.transact().state_vector();
+    append(&doc, " and unsent");
+    let update = doc.transact().encode_diff_v1(&known);
+    let asks = frames::step1(&vector(&doc));
+    let closed = tell(&server, &[asks, frames::step2(&update)]).await;
+    assert_eq!(closed.map(|closed| closed.code), Some(4409));
+    let kept = strays(&server).await;
+    assert_eq!(stray(&server, &kept[0], "").await.text(), " and unsent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_backup_may_be_restored_twice() {
+    let (mut server, _) = restored().await;
+    let target = format!("/api/documents/{NAME}/text");
+    let mut tags = std::collections::BTreeSet::new();
+    let copies = ropewalk_tests::ropewalk::folder();
+    let backup = path(&copies, "again.db");
+    let data = server.data();
+    well(data.path(), &["backup", &backup]).await;
+    for round in 0..3 {
+        let ann = Client::join(&server, NAME).await;
+        ann.append(&format!("{round}"));
+        ann.all_saved().await;
+        let response = server.get(&target).await;
+        assert!(tags.insert(response.header("etag").unwrap().to_owned()));
+        let doc = ann.leave().await;
+        assert_eq!(server.terminate().await, Some(0));
+        well(data.path(), &["restore", "--replace", &backup]).await;
+        server.start_again().await;
+        turned_away(&server, doc, SET_ASIDE).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,12 +5,13 @@
 //! stamp, which everybody who has synced since has in the vector. Vectors say nothing of deletes: whoever has something of the past
 //! is let in when all that it has is known here, and what it has is set aside otherwise.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ropewalk_crdt::update::Update;
-use ropewalk_crdt::{Limits, Speaker, VersionVector};
+use ropewalk_crdt::{Speaker, VersionVector};
 
 use super::Task;
 use super::saving::Accepted;
@@ -21,8 +22,8 @@ use crate::storage::{Past, Record};
 
 /// Clients of a past that are remembered, about; of more, only those of the last document are.
 const CLIENTS: usize = 1 << 16;
-/// Bytes that peers may have told before they asked, at most.
-const EARLY_BYTES: usize = 64 << 20;
+/// Bytes that a peer may have told before it asked, at most: clients ask first.
+const EARLY_BYTES: usize = 16 << 10;
 
 impl Task {
     /// Stamps a document that comes from an older copy of the database.
@@ -69,15 +70,16 @@ impl Task {
 
     /// Whether somebody with this vector has something of the past and has not seen what came after.
     pub(super) fn is_of_the_past(&self, vector: &VersionVector) -> bool {
-        let Some(Past {
-            stamp,
-            vector: past,
-        }) = &self.past
-        else {
+        let Some(Past { vector: past, .. }) = &self.past else {
             return false;
         };
-        let has_seen = stamp.is_some_and(|stamp| vector.get(stamp) > 0);
-        !has_seen && vector.iter().any(|(client, _)| past.get(client) > 0)
+        !self.has_seen_the_stamp(vector) && vector.iter().any(|(client, _)| past.get(client) > 0)
+    }
+
+    /// Whether somebody with this vector has synced since the document was stamped.
+    pub(super) fn has_seen_the_stamp(&self, vector: &VersionVector) -> bool {
+        let stamp = self.past.as_ref().and_then(|past| past.stamp);
+        stamp.is_some_and(|stamp| vector.get(stamp) > 0)
     }
 
     /// Lets a peer wait for what it asked for, until it has said what it has.
@@ -101,8 +103,7 @@ impl Task {
     /// Keeps what a peer tells until it has asked, or wants to know whether it is saved.
     pub(super) fn listen(&mut self, id: PeerId, update: Bytes) {
         self.hear(id);
-        let told = self.peers.values().filter_map(|peer| peer.told.as_ref());
-        if told.map(Bytes::len).sum::<usize>() + update.len() > EARLY_BYTES {
+        if update.len() > EARLY_BYTES {
             self.app.metrics.refused_full.add_one();
             return self.close(id, Close::HELD_FULL);
         }
@@ -123,14 +124,15 @@ impl Task {
     pub(super) fn strays(&mut self, peer: PeerId, speaker: Speaker, bytes: &Bytes) -> bool {
         let in_doubt = self.doubt(peer).is_some();
         if in_doubt && matches!(speaker, Speaker::Live(_)) {
-            // What it has to say comes with the answer to our question.
+            // It comes again with the answer to the question that is on its way to whoever is in doubt.
             return true;
         }
-        let Ok(update) = Update::decode(bytes, &Limits::NONE) else {
-            // It is refused as any other that is malformed.
+        let Some(update) = self.decoded(bytes) else {
+            // It is refused as any other that is malformed or too large.
             return false;
         };
-        if !in_doubt && !self.tells_of_the_past(&update) {
+        let is_new = self.peers.get(&peer).is_some_and(|peer| peer.is_new);
+        if !in_doubt && !self.tells_of_the_past(&update, is_new) {
             return false;
         }
         if self.document.knows(bytes).unwrap_or(false) {
@@ -147,13 +149,19 @@ impl Task {
     /// Whether an update of somebody who is no peer is of the past, and has something that is not in the document.
     pub(super) fn is_stray(&self, bytes: &Bytes) -> bool {
         self.past.is_some()
-            && Update::decode(bytes, &Limits::NONE)
-                .is_ok_and(|update| self.tells_of_the_past(&update))
+            && self
+                .decoded(bytes)
+                .is_some_and(|update| self.tells_of_the_past(&update, false))
             && !self.document.knows(bytes).unwrap_or(false)
     }
 
-    /// Whether an update repeats something of the past. Live edits do not, but an offline copy that is read late does.
-    fn tells_of_the_past(&self, update: &Update<'_>) -> bool {
+    fn decoded<'b>(&self, bytes: &'b Bytes) -> Option<Update<'b>> {
+        Update::decode(bytes, &self.app.config.document_limits()).ok()
+    }
+
+    /// Whether an update repeats something of the past, or goes on where the past ended though its sender is new. Live
+    /// edits do not, but an offline copy that is read late does.
+    fn tells_of_the_past(&self, update: &Update<'_>, is_new: bool) -> bool {
         let Some(Past { stamp, vector }) = &self.past else {
             return false;
         };
@@ -167,11 +175,17 @@ impl Task {
             }
             Some(stamp) => {
                 let knows = sections.iter().any(|section| section.client == stamp);
-                let repeats = |clock, client| u64::from(clock) < vector.get(client);
+                let known = &self.document.version().vector;
+                let tells = |client, clock: u32| {
+                    let (past, clock) = (vector.get(client), u64::from(clock));
+                    // Nobody has gone on since, and who would is not new.
+                    let goes_on = is_new && past > 0 && clock == past && known.get(client) == past;
+                    clock < past || goes_on
+                };
                 !knows
                     && sections
                         .iter()
-                        .any(|section| repeats(section.clock, section.client))
+                        .any(|section| tells(section.client, section.clock))
             }
         }
     }
@@ -194,7 +208,7 @@ impl Task {
 
     /// Whether an update has something that the server never had.
     fn has_more(&self, update: &Bytes) -> bool {
-        let (Some(past), Ok(update)) = (&self.past, Update::decode(update, &Limits::NONE)) else {
+        let (Some(past), Some(update)) = (&self.past, self.decoded(update)) else {
             return true;
         };
         // Of a restored document it is not known what came after the copy.
@@ -208,6 +222,7 @@ impl Task {
 
     /// Keeps what peers have of the past beside the document, and sends them away for good.
     pub(super) async fn set_strays_aside(&mut self) -> ControlFlow<()> {
+        let mut closes = BTreeMap::new();
         for (peer, update) in std::mem::take(&mut self.strays) {
             if !self.peers.contains_key(&peer) {
                 continue;
@@ -225,10 +240,20 @@ impl Task {
                         self.app.metrics.strays_kept.add_one();
                         Close::SET_ASIDE
                     }
-                    Ok(false) | Err(JournalError::Full) => Close::NOT_SET_ASIDE,
+                    Ok(false) => Close::NOT_SET_ASIDE,
+                    // There may be room later.
+                    Err(JournalError::Full) => Close::STORAGE,
                     Err(_) => return ControlFlow::Break(()),
                 };
             }
+            // Of several updates of a peer the one that fared worst counts.
+            let worst = closes.entry(peer).or_insert(close);
+            if *worst == Close::REPLACED || (*worst == Close::SET_ASIDE && close != Close::REPLACED)
+            {
+                *worst = close;
+            }
+        }
+        for (peer, close) in closes {
             tracing::info!(peer, reason = close.reason, "a peer of the past");
             self.app.metrics.refused_past.add_one();
             self.close(peer, close);

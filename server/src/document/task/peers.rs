@@ -26,6 +26,7 @@ impl Task {
             self.app.metrics.refused_full.add_one();
             return Err(Refused::Full);
         }
+        peer.is_in = self.past.is_none();
         let version = self.document.version();
         if peer.wire.greets {
             peer.send(&protocol::step1(&version.vector).into());
@@ -207,7 +208,10 @@ impl Task {
         let peer = self.peers.get_mut(&id);
         if let Some(peer) = peer.filter(|peer| peer.answered && !peer.is_lagging()) {
             peer.answered = false;
-            let step1 = protocol::step1(&self.document.version().vector);
+            let vector = &self.document.version().vector;
+            // A large question for a small frame.
+            peer.charge(vector.len() as u64);
+            let step1 = protocol::step1(vector);
             self.send_to(id, &step1.into());
         }
     }
@@ -233,16 +237,16 @@ impl Task {
     }
 
     fn answer_step1(&mut self, id: PeerId, vector: crdt::VersionVector) {
-        if let Some(peer) = self.peers.get_mut(&id) {
-            peer.has_asked = true;
-        }
-        if self.is_of_the_past(&vector) {
-            return self.doubts(id, vector.into());
-        }
+        let is_of_the_past = self.is_of_the_past(&vector);
+        let has_seen = self.has_seen_the_stamp(&vector);
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        peer.doubt = None;
+        peer.has_asked = true;
+        if is_of_the_past && !peer.is_in {
+            return self.doubts(id, vector.into());
+        }
+        peer.is_new = !has_seen && !peer.is_in;
         self.give(id, vector);
     }
 
@@ -251,6 +255,8 @@ impl Task {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
+        peer.is_in = true;
+        peer.doubt = None;
         if peer.is_lagging() {
             // Answered when it has read what waits for it: one answer at a time, however often it asks.
             peer.lag_from(vector.into());

@@ -9,6 +9,7 @@ use ropewalk_crdt::{self as crdt, Edit, Speaker, Unit};
 use super::saving::{Accepted, Answer};
 use super::{End, Existence, Task, load};
 use crate::document::{Created, Refused, Reply, State, Text, Version};
+use crate::journal::JournalError;
 use crate::session::Close;
 
 impl Task {
@@ -142,8 +143,10 @@ impl Task {
             .app
             .journal
             .delete(self.epoch, self.id, now_ms, past.clone());
-        if deleting.await.is_err() {
-            return Err(Refused::Storage);
+        match deleting.await {
+            Ok(_) => {}
+            Err(JournalError::Full) => return Err(Refused::NoRoom),
+            Err(_) => return Err(Refused::Storage),
         }
         self.close_all(Close::DELETED);
         let mut empty = load::Loaded::empty(&self.app, Existence::Deleted, self.epoch);

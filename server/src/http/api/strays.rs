@@ -6,7 +6,8 @@ use axum::Json;
 use axum::extract::Query;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use ropewalk_crdt::{Document, ROOT};
+use ropewalk_crdt::update::{Content, Section, Update};
+use ropewalk_crdt::{Document, Limits, ROOT};
 use serde::{Deserialize, Serialize};
 
 use super::no_store;
@@ -130,7 +131,21 @@ async fn find(
     reading.await.ok_or(ApiError::INTERNAL)?
 }
 
-/// The text with what was set aside: alone, or where it needs the document, merged into that.
+/// What was typed, in the order in which it came.
+fn letters(update: &[u8]) -> String {
+    let Ok(update) = Update::decode(update, &Limits::NONE) else {
+        return String::new();
+    };
+    let structs = update.sections().iter().flat_map(Section::structs);
+    let strings = structs.filter_map(|item| match item.content {
+        Content::String(text) => Some(text),
+        Content::Other(_) => None,
+    });
+    strings.collect()
+}
+
+/// The text with what was set aside: alone, or where it needs the document, merged into that; where even that lacks something,
+/// only what was typed.
 async fn text(app: &Arc<App>, name: &DocumentName, record: Record) -> Result<String, ApiError> {
     let (client, limits) = (app.machine.client_id(), app.config.document_limits());
     let read = move |state: Option<Arc<[u8]>>| {
@@ -139,7 +154,12 @@ async fn text(app: &Arc<App>, name: &DocumentName, record: Record) -> Result<Str
             document.apply(&state).ok()?;
         }
         let applied = document.apply(&record.update).ok()?;
-        Some((!applied.held, document.text(ROOT).to_string()))
+        let text = match applied.held {
+            // It hangs at what is not there: then its letters, as they were sent.
+            true => letters(&record.update),
+            false => document.text(ROOT).to_string(),
+        };
+        Some((!applied.held, text))
     };
     let alone = app.machine.blocking({
         let read = read.clone();

@@ -19,7 +19,9 @@ pub const STAMPED: &str =
 /// A tombstone holds what the older ones of its name do.
 pub const FOLD: &str = "DELETE FROM pasts WHERE document_id IN (SELECT id FROM documents
     WHERE name = (SELECT name FROM documents WHERE id = ?1) AND deleted_at_ms IS NOT NULL AND id <> ?1)";
-pub const RESTORE: &str = "INSERT INTO restores (at_ms) VALUES (?1)";
+/// Numbers by the clock: a copy that is restored twice must not get the same one.
+pub const RESTORE: &str = "INSERT INTO restores (id, at_ms)
+    VALUES (max(?1, (SELECT coalesce(max(id), 0) + 1 FROM restores)), ?1)";
 pub const RESTORES: &str = "SELECT coalesce(max(id), 0) FROM restores";
 pub const RESTORED: &str =
     "SELECT restores < (SELECT coalesce(max(id), 0) FROM restores) FROM documents WHERE id = ?1";

@@ -12,7 +12,8 @@ use crate::storage::{
 
 pub const ROOM: &str =
     "SELECT count(*), coalesce(sum(length(payload)), 0) FROM strays WHERE document_id = ?1";
-pub const SAME: &str = "SELECT 1 FROM strays WHERE document_id = ?1 AND payload = ?2";
+pub const SAME: &str = "SELECT 1 FROM strays
+    WHERE document_id = ?1 AND length(payload) = length(?2) AND payload = ?2";
 pub const KEEP: &str = "INSERT INTO strays (document_id, at_ms, client, name, crc32, payload)
     SELECT id, ?2, ?3, ?4, ?5, ?6 FROM documents WHERE id = ?1 AND deleted_at_ms IS NULL";
 pub const LIST: &str = "SELECT id, at_ms, client, name, length(payload) FROM strays
