@@ -3,9 +3,11 @@
 mod admit;
 mod changes;
 mod edit;
+mod past;
 mod stamp;
 
 pub use edit::{Edit, Unit};
+pub use past::past;
 
 use crate::held::Held;
 use crate::intake::Trust;

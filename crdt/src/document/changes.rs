@@ -1,7 +1,7 @@
 //! What has changed lately: from a version that somebody saw to the current one.
 
 use super::Document;
-use super::edit::{Edit, Unit};
+use super::edit::{Edit, Unit, length};
 use crate::store::{Extent, Range, Splice};
 use crate::{Base, Error, Revision, Version};
 use std::collections::VecDeque;
@@ -231,8 +231,15 @@ impl Document {
         };
         let site = self.store.site(root).unwrap_or(u32::MAX);
         let stretches = self.changes.stretches(mark, site, unit);
+        let before: u64 = stretches.iter().rev().skip(1).map(|new| new.len).sum();
+        let rest = length(&self.store.text(root), unit).saturating_sub(before);
+        let length = rest + stretches.last().and_then(|last| last.old).unwrap_or(0);
         let mut rebased = Vec::new();
         for edit in edits {
+            let offset = edit.from.max(edit.to);
+            if offset > length {
+                return Err(Error::OutOfRange { offset, length });
+            }
             let (mut now, mut insert_at, mut parts) = (0, 0, Vec::new());
             for stretch in &stretches {
                 if let Some(old) = stretch.old {

@@ -128,16 +128,11 @@ fn changes<'e>(text: &Text, unit: Unit, edits: &'e [Edit]) -> Result<Vec<Change<
 
 /// An offset in UTF-16 code units. O(log n).
 fn utf16(text: &Text, unit: Unit, offset: u64) -> Result<u32, Error> {
-    let extent = text.extent;
-    let length = u64::from(match unit {
-        Unit::Utf8 => extent.utf8,
-        Unit::Utf16 => extent.utf16,
-        Unit::Char => extent.chars,
-    });
+    let length = length(text, unit);
     if offset > length {
         return Err(Error::OutOfRange { offset, length });
     }
-    if extent.is_ascii() {
+    if text.extent.is_ascii() {
         return Ok(offset as u32);
     }
     let at = text.extent_at(char_index(text, unit, offset));
@@ -150,6 +145,16 @@ fn utf16(text: &Text, unit: Unit, offset: u64) -> Result<u32, Error> {
         true => Ok(at.utf16),
         false => Err(Error::NotBoundary { offset }),
     }
+}
+
+/// Length of a text. O(1).
+pub(super) fn length(text: &Text, unit: Unit) -> u64 {
+    let extent = text.extent;
+    u64::from(match unit {
+        Unit::Utf8 => extent.utf8,
+        Unit::Utf16 => extent.utf16,
+        Unit::Char => extent.chars,
+    })
 }
 
 /// The character at an offset that is not behind the end. O(log n).

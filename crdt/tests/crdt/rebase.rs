@@ -1,7 +1,7 @@
 //! Edits of a text that somebody saw some time ago, and what has changed since.
 
 use crate::rng::Rng;
-use ropewalk_crdt::{Document, Edit, Error, ROOT, Unit, Version};
+use ropewalk_crdt::{Document, Edit, Error, ROOT, Unit, Version, past};
 
 const UNITS: [Unit; 3] = [Unit::Utf8, Unit::Utf16, Unit::Char];
 const PIECES: [&str; 6] = ["a", "é", "女", "😀", "👩‍👩‍👧", "plain words "];
@@ -307,4 +307,93 @@ fn the_last_changes_are_known_for_ever() {
         true
     });
     assert!(known.count() > 50);
+}
+
+/// Sorted edits of a text that do not overlap; some touch.
+fn random_edits(rng: &mut Rng, text: &str, unit: Unit) -> Vec<Edit> {
+    let mut places: Vec<u64> = (0..2 * rng.below(5))
+        .map(|_| offset(rng, text, unit))
+        .collect();
+    places.sort_unstable();
+    let pairs = places.chunks_exact(2);
+    let edits = pairs.map(|pair| Edit {
+        from: pair[0],
+        to: if rng.chance(2) { pair[1] } else { pair[0] },
+        insert: match rng.below(3) {
+            0 => String::new(),
+            _ => rng.pick(&PIECES).to_owned(),
+        },
+    });
+    edits.collect()
+}
+
+#[test]
+fn somebody_who_has_edited_meanwhile_gets_to_the_same_text() {
+    for seed in 1..3000 {
+        let mut rng = Rng::new(seed);
+        let mut document = Document::new(1);
+        for _ in 0..rng.below(4) {
+            let (unit, now) = (rng.pick(&UNITS), text(&document));
+            let edits = random_edits(&mut rng, &now, unit);
+            let base = document.version().clone();
+            document.edit(&base, ROOT, unit, &edits).unwrap();
+        }
+        let (base, old) = (document.version().clone(), text(&document));
+        for _ in 0..rng.below(4) {
+            let (unit, now) = (rng.pick(&UNITS), text(&document));
+            let edits = random_edits(&mut rng, &now, unit);
+            let base = document.version().clone();
+            document.edit(&base, ROOT, unit, &edits).unwrap();
+        }
+        let unit = rng.pick(&UNITS);
+        let own = random_edits(&mut rng, &old, unit);
+        let theirs = document.changes(&base, ROOT, unit).unwrap();
+        let rest = past(&theirs, &own, unit);
+        document.edit(&base, ROOT, unit, &own).unwrap();
+        let mine = apply(&old, unit, &own);
+        assert_eq!(
+            apply(&mine, unit, &rest),
+            text(&document),
+            "seed {seed}: {old:?} {own:?} {theirs:?} {rest:?}"
+        );
+    }
+}
+
+#[test]
+fn an_offset_behind_the_end_of_an_old_text_is_told_in_its_own_terms() {
+    let mut document = Document::new(1);
+    let insert = |at, insert: &str| {
+        [Edit {
+            from: at,
+            to: at,
+            insert: insert.to_owned(),
+        }]
+    };
+    let empty = document.version().clone();
+    document
+        .edit(&empty, ROOT, Unit::Char, &insert(0, "abc"))
+        .unwrap();
+    let base = document.version().clone();
+    document
+        .edit(&base, ROOT, Unit::Char, &insert(1, "12345"))
+        .unwrap();
+    let refused = document.edit(&base, ROOT, Unit::Char, &insert(5, "x"));
+    assert_eq!(
+        refused,
+        Err(Error::OutOfRange {
+            offset: 5,
+            length: 3
+        })
+    );
+    let end = u64::MAX;
+    let refused = document.edit(&base, ROOT, Unit::Char, &insert(end, "x"));
+    let length = 3;
+    assert_eq!(
+        refused,
+        Err(Error::OutOfRange {
+            offset: end,
+            length
+        })
+    );
+    assert_eq!(text(&document), "a12345bc");
 }
