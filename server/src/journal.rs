@@ -18,7 +18,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::name::DocumentName;
-use crate::storage::{Author, Compaction, DocumentId, Past, Record, Storage, StorageError};
+use crate::storage::{
+    Author, Compaction, DocumentId, Past, Receipt, Record, Storage, StorageError,
+};
 
 mod batch;
 mod stats;
@@ -57,6 +59,8 @@ pub struct Entry {
     pub edited_at_ms: i64,
     /// Set when it is the stamp of a new beginning.
     pub past: Option<Past>,
+    /// What a client is told of it.
+    pub receipt: Option<Receipt>,
     /// Where the document hears what is on disk; [`Durable::Failed`] is the last that is sent.
     pub durable: watch::Sender<Durable>,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ropewalk_crdt::{ClientId, VersionVector};
+use ropewalk_crdt::{ClientId, Revision, VersionVector};
 use thiserror::Error;
 
 use crate::name::DocumentName;
@@ -92,7 +92,31 @@ pub struct Append {
     pub edited_at_ms: i64,
     /// Set when the last of them is the stamp of a new beginning.
     pub past: Option<Past>,
+    /// What clients are told of these updates.
+    pub receipts: Vec<Receipt>,
 }
+
+/// What a client was told of an edit: if it asks for the same once more, it hears the same, and nothing changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Who asked; at most [`MAX_KEY`] bytes.
+    pub client: String,
+    /// What for, in its own words; at most [`MAX_KEY`] bytes.
+    pub request: String,
+    /// Sequence number of the edit.
+    pub sequence: u64,
+    /// How often the database had been restored.
+    pub restores: u64,
+    /// What the edit led to.
+    pub revision: Revision,
+    /// Length of the edited text after it, in UTF-16 units.
+    pub length: u64,
+}
+
+/// Receipts of a document that are kept: the newest.
+pub const MAX_RECEIPTS: usize = 4096;
+/// The longest name of a client or of a request, in bytes.
+pub const MAX_KEY: usize = 64;
 
 /// What a name stood for before. Whoever has something of it and not the stamp has not seen what the name stands for now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -254,9 +278,11 @@ pub trait Storage: Send + Sync + 'static {
         id: DocumentId,
         each: &mut dyn FnMut(u64, Record),
     ) -> Result<(), StorageError>;
-    /// Marks the document deleted, removes its content, its history and strays too, and keeps the tombstone, with what
+    /// Marks the document deleted, removes its content, its history, receipts and strays too, and keeps the tombstone, with what
     /// the name stood for up to now. `Ok(false)`: there is no such document.
     fn delete(&self, id: DocumentId, now_ms: i64, past: &Past) -> Result<bool, StorageError>;
+    /// What clients were told of their edits, the oldest first.
+    fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError>;
     /// How what a name stands for came to be.
     fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError>;
     /// Keeps an update that is no part of the document; the same one only once. `Ok(false)`: there is no room for it, or no

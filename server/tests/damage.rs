@@ -36,6 +36,7 @@ fn append(storage: &Sqlite, id: DocumentId, create: Option<&str>, first: u64, co
         length: first,
         edited_at_ms: first as i64,
         past: None,
+        receipts: Vec::new(),
     };
     assert_eq!(storage.append(&[append]).unwrap(), []);
 }
@@ -518,6 +519,7 @@ fn a_log_of_an_older_format_is_read_and_goes_into_the_history() {
     file.execute_batch(
         "ALTER TABLE log DROP COLUMN framing; DROP TABLE history; DROP TABLE former_snapshots;
          DROP TABLE damaged; DROP TABLE restores; DROP TABLE pasts; DROP TABLE strays;
+         DROP TABLE receipts;
          ALTER TABLE documents DROP COLUMN restores; PRAGMA user_version = 2",
     )
     .unwrap();

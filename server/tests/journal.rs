@@ -12,8 +12,8 @@ use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::{FILE, Sqlite};
 use ropewalk::storage::{
-    Append, Compaction, DocumentId, Lineage, Lookup, Pack, Past, Position, Record, Salvage,
-    Storage, StorageError, Stored, Stray,
+    Append, Compaction, DocumentId, Lineage, Lookup, Pack, Past, Position, Receipt, Record,
+    Salvage, Storage, StorageError, Stored, Stray,
 };
 use tokio::sync::watch;
 
@@ -54,6 +54,7 @@ impl Writer {
             length: self.sequence,
             edited_at_ms: self.sequence as i64,
             past: None,
+            receipt: None,
             durable: self.durable.clone(),
         }
     }
@@ -671,6 +672,9 @@ impl Storage for Bent {
     }
     fn delete(&self, id: DocumentId, now_ms: i64, past: &Past) -> Result<bool, StorageError> {
         self.0.delete(id, now_ms, past)
+    }
+    fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError> {
+        self.0.receipts(id)
     }
     fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError> {
         self.0.lineage(name)

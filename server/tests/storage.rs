@@ -9,7 +9,8 @@ use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::Sqlite;
 use ropewalk::storage::{
-    Append, Author, Compaction, DocumentId, Entry, Lookup, Past, Record, Storage, Stored,
+    Append, Author, Compaction, DocumentId, Entry, Lookup, MAX_RECEIPTS, Past, Receipt, Record,
+    Storage, Stored,
 };
 
 /// Runs a test on every kind of storage.
@@ -48,6 +49,7 @@ fn append(id: DocumentId, first: u64, updates: &[&str]) -> Append {
         length: first,
         edited_at_ms: 1_000 + first as i64,
         past: None,
+        receipts: Vec::new(),
     }
 }
 
@@ -563,6 +565,7 @@ fn sqlite_and_memory_agree() {
                     length: random.random_range(0..1000),
                     edited_at_ms: random.random_range(0..20),
                     past: None,
+                    receipts: Vec::new(),
                 };
                 let refused = sqlite.append(std::slice::from_ref(&append)).unwrap();
                 assert_eq!(refused, memory.append(&[append]).unwrap(), "step {step}");
@@ -624,4 +627,70 @@ fn sqlite_and_memory_agree() {
             memory.list(query, None, 9).unwrap()
         );
     }
+}
+
+fn receipt(request: &str, sequence: u64) -> Receipt {
+    Receipt {
+        client: "ann".to_owned(),
+        request: request.to_owned(),
+        sequence,
+        restores: 1,
+        revision: ropewalk_crdt::Revision {
+            inserted: sequence + 7,
+            deleted: 3,
+        },
+        length: 4,
+    }
+}
+
+#[test]
+fn receipts_are_kept_with_their_edits_and_the_newest_longest() {
+    on_each(|storage| {
+        let id = create(storage, "a", &["1"]);
+        let other = create(storage, "b", &["1"]);
+        let write = |first: u64, receipts: Vec<Receipt>| {
+            let updates = vec!["x"; receipts.len()];
+            let append = Append {
+                receipts,
+                ..append(id, first, &updates)
+            };
+            storage.append(&[append]).unwrap()
+        };
+        assert_eq!(write(2, vec![receipt("2", 2), receipt("ü", 3)]), []);
+        let both = [receipt("2", 2), receipt("ü", 3)];
+        assert_eq!(storage.receipts(id).unwrap(), both);
+        assert_eq!(write(9, vec![receipt("9", 9)]), [id], "it has no place");
+        assert_eq!(storage.receipts(id).unwrap(), both);
+        assert_eq!(storage.receipts(other).unwrap(), []);
+
+        let many = (4..4 + MAX_RECEIPTS as u64).map(|sequence| receipt("many", sequence));
+        assert_eq!(write(4, many.collect()), []);
+        let kept = storage.receipts(id).unwrap();
+        assert_eq!((kept.len(), kept[0].sequence), (MAX_RECEIPTS, 4));
+        let next = 4 + MAX_RECEIPTS as u64;
+        write(next, vec![receipt("next", next)]);
+        let kept = storage.receipts(id).unwrap();
+        assert_eq!((kept.len(), kept[0].sequence), (MAX_RECEIPTS, 5));
+        assert_eq!(kept.last(), Some(&receipt("next", next)));
+
+        assert!(storage.delete(id, 5_000, &Past::default()).unwrap());
+        assert_eq!(storage.receipts(id).unwrap(), []);
+    });
+}
+
+#[test]
+fn a_damaged_receipt_is_forgotten_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Sqlite::open(folder.path()).unwrap();
+    let id = create(&storage, "a", &["1"]);
+    let append = Append {
+        receipts: vec![receipt("2", 2), receipt("3", 3)],
+        ..append(id, 2, &["2", "3"])
+    };
+    storage.append(&[append]).unwrap();
+    let database = rusqlite::Connection::open(storage.file()).unwrap();
+    let damage = "UPDATE receipts SET inserted = inserted + 1 WHERE sequence = 2";
+    assert_eq!(database.execute(damage, []).unwrap(), 1);
+    assert_eq!(storage.receipts(id).unwrap(), [receipt("3", 3)]);
+    assert_eq!(updates(&found(&storage, "a")), ["1", "2", "3"]);
 }

@@ -48,6 +48,7 @@ impl Batch {
             length,
             edited_at_ms,
             past,
+            receipt,
             durable,
             epoch: _,
         } = entry;
@@ -71,6 +72,7 @@ impl Batch {
                 append.length = length;
                 append.edited_at_ms = edited_at_ms;
                 append.past = past.or(append.past.take());
+                append.receipts.extend(receipt);
             }
             None => {
                 self.of.insert(id, self.appends.len());
@@ -82,6 +84,7 @@ impl Batch {
                     length,
                     edited_at_ms,
                     past,
+                    receipts: receipt.into_iter().collect(),
                 };
                 self.appends.push(append);
                 self.heard_by.push((durable, sequence));

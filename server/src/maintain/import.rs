@@ -195,6 +195,7 @@ impl Import<'_> {
             length: content.length,
             edited_at_ms: content.edited_at_ms,
             past: content.past,
+            receipts: Vec::new(),
         });
         if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES {
             self.flush(progress)?;

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Append, Compaction, DocumentId, Entry, Lineage, Lookup, MAX_STRAY_BYTES, MAX_STRAYS, Pack,
-    Past, Position, Record, Salvage, Storage, StorageError, Stored, Stray, fold,
+    Append, Compaction, DocumentId, Entry, Lineage, Lookup, MAX_RECEIPTS, MAX_STRAY_BYTES,
+    MAX_STRAYS, Pack, Past, Position, Receipt, Record, Salvage, Storage, StorageError, Stored,
+    Stray, fold,
 };
 use crate::name::DocumentName;
 
@@ -52,6 +53,7 @@ struct Kept {
     updates: Vec<(u64, Record)>,
     history: Vec<(u64, Record)>,
     past: Option<Past>,
+    receipts: Vec<Receipt>,
     strays: Vec<(i64, Record)>,
 }
 
@@ -126,6 +128,7 @@ impl State {
             length,
             edited_at_ms,
             past,
+            receipts,
         } = append;
         if let Some(name) = create {
             let taken = self
@@ -148,6 +151,7 @@ impl State {
                 updates: Vec::new(),
                 history: Vec::new(),
                 past: None,
+                receipts: Vec::new(),
                 strays: Vec::new(),
             };
             self.documents.insert(*id, document);
@@ -167,6 +171,9 @@ impl State {
         if past.is_some() {
             document.past.clone_from(past);
         }
+        document.receipts.extend_from_slice(receipts);
+        let surplus = document.receipts.len().saturating_sub(MAX_RECEIPTS);
+        document.receipts.drain(..surplus);
         true
     }
 }
@@ -303,8 +310,16 @@ impl Storage for Memory {
         document.updates.clear();
         document.history.clear();
         document.past = Some(past.clone());
+        document.receipts.clear();
         document.strays.clear();
         Ok(true)
+    }
+
+    fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError> {
+        let mut state = self.reading()?;
+        Ok(state
+            .alive(id)
+            .map_or_else(Vec::new, |document| document.receipts.clone()))
     }
 
     fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError> {

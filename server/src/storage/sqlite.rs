@@ -11,8 +11,8 @@ use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{
-    Append, Compaction, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Record, Salvage,
-    Storage, StorageError, Stray,
+    Append, Compaction, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Receipt, Record,
+    Salvage, Storage, StorageError, Stray,
 };
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
@@ -27,6 +27,7 @@ mod lineage;
 pub(crate) mod open;
 mod pool;
 pub(crate) mod reader;
+mod receipts;
 mod rows;
 mod salvage;
 mod schema;
@@ -225,6 +226,10 @@ impl Storage for Sqlite {
 
     fn delete(&self, id: DocumentId, now_ms: i64, past: &Past) -> Result<bool, StorageError> {
         self.write(|transaction| statements::delete(transaction, id, now_ms, past))
+    }
+
+    fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError> {
+        self.read(|transaction| receipts::read(transaction, id))
     }
 
     fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError> {

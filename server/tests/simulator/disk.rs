@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::{
-    Append, Compaction, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Record, Salvage,
-    Storage, StorageError, Stored, Stray,
+    Append, Compaction, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Receipt, Record,
+    Salvage, Storage, StorageError, Stored, Stray,
 };
 use tokio::time::Instant;
 
@@ -253,6 +253,10 @@ impl Storage for Mounted {
 
     fn entry(&self, name: &DocumentName) -> Result<Lookup<Entry>, StorageError> {
         self.memory()?.entry(name)
+    }
+
+    fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError> {
+        self.memory()?.receipts(id)
     }
 
     fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError> {

@@ -202,6 +202,7 @@ impl Task {
             length,
             edited_at_ms: self.app.machine.now_ms(),
             past,
+            receipt: None,
             durable: self.durable.0.clone(),
         };
         let app = self.app.clone();

@@ -193,6 +193,7 @@ mod tests {
             length: 0,
             edited_at_ms: 0,
             past: None,
+            receipts: Vec::new(),
         };
         assert_eq!(storage.append(&[append]).unwrap(), []);
     }

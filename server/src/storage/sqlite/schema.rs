@@ -93,7 +93,7 @@ CREATE TABLE damaged (
 ";
 
 /// Documents have a lineage: how often the database was restored when each was begun or stamped, what names stood for before,
-/// and the edits of whoever did not know.
+/// and the edits of whoever did not know. Clients that ask for an edit twice are told the same.
 const FOURTH: &str = "
 CREATE TABLE restores (
     id    INTEGER PRIMARY KEY,
@@ -118,6 +118,19 @@ CREATE TABLE strays (
     payload     BLOB NOT NULL
 ) STRICT;
 CREATE INDEX strays_by_document ON strays (document_id, id);
+
+CREATE TABLE receipts (
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    sequence    INTEGER NOT NULL,
+    client      TEXT NOT NULL,
+    request     TEXT NOT NULL,
+    restores    INTEGER NOT NULL,
+    inserted    INTEGER NOT NULL,
+    deleted     INTEGER NOT NULL,
+    length      INTEGER NOT NULL,
+    crc32       INTEGER NOT NULL,
+    PRIMARY KEY (document_id, sequence)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings a file of an older format, or an empty one, to the newest, in one transaction.

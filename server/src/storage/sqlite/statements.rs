@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::history::{self, ROWS};
 use super::rows::{Framing, checksum, frame};
-use super::{lineage, salvage, strays};
+use super::{lineage, receipts, salvage, strays};
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
 use crate::storage::{
@@ -13,7 +13,7 @@ use crate::storage::{
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 43] = [
+pub const STATEMENTS: [&str; 47] = [
     NEWEST,
     FIND,
     WAS_DELETED,
@@ -39,6 +39,10 @@ pub const STATEMENTS: [&str; 43] = [
     lineage::RESTORE,
     lineage::RESTORED,
     lineage::RESTORES,
+    receipts::KEEP,
+    receipts::FORGET,
+    receipts::READ,
+    receipts::DROP,
     strays::ROOM,
     strays::SAME,
     strays::KEEP,
@@ -203,6 +207,7 @@ pub fn append(transaction: &Transaction<'_>, append: &Append) -> Result<bool, St
         length,
         edited_at_ms,
         past,
+        receipts,
     } = append;
     let first = signed(*first_sequence)?;
     let last = signed(first_sequence.saturating_add(updates.len() as u64))? - 1;
@@ -234,6 +239,7 @@ pub fn append(transaction: &Transaction<'_>, append: &Append) -> Result<bool, St
     if let Some(past) = past {
         lineage::stamped(transaction, id.0, past)?;
     }
+    receipts::keep(transaction, id.0, receipts)?;
     Ok(true)
 }
 
@@ -315,7 +321,9 @@ pub fn delete(
         .prepare_cached(FOLD)?
         .execute(params![id.0, i64::MAX])?;
     transaction.prepare_cached(DROP)?.execute([id.0])?;
-    for statement in [history::DROP, DROP_FORMER, salvage::DROP, strays::DROP] {
+    let beside = [receipts::DROP, strays::DROP];
+    let content = [history::DROP, DROP_FORMER, salvage::DROP];
+    for statement in content.into_iter().chain(beside) {
         transaction.prepare_cached(statement)?.execute([id.0])?;
     }
     lineage::deleted(transaction, id.0, past)?;
