@@ -16,9 +16,11 @@ use crate::App;
 use crate::name::DocumentName;
 use crate::storage::DocumentId;
 
+pub mod edit;
 pub mod peer;
 mod task;
 
+use edit::{Edited, Request};
 use peer::{Outbox, PeerId};
 pub(crate) use task::replay;
 
@@ -76,6 +78,13 @@ pub enum Command {
         update: Bytes,
         /// Answered once it is durable.
         reply: Reply<Version>,
+    },
+    /// Edit a text by position.
+    Edit {
+        /// How.
+        request: Request,
+        /// Answered once it is durable.
+        reply: Reply<Edited>,
     },
     /// Delete the document.
     Delete(Reply<()>),
@@ -172,6 +181,14 @@ pub struct Version {
     pub revision: Revision,
 }
 
+impl Version {
+    /// Whether both name the same state of the same document.
+    pub fn is_state_of(&self, other: &Self) -> bool {
+        let state = |version: &Self| (version.id, version.restores, version.revision);
+        state(self) == state(other)
+    }
+}
+
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Revision { inserted, deleted } = self.revision;
@@ -240,6 +257,41 @@ pub enum Refused {
     /// The update is of what the name stood for before.
     #[error("this update is of what this name stood for before")]
     Replaced,
+    /// The edit is of a version that is not known any more.
+    #[error("this version is too long ago, or not one of this document")]
+    Stale,
+    /// The document is not at the version that was asked for.
+    #[error("the document has moved on")]
+    Moved,
+    /// An offset lies behind the end of the text.
+    #[error("offset {offset} lies behind the end of the text, {length}")]
+    OutOfRange {
+        /// The offset.
+        offset: u64,
+        /// Length of the text that it is an offset of.
+        length: u64,
+    },
+    /// An offset lies inside a character.
+    #[error("offset {offset} lies inside a character")]
+    NotBoundary {
+        /// The offset.
+        offset: u64,
+    },
+    /// The edits are not sorted, or overlap.
+    #[error("edit {index} overlaps the one before it or runs backwards")]
+    Unsorted {
+        /// Which, from 0.
+        index: usize,
+    },
+    /// The root holds values.
+    #[error("this root is not a text")]
+    NotText,
+    /// There are not as many occurrences as were expected.
+    #[error("the text to replace was found {found} times")]
+    Count {
+        /// How many there are.
+        found: usize,
+    },
     /// Storage does not answer. The document may well exist.
     #[error("storage does not answer")]
     Storage,

@@ -128,7 +128,14 @@ impl From<Refused> for Close {
             Refused::Deleted | Refused::NotFound => Self::DELETED,
             Refused::Full => Self::FULL,
             Refused::TooLarge => Self::TOO_LARGE,
-            Refused::Malformed => Self::MALFORMED,
+            Refused::Malformed
+            | Refused::Stale
+            | Refused::Moved
+            | Refused::OutOfRange { .. }
+            | Refused::NotBoundary { .. }
+            | Refused::Unsorted { .. }
+            | Refused::NotText
+            | Refused::Count { .. } => Self::MALFORMED,
             Refused::Foreign => Self::FOREIGN,
             Refused::Replaced => Self::REPLACED,
             Refused::Storage | Refused::NoRoom => Self::STORAGE,

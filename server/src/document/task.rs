@@ -20,6 +20,7 @@ use crate::session::Close;
 use crate::storage::{DocumentId, Past, StorageError};
 
 mod compaction;
+mod edit;
 mod fanout;
 mod lineage;
 mod load;
@@ -29,6 +30,7 @@ mod requests;
 mod saving;
 mod slow;
 
+use edit::Receipts;
 pub use load::replay;
 use present::PRESENCE_INTERVAL;
 use saving::{Accepted, Answer, Waiting};
@@ -92,6 +94,7 @@ struct Task {
     /// The content is that of an older copy of the database, and nobody has seen it yet.
     is_restored: bool,
     restores: u64,
+    receipts: Receipts,
     /// What peers had that is no part of the document: to be set aside.
     strays: Vec<(PeerId, Bytes)>,
     /// Applied, and neither broadcast nor journalled yet.
@@ -174,6 +177,7 @@ fn refuse(command: Command, why: Refused) {
         Command::State(reply) => reply.send(Err(why)),
         Command::Create { reply, .. } => reply.send(Err(why)),
         Command::Apply { reply, .. } => reply.send(Err(why)),
+        Command::Edit { reply, .. } => reply.send(Err(why)),
         Command::Delete(reply) => reply.send(Err(why)),
         Command::Leave(_) | Command::CaughtUp(_) | Command::Frame { .. } | Command::Stop => {}
     }
@@ -213,6 +217,7 @@ impl Task {
             past: loaded.lineage.past,
             is_restored: loaded.lineage.is_restored,
             restores: loaded.lineage.restores,
+            receipts: loaded.receipts,
             strays: Vec::new(),
             accepted: Vec::new(),
             waiting: VecDeque::new(),
@@ -302,6 +307,7 @@ impl Task {
             Command::State(reply) => self.state(reply),
             Command::Create { text, reply } => return self.create(text, reply).await,
             Command::Apply { update, reply } => return self.apply(update, reply).await,
+            Command::Edit { request, reply } => return self.edit(request, reply).await,
             Command::Delete(reply) => {
                 let answer = self.delete().await;
                 let failed = answer == Err(Refused::Storage);
@@ -338,6 +344,7 @@ impl Task {
                 Answer::State(reply, _) => reply.send(Err(Refused::Storage)),
                 Answer::Created(reply, _) => reply.send(Err(Refused::Storage)),
                 Answer::Applied(reply, _) => reply.send(Err(Refused::Storage)),
+                Answer::Edited(reply, _) => reply.send(Err(Refused::Storage)),
             }
         }
         End::StorageFailed

@@ -17,6 +17,8 @@ pub struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: Cow<'static, str>,
+    /// More that a program may want to know, by name.
+    details: Vec<(&'static str, usize)>,
 }
 
 macro_rules! errors {
@@ -26,6 +28,7 @@ macro_rules! errors {
                 status: StatusCode::$status,
                 code: $code,
                 message: Cow::Borrowed($message),
+                details: Vec::new(),
             };)*
         }
     };
@@ -48,6 +51,12 @@ errors! {
     IN_USE = CONFLICT, "in_use", "this update writes under a client id that is in use";
     /// The update is of what the name stood for before.
     REPLACED = CONFLICT, "replaced", "this update is of what this name stood for before";
+    /// The version is not known any more.
+    STALE = CONFLICT, "stale", "this version is too long ago, or not one of this document";
+    /// The document is at another version than the request is for.
+    MOVED = PRECONDITION_FAILED, "version_mismatch", "the document has moved on";
+    /// The root holds values.
+    NOT_TEXT = CONFLICT, "not_text", "this root is not a text";
     /// Access that cannot be given.
     READ_ONLY = NOT_IMPLEMENTED, "not_implemented", "this server gives no access for reading only";
     /// The body is not UTF-8.
@@ -75,28 +84,29 @@ impl ApiError {
             status: StatusCode::BAD_REQUEST,
             code: "bad_query",
             message: message.into(),
+            details: Vec::new(),
         }
     }
 
     /// The request body did not arrive.
     pub fn bad_body() -> Self {
-        let message = "the body did not arrive whole".into();
+        Self::bad("bad_body", "the body did not arrive whole")
+    }
+
+    /// Something in the request that cannot be read, and what it should be.
+    pub fn bad(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
-            code: "bad_body",
-            message,
+            code,
+            message: message.into(),
+            details: Vec::new(),
         }
     }
 }
 
 impl From<BadName> for ApiError {
     fn from(error: BadName) -> Self {
-        let message = error.to_string().into();
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            code: "bad_name",
-            message,
-        }
+        Self::bad("bad_name", error.to_string())
     }
 }
 
@@ -108,6 +118,17 @@ impl From<Refused> for ApiError {
             Refused::Exists => Self::EXISTS,
             Refused::TooLarge => Self::TOO_LARGE,
             Refused::Malformed => Self::BAD_UPDATE,
+            Refused::Stale => Self::STALE,
+            Refused::Moved => Self::MOVED,
+            Refused::OutOfRange { .. } => Self::bad("out_of_range", refused.to_string()),
+            Refused::NotBoundary { .. } => Self::bad("not_boundary", refused.to_string()),
+            Refused::Unsorted { .. } => Self::bad("unsorted", refused.to_string()),
+            Refused::NotText => Self::NOT_TEXT,
+            Refused::Count { found } => Self {
+                status: StatusCode::CONFLICT,
+                details: vec![("found", found)],
+                ..Self::bad("count_mismatch", refused.to_string())
+            },
             Refused::Foreign => Self::IN_USE,
             Refused::Replaced => Self::REPLACED,
             Refused::Storage | Refused::NoRoom => Self::STORAGE,
@@ -125,10 +146,10 @@ impl From<StorageError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (
-            self.status,
-            Json(json!({ "code": self.code, "message": self.message })),
-        )
-            .into_response()
+        let mut body = json!({ "code": self.code, "message": self.message });
+        for (name, number) in self.details {
+            body[name] = number.into();
+        }
+        (self.status, Json(body)).into_response()
     }
 }

@@ -43,6 +43,7 @@ impl Task {
                     news: Some(stamp.clone()),
                     kept: stamp,
                     past: Some(past),
+                    receipt: None,
                     woke: false,
                 });
                 self.all_durable().await

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ropewalk_crdt::{self as crdt, ClientId, Document, Limits, Version};
 
 use super::Existence;
+use super::edit::Receipts;
 use crate::App;
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
@@ -24,6 +25,7 @@ pub struct Loaded {
     pub log_updates: u64,
     pub snapshot_bytes: usize,
     pub lineage: Lineage,
+    pub receipts: Receipts,
 }
 
 impl Loaded {
@@ -40,6 +42,7 @@ impl Loaded {
             log_updates: 0,
             snapshot_bytes: 0,
             lineage: Lineage::default(),
+            receipts: Receipts::default(),
         }
     }
 }
@@ -64,6 +67,7 @@ pub async fn load(app: &Arc<App>, name: &DocumentName) -> Result<Loaded, Storage
                 loaded => (loaded?, None),
             };
             loaded.lineage = app.storage.lineage(&name)?;
+            loaded.receipts = app.storage.receipts(loaded.id)?.into_iter().collect();
             Ok::<_, StorageError>((loaded, mend))
         }
     });
@@ -93,6 +97,7 @@ fn load_blocking(app: &App, name: &DocumentName, epoch: u64) -> Result<Loaded, S
         log_updates: stored.updates.len() as u64,
         snapshot_bytes: stored.snapshot.map_or(0, |snapshot| snapshot.len()),
         lineage: Lineage::default(),
+        receipts: Receipts::default(),
     })
 }
 

@@ -186,6 +186,7 @@ impl Task {
                 kept: news.clone(),
                 news: Some(news),
                 past: None,
+                receipt: None,
                 woke: applied.woke,
             });
         }
@@ -197,6 +198,7 @@ impl Task {
                 kept: waiting.into(),
                 news: None,
                 past: None,
+                receipt: None,
                 woke: false,
             });
         }

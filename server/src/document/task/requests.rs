@@ -40,7 +40,7 @@ impl Task {
     }
 
     /// Whether there is a document to read.
-    fn stored(&self) -> Result<(), Refused> {
+    pub(super) fn stored(&self) -> Result<(), Refused> {
         match self.existence {
             Existence::Absent => Err(Refused::NotFound),
             Existence::Deleted => Err(Refused::Deleted),
@@ -76,6 +76,7 @@ impl Task {
             news: Some(kept.clone()),
             kept,
             past: None,
+            receipt: None,
             woke: false,
         });
         if self.flush().await.is_break() {

@@ -7,12 +7,13 @@ use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, protocol};
 
 use super::{Existence, Task, at, fanout};
+use crate::document::edit::Edited;
 use crate::document::peer::PeerId;
 use crate::document::{Created, Reply, State, Text, Version};
 use crate::journal::{Durable, Entry};
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
-use crate::storage::{Author, Past};
+use crate::storage::{Author, Past, Receipt};
 
 /// What a document took in, and neither its peers nor the journal know yet.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct Accepted {
     pub(super) news: Option<Bytes>,
     /// When it is the document's stamp.
     pub(super) past: Option<Past>,
+    /// What a client is told of it.
+    pub(super) receipt: Option<Receipt>,
     /// There may be more in it than what came: things that had waited for that.
     pub(super) woke: bool,
 }
@@ -55,6 +58,8 @@ pub(super) enum Answer {
     State(Reply<State>, State),
     /// An update that was applied.
     Applied(Reply<Version>, Version),
+    /// An edit by position.
+    Edited(Reply<Edited>, Edited),
     /// A document that was created.
     Created(Reply<Created>, Created),
 }
@@ -100,6 +105,7 @@ impl Task {
             Answer::State(reply, state) => reply.send(Ok(state)),
             Answer::Created(reply, created) => reply.send(Ok(created)),
             Answer::Applied(reply, version) => reply.send(Ok(version)),
+            Answer::Edited(reply, edited) => reply.send(Ok(edited)),
         }
     }
 
@@ -156,6 +162,7 @@ impl Task {
             kept,
             news,
             past,
+            receipt,
             woke,
         } in accepted
         {
@@ -179,7 +186,8 @@ impl Task {
                     what,
                 });
             }
-            self.journal(create, kept, author, length, past).await?;
+            self.journal(create, kept, author, length, past, receipt)
+                .await?;
         }
         ControlFlow::Continue(())
     }
@@ -191,6 +199,7 @@ impl Task {
         author: Arc<Author>,
         length: u64,
         past: Option<Past>,
+        receipt: Option<Receipt>,
     ) -> ControlFlow<()> {
         let entry = Entry {
             epoch: self.epoch,
@@ -202,7 +211,7 @@ impl Task {
             length,
             edited_at_ms: self.app.machine.now_ms(),
             past,
-            receipt: None,
+            receipt,
             durable: self.durable.0.clone(),
         };
         let app = self.app.clone();

@@ -7,6 +7,7 @@ use ropewalk_crdt::{Document, Limits};
 use super::Loaded;
 use crate::App;
 use crate::document::task::Existence;
+use crate::document::task::edit::Receipts;
 use crate::name::DocumentName;
 use crate::storage::{Compaction, Lineage, StorageError};
 
@@ -74,6 +75,7 @@ pub fn salvage(
         log_updates: 0,
         snapshot_bytes: mend.snapshot.len(),
         lineage: Lineage::default(),
+        receipts: Receipts::default(),
     };
     Ok((loaded, mend))
 }

@@ -1,0 +1,98 @@
+//! An edit by position, of somebody without a CRDT: what is asked, and what came of it.
+
+use std::sync::Arc;
+
+use ropewalk_crdt::{Edit, Unit};
+
+use super::Version;
+use crate::storage::Author;
+
+/// Edits that are made at once, at most.
+pub const MAX_EDITS: usize = 4096;
+
+/// What is asked.
+#[derive(Debug)]
+pub struct Request {
+    /// Name of the root text.
+    pub root: String,
+    /// What to do to it.
+    pub change: Change,
+    /// A condition.
+    pub only_at: Option<OnlyAt>,
+    /// Names the request: whoever repeats it hears the same, and nothing changes.
+    pub key: Option<Key>,
+    /// Who asks.
+    pub author: Arc<Author>,
+}
+
+/// At which version something is to be done.
+#[derive(Debug)]
+pub enum OnlyAt {
+    /// At any, but there has to be a document.
+    Any,
+    /// At one of these.
+    One(Vec<Version>),
+}
+
+/// A client's name for itself and for a request; at most `storage::MAX_KEY` bytes each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The client.
+    pub client: String,
+    /// The request.
+    pub request: String,
+}
+
+/// What to do to a text.
+#[derive(Debug)]
+pub enum Change {
+    /// Edits of the text that `base` names, sorted and not overlapping; of the current one without.
+    Edits {
+        /// What the caller has seen.
+        base: Option<Version>,
+        /// What offsets count.
+        unit: Unit,
+        /// At most [`MAX_EDITS`].
+        edits: Vec<Edit>,
+    },
+    /// Each occurrence of a text by another one, at most [`MAX_EDITS`] of them.
+    Replace {
+        /// Which text; not empty.
+        find: String,
+        /// By what.
+        replace: String,
+        /// How many there have to be.
+        count: Option<usize>,
+    },
+    /// More text at the end. It begins the document if there never was one.
+    Append(String),
+}
+
+impl Request {
+    /// Bytes that it takes in the mailbox.
+    pub fn bytes(&self) -> usize {
+        match &self.change {
+            Change::Edits { edits, .. } => {
+                let inserted = edits.iter().map(|edit| edit.insert.len()).sum::<usize>();
+                inserted + size_of_val(edits.as_slice())
+            }
+            Change::Replace { find, replace, .. } => find.len() + replace.len(),
+            Change::Append(text) => text.len(),
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Edited {
+    /// Names the version before.
+    pub before: Version,
+    /// Names the version that it led to.
+    pub version: Version,
+    /// Length of the text then, in UTF-16 units.
+    pub length: u64,
+    /// What others have changed since the base, as edits of the caller's text, which has its own edits already.
+    pub others: Vec<Edit>,
+    /// It was made before, and this is what was answered then.
+    pub is_repeated: bool,
+}

@@ -1,0 +1,227 @@
+//! Edits by position.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use ropewalk_crdt::{self as crdt, Edit, Revision, Unit, past};
+
+use super::saving::{Accepted, Answer};
+use super::{End, Existence, Task};
+use crate::document::edit::{Change, Edited, Key, MAX_EDITS, OnlyAt, Request};
+use crate::document::{Refused, Reply, Version};
+use crate::storage::{MAX_RECEIPTS, Receipt};
+
+/// What clients were told of their edits, the newest.
+#[derive(Debug, Default)]
+pub struct Receipts {
+    known: HashMap<Key, Receipt>,
+    /// Oldest first.
+    order: VecDeque<Key>,
+}
+
+impl Receipts {
+    pub fn add(&mut self, receipt: Receipt) {
+        let key = Key {
+            client: receipt.client.clone(),
+            request: receipt.request.clone(),
+        };
+        if self.known.insert(key.clone(), receipt).is_none() {
+            self.order.push_back(key);
+        }
+        if self.order.len() > MAX_RECEIPTS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+impl FromIterator<Receipt> for Receipts {
+    fn from_iter<I: IntoIterator<Item = Receipt>>(all: I) -> Self {
+        let mut receipts = Self::default();
+        all.into_iter().for_each(|receipt| receipts.add(receipt));
+        receipts
+    }
+}
+
+/// Edits of a text, of the version that the caller has seen.
+struct Made {
+    base: Revision,
+    unit: Unit,
+    edits: Vec<Edit>,
+}
+
+impl Task {
+    pub(super) async fn edit(
+        &mut self,
+        request: Request,
+        reply: Reply<Edited>,
+    ) -> ControlFlow<End> {
+        let mut edited = match self.edited(request) {
+            Ok(edited) => edited,
+            Err(refused) => {
+                if refused == Refused::TooLarge {
+                    self.app.metrics.refused_too_large.add_one();
+                }
+                reply.send(Err(refused));
+                return ControlFlow::Continue(());
+            }
+        };
+        if self.flush().await.is_break() {
+            reply.send(Err(Refused::Storage));
+            return ControlFlow::Break(self.storage_failed());
+        }
+        if !edited.is_repeated {
+            edited.version = self.version();
+        }
+        self.answer_when_durable(Answer::Edited(reply, edited));
+        ControlFlow::Continue(())
+    }
+
+    /// Makes an edit; what was applied before has to be flushed.
+    fn edited(&mut self, request: Request) -> Result<Edited, Refused> {
+        let Request {
+            root,
+            change,
+            only_at,
+            key,
+            author,
+        } = request;
+        let begins = self.existence == Existence::Absent && matches!(change, Change::Append(_));
+        if !begins {
+            self.stored()?;
+        }
+        let told = key.as_ref().and_then(|key| self.receipts.known.get(key));
+        if let Some(receipt) = told {
+            return Ok(self.repeated(receipt));
+        }
+        let before = self.version();
+        let is_as_asked = match only_at {
+            None => true,
+            Some(OnlyAt::Any) => !begins,
+            Some(OnlyAt::One(versions)) => versions.iter().any(|at| at.is_state_of(&before)),
+        };
+        if !is_as_asked {
+            return Err(Refused::Moved);
+        }
+        let Made { base, unit, edits } = self.made(&root, change)?;
+        let theirs = self.document.changes(base, &root, unit).map_err(refused)?;
+        let update = self.document.edit(base, &root, unit, &edits);
+        let update = Bytes::from(update.map_err(refused)?);
+        let changed = self.document.revision() != before.revision;
+        let length = self.document.len_utf16(&root);
+        let receipt = key.map(|Key { client, request }| Receipt {
+            client,
+            request,
+            sequence: self.sequence + 1,
+            restores: self.restores,
+            revision: self.document.revision(),
+            length,
+        });
+        if changed || begins || receipt.is_some() {
+            self.whole = None;
+            receipt
+                .iter()
+                .for_each(|receipt| self.receipts.add(receipt.clone()));
+            self.accepted.push(Accepted {
+                from: None,
+                author,
+                news: changed.then(|| update.clone()),
+                // An update that says nothing only takes the place that the receipt names.
+                kept: if changed || begins {
+                    update
+                } else {
+                    Bytes::new()
+                },
+                past: None,
+                receipt,
+                woke: false,
+            });
+        }
+        Ok(Edited {
+            before,
+            version: before,
+            length,
+            others: past(&theirs, &edits, unit),
+            is_repeated: false,
+        })
+    }
+
+    fn repeated(&self, receipt: &Receipt) -> Edited {
+        let version = Version {
+            id: self.id,
+            restores: receipt.restores,
+            sequence: receipt.sequence,
+            revision: receipt.revision,
+        };
+        Edited {
+            before: version,
+            version,
+            length: receipt.length,
+            others: Vec::new(),
+            is_repeated: true,
+        }
+    }
+
+    /// Whether a version is one of this document, and of this database.
+    pub(super) fn has(&self, version: &Version) -> bool {
+        version.id == self.id && version.restores == self.restores
+    }
+
+    fn made(&self, root: &str, change: Change) -> Result<Made, Refused> {
+        let now = self.document.revision();
+        let (base, unit, edits) = match change {
+            Change::Edits {
+                base: Some(base), ..
+            } if !self.has(&base) => return Err(Refused::Stale),
+            Change::Edits { base, unit, edits } => {
+                (base.map_or(now, |base| base.revision), unit, edits)
+            }
+            Change::Append(insert) => {
+                let end = self.document.len_utf16(root);
+                let edit = Edit {
+                    from: end,
+                    to: end,
+                    insert,
+                };
+                (now, Unit::Utf16, vec![edit])
+            }
+            Change::Replace {
+                find,
+                replace,
+                count,
+            } => {
+                let text = self.document.text(root).to_string();
+                let found = text.matches(&find).count();
+                if count.is_some_and(|count| count != found) {
+                    return Err(Refused::Count { found });
+                }
+                if found > MAX_EDITS {
+                    return Err(Refused::TooLarge);
+                }
+                let edits = text.match_indices(&find).map(|(at, found)| Edit {
+                    from: at as u64,
+                    to: (at + found.len()) as u64,
+                    insert: replace.clone(),
+                });
+                (now, Unit::Utf8, edits.collect())
+            }
+        };
+        if edits.len() > MAX_EDITS {
+            return Err(Refused::TooLarge);
+        }
+        Ok(Made { base, unit, edits })
+    }
+}
+
+fn refused(error: crdt::Error) -> Refused {
+    match error {
+        crdt::Error::Stale => Refused::Stale,
+        crdt::Error::OutOfRange { offset, length } => Refused::OutOfRange { offset, length },
+        crdt::Error::NotBoundary { offset } => Refused::NotBoundary { offset },
+        crdt::Error::Unsorted { index } => Refused::Unsorted { index },
+        crdt::Error::Unsupported { .. } => Refused::NotText,
+        _ => Refused::TooLarge,
+    }
+}
