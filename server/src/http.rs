@@ -52,7 +52,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/documents", get(api::list))
         .route(
             "/api/documents/{*name}",
-            get(api::read).put(api::create).delete(api::delete),
+            get(api::read)
+                .put(api::create)
+                .patch(api::patch)
+                .post(api::append)
+                .delete(api::delete),
         )
         .route("/yjs", any(yjs_socket))
         .route("/yjs/", any(yjs_socket))

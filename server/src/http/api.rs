@@ -1,7 +1,10 @@
-//! The API over documents: list, create, read, delete, and what was set aside of them.
+//! The API over documents: list, create, read, edit, delete, and what was set aside of them.
 
 mod content;
+mod edit;
 mod strays;
+
+pub use edit::{append, patch};
 
 use std::sync::Arc;
 
@@ -128,6 +131,16 @@ fn named(uri: &Uri) -> &str {
         .unwrap_or_default()
 }
 
+fn whole(app: &App, body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
+    body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            app.metrics.refused_too_large.add_one();
+            ApiError::TOO_LARGE
+        }
+        _ => ApiError::bad_body(),
+    })
+}
+
 /// `PUT /api/documents/{name}`: the body is the initial text.
 pub async fn create(
     State(app): State<Arc<App>>,
@@ -135,14 +148,7 @@ pub async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let name = DocumentName::from_url(named(&uri))?;
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            app.metrics.refused_too_large.add_one();
-            ApiError::TOO_LARGE
-        }
-        _ => ApiError::bad_body(),
-    })?;
-    let text = String::from_utf8(body.into()).map_err(|_| ApiError::NOT_UTF8)?;
+    let text = String::from_utf8(whole(&app, body)?.into()).map_err(|_| ApiError::NOT_UTF8)?;
     let handle = app.hub.open(&app, &name);
     let created = handle
         .ask(text.len(), |reply| Command::Create { text, reply })
@@ -205,6 +211,7 @@ async fn entry(app: &Arc<App>, name: &str) -> Result<Response, ApiError> {
 pub struct TextQuery {
     lines: Option<String>,
     root: Option<String>,
+    version: Option<String>,
 }
 
 /// `GET /api/documents/{name}/text`
@@ -216,12 +223,16 @@ async fn text(
 ) -> Result<Response, ApiError> {
     let name = DocumentName::from_url(name)?;
     let Ok(Query(query)) = Query::<TextQuery>::try_from_uri(uri) else {
-        return Err(ApiError::bad_query("lines and root are texts"));
+        return Err(ApiError::bad_query("lines, root and version are texts"));
     };
     let lines = query.lines.as_deref().map(line_range).transpose()?;
+    let wanted = query.version.as_deref().map(version).transpose()?;
     let root = root_name(query.root)?;
     let handle = app.hub.open(app, &name);
     let text = handle.ask(0, |reply| Command::Text { root, reply }).await?;
+    if wanted.is_some_and(|wanted| !text.version.is_state_of(&wanted)) {
+        return Err(ApiError::STALE);
+    }
     let (head, known) = versioned(text.version, headers);
     if known {
         return Ok((StatusCode::NOT_MODIFIED, head).into_response());
@@ -236,6 +247,11 @@ async fn text(
         body,
     )
         .into_response())
+}
+
+fn version(text: &str) -> Result<Version, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::bad_query("this version did not come from here"))
 }
 
 fn root_name(root: Option<String>) -> Result<String, ApiError> {

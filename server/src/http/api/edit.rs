@@ -1,0 +1,222 @@
+//! Edits by position, for scripts.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, Uri, header};
+use axum::response::{IntoResponse, Response};
+use ropewalk_crdt as crdt;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{named, root_name, whole};
+use crate::App;
+use crate::document::edit::{Change, Key, MAX_EDITS, OnlyAt, Request};
+use crate::document::{Command, Version};
+use crate::http::error::ApiError;
+use crate::name::DocumentName;
+use crate::storage::MAX_KEY;
+
+/// Names a request that may be sent twice.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// What offsets count, as it is written in JSON and in URLs.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// As JavaScript counts.
+    #[default]
+    Utf16,
+    /// Bytes.
+    Utf8,
+    /// As Python counts.
+    Char,
+}
+
+impl From<Unit> for crdt::Unit {
+    fn from(unit: Unit) -> Self {
+        match unit {
+            Unit::Utf16 => Self::Utf16,
+            Unit::Utf8 => Self::Utf8,
+            Unit::Char => Self::Char,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    base: Option<String>,
+    unit: Option<Unit>,
+    root: Option<String>,
+    edits: Option<Vec<Edit>>,
+    find: Option<String>,
+    replace: Option<String>,
+    count: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    from: u64,
+    to: u64,
+    insert: String,
+}
+
+impl Patch {
+    fn change(self) -> Result<Change, ApiError> {
+        let shape = "either edits, with base and unit if you like, or find and replace, with count if you like";
+        match self {
+            Self {
+                base,
+                unit,
+                edits: Some(edits),
+                find: None,
+                replace: None,
+                count: None,
+                ..
+            } => {
+                if edits.len() > MAX_EDITS {
+                    return Err(ApiError::TOO_LARGE);
+                }
+                let edits = edits.into_iter().map(|edit| crdt::Edit {
+                    from: edit.from,
+                    to: edit.to,
+                    insert: edit.insert,
+                });
+                Ok(Change::Edits {
+                    base: base.as_deref().map(version).transpose()?,
+                    unit: unit.unwrap_or_default().into(),
+                    edits: edits.collect(),
+                })
+            }
+            Self {
+                base: None,
+                unit: None,
+                edits: None,
+                find: Some(find),
+                replace: Some(replace),
+                count,
+                ..
+            } if !find.is_empty() => Ok(Change::Replace {
+                find,
+                replace,
+                count,
+            }),
+            _ => Err(ApiError::bad("bad_body", shape)),
+        }
+    }
+}
+
+fn version(text: &str) -> Result<Version, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::bad("bad_body", "this base did not come from here as a version"))
+}
+
+/// `PATCH /api/documents/{name}/text`
+pub async fn patch(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let Some((name, "text")) = named(&uri).rsplit_once('/') else {
+        return Err(ApiError::METHOD_NOT_ALLOWED);
+    };
+    let name = DocumentName::from_url(name)?;
+    let body = whole(&app, body)?;
+    let mut patch: Patch = serde_json::from_slice(&body)
+        .map_err(|error| ApiError::bad("bad_body", error.to_string()))?;
+    let root = root_name(patch.root.take())?;
+    let change = patch.change()?;
+    make(&app, &name, &headers, root, change).await
+}
+
+#[derive(Debug, Deserialize)]
+struct AppendQuery {
+    root: Option<String>,
+}
+
+/// `POST /api/documents/{name}/append`: the body is more text.
+pub async fn append(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let Some((name, "append")) = named(&uri).rsplit_once('/') else {
+        return Err(ApiError::METHOD_NOT_ALLOWED);
+    };
+    let name = DocumentName::from_url(name)?;
+    let Ok(Query(query)) = Query::<AppendQuery>::try_from_uri(&uri) else {
+        return Err(ApiError::bad_query("root is a text"));
+    };
+    let root = root_name(query.root)?;
+    let text = String::from_utf8(whole(&app, body)?.into()).map_err(|_| ApiError::NOT_UTF8)?;
+    make(&app, &name, &headers, root, Change::Append(text)).await
+}
+
+async fn make(
+    app: &Arc<App>,
+    name: &DocumentName,
+    headers: &HeaderMap,
+    root: String,
+    change: Change,
+) -> Result<Response, ApiError> {
+    let request = Request {
+        root,
+        change,
+        only_at: only_at(headers),
+        key: key(headers)?,
+        author: Arc::default(),
+    };
+    let handle = app.hub.open(app, name);
+    let asking = handle.ask(request.bytes(), |reply| Command::Edit { request, reply });
+    let edited = asking.await?;
+    let version = edited.version.to_string();
+    let head = [
+        (header::ETAG, format!("\"{version}\"")),
+        (header::CACHE_CONTROL, "no-store".into()),
+    ];
+    let body = json!({ "version": version, "length": edited.length });
+    Ok((head, Json(body)).into_response())
+}
+
+/// `If-Match`. A tag that is no version of ours, or a weak one, is at no version.
+fn only_at(headers: &HeaderMap) -> Option<OnlyAt> {
+    let tags = headers.get_all(header::IF_MATCH).iter();
+    let tags: Vec<&str> = tags
+        .flat_map(|tags| tags.to_str().unwrap_or_default().split(','))
+        .map(str::trim)
+        .collect();
+    if tags.is_empty() {
+        return None;
+    }
+    if tags.contains(&"*") {
+        return Some(OnlyAt::Any);
+    }
+    let version = |tag: &str| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok();
+    Some(OnlyAt::One(tags.into_iter().filter_map(version).collect()))
+}
+
+/// `Idempotency-Key`. Clients of other wires have names of their own; here nobody has one.
+fn key(headers: &HeaderMap) -> Result<Option<Key>, ApiError> {
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = keys.next() else {
+        return Ok(None);
+    };
+    let request = key.to_str().unwrap_or_default();
+    if !(1..=MAX_KEY).contains(&request.len()) || keys.next().is_some() {
+        return Err(ApiError::bad(
+            "bad_header",
+            "an Idempotency-Key has 1 to 64 ASCII characters",
+        ));
+    }
+    Ok(Some(Key {
+        client: String::new(),
+        request: request.to_owned(),
+    }))
+}

@@ -1,0 +1,41 @@
+//! What the README says to type works when it is typed.
+
+use std::process::Command;
+
+use ropewalk_tests::{Request, Ropewalk};
+
+/// The block of code in the README that has this in it.
+fn block(has: &str) -> String {
+    let readme = include_str!("../../../README.md");
+    let blocks = readme.split("```").skip(1).step_by(2);
+    let mut found = blocks.filter(|block| block.contains(has));
+    let block = found
+        .next()
+        .unwrap_or_else(|| panic!("no block with {has}"));
+    let (_language, code) = block.split_once('\n').unwrap();
+    code.to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shell_script_edits() {
+    let server = Ropewalk::start().await;
+    let put = Request::new("PUT", "/api/documents/notes/log.md").body("a draft\n");
+    assert_eq!(server.send(put).await.status, 201);
+    let script = block("$url/append").replace("127.0.0.1:4880", &server.address.to_string());
+    let run = tokio::task::spawn_blocking(move || {
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", &script.replace("curl ", "curl --fail ")]);
+        shell.output().unwrap()
+    });
+    let output = run.await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let text = server.text("notes/log.md").await;
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        (lines.len(), &lines[..2]),
+        (3, &["Hello", "a final"][..]),
+        "{text}"
+    );
+    assert!(lines[2].contains("20"), "a date: {text}");
+}
