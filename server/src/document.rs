@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
-use ropewalk_crdt::{Revision, VersionVector};
+use ropewalk_crdt::{Revision, Unit, VersionVector};
 use ropey::Rope;
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot, watch};
 
 use crate::App;
 use crate::name::DocumentName;
@@ -20,7 +20,7 @@ pub mod edit;
 pub mod peer;
 mod task;
 
-use edit::{Edited, Request};
+use edit::{Changes, Edited, Request};
 use peer::{Outbox, PeerId};
 pub(crate) use task::replay;
 
@@ -85,6 +85,17 @@ pub enum Command {
         request: Request,
         /// Answered once it is durable.
         reply: Reply<Edited>,
+    },
+    /// How a text has changed, as far as it is durable.
+    Changes {
+        /// Since when; nothing is known without.
+        since: Option<Version>,
+        /// Name of the root text.
+        root: String,
+        /// What offsets count.
+        unit: Unit,
+        /// Answered once it is durable.
+        reply: Reply<Changes>,
     },
     /// Delete the document.
     Delete(Reply<()>),
@@ -310,6 +321,7 @@ pub struct Handle {
     room: Arc<Semaphore>,
     people: AtomicUsize,
     waiting: AtomicUsize,
+    news: watch::Sender<()>,
 }
 
 /// Waits for room in a mailbox.
@@ -360,6 +372,11 @@ impl Handle {
         }
     }
 
+    /// Moves when more is durable, and when the document is deleted or its task ends: then it is time to ask for changes.
+    pub fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
+    }
+
     /// Connections now.
     pub fn people(&self) -> usize {
         self.people.load(Relaxed)
@@ -379,6 +396,7 @@ pub fn spawn(app: Arc<App>, name: DocumentName) -> Arc<Handle> {
         room: Arc::new(Semaphore::new(ROOM as usize)),
         people: AtomicUsize::new(0),
         waiting: AtomicUsize::new(0),
+        news: watch::Sender::new(()),
     });
     let span = tracing::info_span!("document", %name);
     let task = task::run(app.clone(), name, handle.clone(), commands);

@@ -117,8 +117,8 @@ async fn hocuspocus_socket(
         .on_upgrade(move |socket| sessions.track_future(hocuspocus::run(app, socket, progress))))
 }
 
-/// Whether there is room for one more socket, and how much may come over it.
-fn socket(app: &App, upgrade: WebSocketUpgrade) -> Result<WebSocketUpgrade, ApiError> {
+/// Whether there is room for one more connection that stays.
+fn room(app: &App) -> Result<(), ApiError> {
     if app.stopping.is_cancelled() {
         return Err(ApiError::SHUTTING_DOWN);
     }
@@ -129,6 +129,12 @@ fn socket(app: &App, upgrade: WebSocketUpgrade) -> Result<WebSocketUpgrade, ApiE
         app.metrics.refused_full.add_one();
         return Err(ApiError::OVERLOADED);
     }
+    Ok(())
+}
+
+/// A socket, if there is room for one more, and how much may come over it.
+fn socket(app: &App, upgrade: WebSocketUpgrade) -> Result<WebSocketUpgrade, ApiError> {
+    room(app)?;
     Ok(upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)

@@ -62,7 +62,7 @@ impl Drop for Held {
 /// Everything the server counts itself; the journal and the hub count their own.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// Open WebSocket connections.
+    /// Open WebSocket connections, and followers of changes.
     pub connections: Gauge,
     /// Binary frames received.
     pub frames_in: Counter,
@@ -130,7 +130,7 @@ impl Metrics {
             |name: &str, help: &str, value: u64| line("gauge", name, help, value as f64);
         gauge(
             "connections",
-            "Open WebSocket connections.",
+            "Open WebSocket connections, and followers of changes.",
             self.connections.get(),
         );
         gauge(

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod client;
+pub mod events;
 pub mod frames;
 pub mod http;
 pub mod ropewalk;
@@ -11,6 +12,7 @@ pub mod socket;
 pub mod wait;
 
 pub use client::Client;
+pub use events::Events;
 pub use http::{Request, Response};
 pub use ropewalk::{Failed, Ropewalk};
 pub use socket::{Closed, Socket};

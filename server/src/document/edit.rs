@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ropewalk_crdt::{Edit, Unit};
+use ropey::Rope;
 
 use super::Version;
 use crate::storage::Author;
@@ -95,4 +96,22 @@ pub struct Edited {
     pub others: Vec<Edit>,
     /// It was made before, and this is what was answered then.
     pub is_repeated: bool,
+}
+
+/// How a text has come to be what it is.
+#[derive(Debug)]
+pub struct Changes {
+    /// Names the current version.
+    pub version: Version,
+    /// What led to it.
+    pub since: Since,
+}
+
+/// What there is to know for somebody who has seen another version.
+#[derive(Debug)]
+pub enum Since {
+    /// Edits of the text of that version; none if the text is the same.
+    Edits(Vec<Edit>),
+    /// That is too long ago: all of the text.
+    Text(Rope),
 }

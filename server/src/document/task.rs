@@ -166,6 +166,7 @@ struct Gone {
 impl Drop for Gone {
     fn drop(&mut self) {
         self.app.hub.remove(&self.name, &self.handle);
+        self.handle.news.send_replace(());
     }
 }
 
@@ -178,6 +179,7 @@ fn refuse(command: Command, why: Refused) {
         Command::Create { reply, .. } => reply.send(Err(why)),
         Command::Apply { reply, .. } => reply.send(Err(why)),
         Command::Edit { reply, .. } => reply.send(Err(why)),
+        Command::Changes { reply, .. } => reply.send(Err(why)),
         Command::Delete(reply) => reply.send(Err(why)),
         Command::Leave(_) | Command::CaughtUp(_) | Command::Frame { .. } | Command::Stop => {}
     }
@@ -308,6 +310,12 @@ impl Task {
             Command::Create { text, reply } => return self.create(text, reply).await,
             Command::Apply { update, reply } => return self.apply(update, reply).await,
             Command::Edit { request, reply } => return self.edit(request, reply).await,
+            Command::Changes {
+                since,
+                root,
+                unit,
+                reply,
+            } => self.changes(since, &root, unit, reply),
             Command::Delete(reply) => {
                 let answer = self.delete().await;
                 let failed = answer == Err(Refused::Storage);
@@ -345,6 +353,7 @@ impl Task {
                 Answer::Created(reply, _) => reply.send(Err(Refused::Storage)),
                 Answer::Applied(reply, _) => reply.send(Err(Refused::Storage)),
                 Answer::Edited(reply, _) => reply.send(Err(Refused::Storage)),
+                Answer::Changes(reply, _) => reply.send(Err(Refused::Storage)),
             }
         }
         End::StorageFailed

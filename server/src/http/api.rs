@@ -1,5 +1,6 @@
 //! The API over documents: list, create, read, edit, delete, and what was set aside of them.
 
+mod changes;
 mod content;
 mod edit;
 mod strays;
@@ -176,7 +177,7 @@ pub async fn delete(State(app): State<Arc<App>>, uri: Uri) -> Result<StatusCode,
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /api/documents/{name}`, or `…/text`, `…/content`, `…/strays` and `…/strays/{id}`: the last segments say what of the
+/// `GET /api/documents/{name}`, or `…/text`, `…/changes`, `…/content`, `…/strays` and `…/strays/{id}`: the last segments say what of the
 /// document.
 pub async fn read(
     State(app): State<Arc<App>>,
@@ -188,6 +189,7 @@ pub async fn read(
     }
     match named(&uri).rsplit_once('/') {
         Some((name, "text")) => text(&app, name, &uri, &headers).await,
+        Some((name, "changes")) => changes::changes(&app, name, &uri, &headers).await,
         Some((name, "content")) => content::content(&app, name, &uri, &headers).await,
         Some((name, "strays")) => strays::list(&app, name).await,
         _ => entry(&app, named(&uri)).await,

@@ -10,6 +10,7 @@ mod damage;
 mod edits;
 mod exchange;
 mod faults;
+mod followed;
 mod forged;
 mod formats;
 mod health;

@@ -8,7 +8,7 @@ use ropewalk_crdt::{self as crdt, Edit, Revision, Unit, past};
 
 use super::saving::{Accepted, Answer};
 use super::{End, Existence, Task};
-use crate::document::edit::{Change, Edited, Key, MAX_EDITS, OnlyAt, Request};
+use crate::document::edit::{Change, Changes, Edited, Key, MAX_EDITS, OnlyAt, Request, Since};
 use crate::document::{Refused, Reply, Version};
 use crate::storage::{MAX_RECEIPTS, Receipt};
 
@@ -167,6 +167,28 @@ impl Task {
     /// Whether a version is one of this document, and of this database.
     pub(super) fn has(&self, version: &Version) -> bool {
         version.id == self.id && version.restores == self.restores
+    }
+
+    pub(super) fn changes(
+        &mut self,
+        since: Option<Version>,
+        root: &str,
+        unit: Unit,
+        reply: Reply<Changes>,
+    ) {
+        if let Err(refused) = self.stored() {
+            return reply.send(Err(refused));
+        }
+        let known = since.filter(|since| self.has(since));
+        let edits = known.map(|since| self.document.changes(since.revision, root, unit));
+        let changes = Changes {
+            version: self.version(),
+            since: match edits {
+                Some(Ok(edits)) => Since::Edits(edits),
+                Some(Err(_)) | None => Since::Text(self.document.text(root)),
+            },
+        };
+        self.answer_when_durable(Answer::Changes(reply, changes));
     }
 
     fn made(&self, root: &str, change: Change) -> Result<Made, Refused> {

@@ -161,6 +161,7 @@ impl Task {
             self.failures.clone(),
         );
         *self = fresh;
+        self.handle.news.send_replace(());
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, protocol};
 
 use super::{Existence, Task, at, fanout};
-use crate::document::edit::Edited;
+use crate::document::edit::{Changes, Edited};
 use crate::document::peer::PeerId;
 use crate::document::{Created, Reply, State, Text, Version};
 use crate::journal::{Durable, Entry};
@@ -60,6 +60,8 @@ pub(super) enum Answer {
     Applied(Reply<Version>, Version),
     /// An edit by position.
     Edited(Reply<Edited>, Edited),
+    /// How a text has changed.
+    Changes(Reply<Changes>, Changes),
     /// A document that was created.
     Created(Reply<Created>, Created),
 }
@@ -106,6 +108,7 @@ impl Task {
             Answer::Created(reply, created) => reply.send(Ok(created)),
             Answer::Applied(reply, version) => reply.send(Ok(version)),
             Answer::Edited(reply, edited) => reply.send(Ok(edited)),
+            Answer::Changes(reply, changes) => reply.send(Ok(changes)),
         }
     }
 
@@ -127,6 +130,7 @@ impl Task {
         for answer in fanout::merge_echoes(answers) {
             self.answer(answer);
         }
+        self.handle.news.send_replace(());
         ControlFlow::Continue(())
     }
 

@@ -9,7 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use ropewalk_crdt as crdt;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{named, root_name, whole};
@@ -58,12 +58,27 @@ struct Patch {
     count: Option<usize>,
 }
 
-#[derive(Debug, Deserialize)]
+/// An edit, as it is written in JSON.
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Edit {
+pub struct Edit {
     from: u64,
     to: u64,
     insert: String,
+}
+
+impl From<Edit> for crdt::Edit {
+    fn from(edit: Edit) -> Self {
+        let Edit { from, to, insert } = edit;
+        Self { from, to, insert }
+    }
+}
+
+impl From<crdt::Edit> for Edit {
+    fn from(edit: crdt::Edit) -> Self {
+        let crdt::Edit { from, to, insert } = edit;
+        Self { from, to, insert }
+    }
 }
 
 impl Patch {
@@ -82,15 +97,10 @@ impl Patch {
                 if edits.len() > MAX_EDITS {
                     return Err(ApiError::TOO_LARGE);
                 }
-                let edits = edits.into_iter().map(|edit| crdt::Edit {
-                    from: edit.from,
-                    to: edit.to,
-                    insert: edit.insert,
-                });
                 Ok(Change::Edits {
                     base: base.as_deref().map(version).transpose()?,
                     unit: unit.unwrap_or_default().into(),
-                    edits: edits.collect(),
+                    edits: edits.into_iter().map(crdt::Edit::from).collect(),
                 })
             }
             Self {

@@ -1,0 +1,153 @@
+//! A text that is followed as it changes: server-sent events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::Query;
+use axum::http::{HeaderMap, Uri, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::edit::{Edit, Unit};
+use super::{root_name, version};
+use crate::App;
+use crate::document::edit::{Changes, Since};
+use crate::document::{Command, Handle, Refused, Version};
+use crate::http::error::ApiError;
+use crate::http::room;
+use crate::metrics::Held;
+use crate::name::DocumentName;
+
+/// A comment is sent when nothing else was for so long.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Deserialize)]
+struct ChangesQuery {
+    since: Option<String>,
+    root: Option<String>,
+    #[serde(default)]
+    unit: Unit,
+}
+
+/// `GET /api/documents/{name}/changes`
+pub async fn changes(
+    app: &Arc<App>,
+    name: &str,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let name = DocumentName::from_url(name)?;
+    let Ok(Query(query)) = Query::<ChangesQuery>::try_from_uri(uri) else {
+        return Err(ApiError::bad_query(
+            "since and root are texts, unit is utf16, utf8 or char",
+        ));
+    };
+    // Whoever comes back has seen more than the URL says.
+    let last = headers.get("last-event-id").map(|id| id.to_str());
+    let since = match last {
+        Some(id) => Some(id.unwrap_or_default()),
+        None => query.since.as_deref(),
+    };
+    let since = since.map(version).transpose()?;
+    room(app)?;
+    let handle = app.hub.open(app, &name);
+    let mut follower = Follower {
+        _counted: app.metrics.connections.hold(),
+        app: app.clone(),
+        // Before the first question: what comes after it is not missed.
+        news: handle.news(),
+        handle,
+        root: root_name(query.root)?,
+        unit: query.unit,
+        has: since,
+        told: since,
+    };
+    let first = follower.ask().await?;
+    let start = (follower, Some(first));
+    let events = stream::unfold(start, async |(mut follower, first)| {
+        let event = match first {
+            Some(changes) => match follower.event(changes) {
+                Some(event) => Some(event),
+                None => follower.next().await,
+            },
+            None => follower.next().await,
+        };
+        Some((Ok::<_, std::convert::Infallible>(event?), (follower, None)))
+    });
+    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    Ok(([(header::CACHE_CONTROL, "no-store")], events).into_response())
+}
+
+/// Somebody who follows a text. One event at a time is made, when the one before is written: whoever reads slowly gets
+/// fewer and larger ones.
+struct Follower {
+    _counted: Held,
+    app: Arc<App>,
+    handle: Arc<Handle>,
+    news: watch::Receiver<()>,
+    root: String,
+    unit: Unit,
+    /// The newest version of which it has the text.
+    has: Option<Version>,
+    /// The version that it knows the text by.
+    told: Option<Version>,
+}
+
+impl Follower {
+    async fn ask(&mut self) -> Result<Changes, Refused> {
+        self.news.borrow_and_update();
+        let (since, root, unit) = (self.has, self.root.clone(), self.unit.into());
+        let asking = self.handle.ask(0, |reply| Command::Changes {
+            since,
+            root,
+            unit,
+            reply,
+        });
+        asking.await
+    }
+
+    /// The next event; nothing when there will be none.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            tokio::select! {
+                () = self.app.stopping.cancelled() => return None,
+                news = self.news.changed() => news.ok()?,
+            }
+            // Whoever comes back hears why it has ended.
+            let changes = self.ask().await.ok()?;
+            if let Some(event) = self.event(changes) {
+                return Some(event);
+            }
+        }
+    }
+
+    /// What to tell of it, if the text has changed.
+    fn event(&mut self, changes: Changes) -> Option<Event> {
+        let Changes { version, since } = changes;
+        self.has = Some(version);
+        let (name, data) = match since {
+            Since::Edits(edits) if edits.is_empty() => return None,
+            Since::Edits(edits) => {
+                let edits: Vec<Edit> = edits.into_iter().map(Edit::from).collect();
+                let prev = self.told.map(|told| told.to_string());
+                let version = version.to_string();
+                let data = json!({ "version": version, "prev": prev, "edits": edits });
+                ("change", data)
+            }
+            Since::Text(text) => {
+                let version = version.to_string();
+                (
+                    "reset",
+                    json!({ "version": version, "text": text.to_string() }),
+                )
+            }
+        };
+        self.told = Some(version);
+        let event = Event::default().event(name).id(version.to_string());
+        Some(event.data(data.to_string()))
+    }
+}
