@@ -18,6 +18,7 @@ mod assets;
 mod error;
 mod guard;
 mod health;
+mod openapi;
 mod ysweet;
 
 use error::ApiError;
@@ -49,6 +50,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .route("/api/openapi.json", get(openapi::openapi))
         .route("/api/documents", get(api::list))
         .route(
             "/api/documents/{*name}",

@@ -552,3 +552,42 @@ async fn what_is_not_there_is_said_to_be_not_there() {
         "asking makes nothing"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_openapi_describes_is_there() {
+    let server = Ropewalk::start().await;
+    let described = server.get("/api/openapi.json").await;
+    assert_eq!(described.header("content-type"), Some("application/json"));
+    let described = described.json();
+    assert_eq!(described["openapi"], "3.1.0");
+    put(&server, "made", "some text").await;
+    let mut count = 0;
+    for (path, methods) in described["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            if method == "parameters" {
+                continue;
+            }
+            count += 1;
+            // What is deleted is another document, and what was set aside is not there.
+            let name = match (method.as_str(), path.as_str()) {
+                ("delete", _) => "gone",
+                _ => "made",
+            };
+            let _ = put(&server, "gone", "some text").await;
+            let target = path.replace("{name}", name).replace("{id}", "1");
+            let request = Request::new(&method.to_uppercase(), &target).body("{");
+            let answer = match path.ends_with("/changes") {
+                // It does not end by itself.
+                true => server.get(&format!("{target}?since=x")).await,
+                false => server.send(request).await,
+            };
+            let is_stray = path.ends_with("{id}") && answer.status == 404;
+            assert!(
+                is_stray || !matches!(answer.status, 404 | 405),
+                "{method} {path}: {}",
+                answer.status
+            );
+        }
+    }
+    assert_eq!(count, 13);
+}
