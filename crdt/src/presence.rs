@@ -165,6 +165,16 @@ impl Presence {
         )
     }
 
+    /// The states in a body; none of a client that has left.
+    pub fn read(body: &[u8]) -> Result<Vec<Entry<'_>>, Error> {
+        decode(body)
+    }
+
+    /// A body of these states.
+    pub fn write(entries: Vec<Entry<'_>>) -> Vec<u8> {
+        encode(entries)
+    }
+
     /// Connections with at least one state that is present.
     pub fn people(&self) -> usize {
         let present = self.states.values().filter(|state| state.json.is_some());
@@ -175,7 +185,8 @@ impl Presence {
     }
 }
 
-type Entry<'a> = (ClientId, u64, Option<&'a str>);
+/// A client id, the clock of its state, and the state as JSON.
+pub type Entry<'a> = (ClientId, u64, Option<&'a str>);
 
 fn decode(body: &[u8]) -> Result<Vec<Entry<'_>>, Error> {
     let mut reader = Reader::new(body);

@@ -94,6 +94,8 @@ pub enum Command {
         root: String,
         /// What offsets count.
         unit: Unit,
+        /// Who asks, if it names its edits.
+        client: Option<String>,
         /// Answered once it is durable.
         reply: Reply<Changes>,
     },
@@ -148,6 +150,8 @@ pub struct Wire {
     pub echoes: bool,
     /// It knows stateless messages.
     pub stateless: bool,
+    /// It gets what others do as updates of Yjs. One that does not asks for changes when there is news.
+    pub updates: bool,
 }
 
 /// The text of a document at a version.
@@ -193,6 +197,17 @@ pub struct Version {
 }
 
 impl Version {
+    /// Of a document that never had content.
+    pub const NOTHING: Self = Self {
+        id: DocumentId(0),
+        restores: 0,
+        sequence: 0,
+        revision: Revision {
+            inserted: 0,
+            deleted: 0,
+        },
+    };
+
     /// Whether both name the same state of the same document.
     pub fn is_state_of(&self, other: &Self) -> bool {
         let state = |version: &Self| (version.id, version.restores, version.revision);

@@ -26,7 +26,7 @@ use error::ApiError;
 use crate::App;
 use crate::name::DocumentName;
 use crate::session::yjs::Dialect;
-use crate::session::{Progress, hocuspocus, yjs};
+use crate::session::{Progress, hocuspocus, text, yjs};
 
 /// A request is answered within this time or with 503.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -65,6 +65,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/yjs/{*name}", any(yjs_socket))
         .route("/hocuspocus", any(hocuspocus_socket))
         .route("/hocuspocus/", any(hocuspocus_socket))
+        .route("/text/{*name}", any(text_socket))
         .route("/doc/new", post(ysweet::create))
         .route("/doc/{*name}", post(ysweet::auth))
         .route("/check_store", post(ysweet::check_store))
@@ -117,6 +118,25 @@ async fn hocuspocus_socket(
     let sessions = app.sessions.clone();
     Ok(upgrade
         .on_upgrade(move |socket| sessions.track_future(hocuspocus::run(app, socket, progress))))
+}
+
+async fn text_socket(
+    State(app): State<Arc<App>>,
+    Extension(progress): Extension<Arc<Progress>>,
+    uri: Uri,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, ApiError> {
+    let path = uri.path().strip_prefix("/text/").unwrap_or_default();
+    let name = DocumentName::from_url(path);
+    // A client says nothing larger than an edit.
+    let largest = app.config.max_update_bytes;
+    let upgrade = socket(&app, upgrade)?
+        .max_message_size(largest)
+        .max_frame_size(largest)
+        .protocols([text::SUBPROTOCOL]);
+    let sessions = app.sessions.clone();
+    Ok(upgrade
+        .on_upgrade(move |socket| sessions.track_future(text::run(app, socket, name, progress))))
 }
 
 /// Whether there is room for one more connection that stays.

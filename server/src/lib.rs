@@ -19,6 +19,7 @@ pub mod error;
 pub mod http;
 pub mod hub;
 pub mod journal;
+mod json;
 mod listen;
 pub mod machine;
 pub mod maintain;

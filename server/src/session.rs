@@ -11,6 +11,7 @@ mod attachment;
 mod connection;
 pub mod hocuspocus;
 mod socket;
+pub mod text;
 pub mod yjs;
 mod ysweet;
 

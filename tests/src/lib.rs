@@ -9,6 +9,7 @@ pub mod frames;
 pub mod http;
 pub mod ropewalk;
 pub mod socket;
+pub mod thin;
 pub mod wait;
 
 pub use client::Client;
@@ -16,4 +17,5 @@ pub use events::Events;
 pub use http::{Request, Response};
 pub use ropewalk::{Failed, Ropewalk};
 pub use socket::{Closed, Socket};
+pub use thin::Thin;
 pub use wait::{DEADLINE, until, within};

@@ -105,6 +105,8 @@ pub struct Changes {
     pub version: Version,
     /// What led to it.
     pub since: Since,
+    /// The newest of the edits that the client has named.
+    pub last: Option<String>,
 }
 
 /// What there is to know for somebody who has seen another version.

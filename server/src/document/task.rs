@@ -314,8 +314,12 @@ impl Task {
                 since,
                 root,
                 unit,
+                client,
                 reply,
-            } => self.changes(since, &root, unit, reply),
+            } => {
+                let last = client.and_then(|client| self.receipts.last(&client));
+                self.changes(since, &root, unit, last, reply);
+            }
             Command::Delete(reply) => {
                 let answer = self.delete().await;
                 let failed = answer == Err(Refused::Storage);

@@ -142,6 +142,11 @@ impl Drop for Inward {
 }
 
 impl Outward {
+    /// The document.
+    pub fn handle(&self) -> Arc<Handle> {
+        self.handle.clone()
+    }
+
     /// To be called when what was in the queue is written: a peer that lagged is brought up to date then.
     pub fn written(&self) {
         if self.inbox.caught_up() {

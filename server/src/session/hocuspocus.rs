@@ -37,6 +37,7 @@ const WIRE: Wire = Wire {
     greets: false,
     echoes: false,
     stateless: true,
+    updates: true,
 };
 
 /// A document on a socket.

@@ -24,6 +24,7 @@ const WIRE: Wire = Wire {
     greets: true,
     echoes: true,
     stateless: false,
+    updates: true,
 };
 
 /// Whose client it is.

@@ -36,3 +36,4 @@ mod stalled;
 mod startup;
 mod storage;
 mod sync;
+mod text;

@@ -37,6 +37,15 @@ impl Receipts {
     }
 }
 
+impl Receipts {
+    /// The newest request of a client.
+    pub fn last(&self, client: &str) -> Option<String> {
+        let mut newest = self.order.iter().rev();
+        let key = newest.find(|key| key.client == client)?;
+        Some(key.request.clone())
+    }
+}
+
 impl FromIterator<Receipt> for Receipts {
     fn from_iter<I: IntoIterator<Item = Receipt>>(all: I) -> Self {
         let mut receipts = Self::default();
@@ -88,7 +97,12 @@ impl Task {
             key,
             author,
         } = request;
-        let begins = self.existence == Existence::Absent && matches!(change, Change::Append(_));
+        let may_begin = match &change {
+            Change::Append(_) => true,
+            Change::Edits { base, .. } => *base == Some(Version::NOTHING),
+            Change::Replace { .. } => false,
+        };
+        let begins = may_begin && self.existence == Existence::Absent;
         if !begins {
             self.stored()?;
         }
@@ -166,7 +180,9 @@ impl Task {
 
     /// Whether a version is one of this document, and of this database.
     pub(super) fn has(&self, version: &Version) -> bool {
-        version.id == self.id && version.restores == self.restores
+        let is_ours = version.id == self.id && version.restores == self.restores;
+        // Everything begins with nothing.
+        is_ours || *version == Version::NOTHING
     }
 
     pub(super) fn changes(
@@ -174,6 +190,7 @@ impl Task {
         since: Option<Version>,
         root: &str,
         unit: Unit,
+        last: Option<String>,
         reply: Reply<Changes>,
     ) {
         if let Err(refused) = self.stored() {
@@ -182,6 +199,7 @@ impl Task {
         let known = since.filter(|since| self.has(since));
         let edits = known.map(|since| self.document.changes(since.revision, root, unit));
         let changes = Changes {
+            last,
             version: self.version(),
             since: match edits {
                 Some(Ok(edits)) => Since::Edits(edits),

@@ -18,7 +18,7 @@ pub fn broadcast(peers: &BTreeMap<PeerId, Peer>, accepted: &[Accepted]) {
         .collect();
     let mut shared = None;
     for (id, peer) in peers {
-        if !peer.follows() {
+        if !peer.follows() || !peer.wire.updates {
             continue;
         }
         if writers.contains(id) {

@@ -289,7 +289,7 @@ impl Task {
         };
         self.app.metrics.resyncs.add_one();
         let all = protocol::awareness(&self.presence.all());
-        if peer.follows() {
+        if peer.follows() && peer.wire.updates {
             let update = match has {
                 Has::Vector(vector) => self.document.diff(&vector),
                 Has::Version(version) => self.document.diff_since(&version),

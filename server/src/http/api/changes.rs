@@ -12,13 +12,13 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::edit::{Edit, Unit};
 use super::{root_name, version};
 use crate::App;
 use crate::document::edit::{Changes, Since};
 use crate::document::{Command, Handle, Refused, Version};
 use crate::http::error::ApiError;
 use crate::http::room;
+use crate::json::{Edit, Unit};
 use crate::metrics::Held;
 use crate::name::DocumentName;
 
@@ -105,6 +105,7 @@ impl Follower {
             since,
             root,
             unit,
+            client: None,
             reply,
         });
         asking.await
@@ -127,7 +128,7 @@ impl Follower {
 
     /// What to tell of it, if the text has changed.
     fn event(&mut self, changes: Changes) -> Option<Event> {
-        let Changes { version, since } = changes;
+        let Changes { version, since, .. } = changes;
         self.has = Some(version);
         let (name, data) = match since {
             Since::Edits(edits) if edits.is_empty() => return None,

@@ -9,7 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use ropewalk_crdt as crdt;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{named, root_name, whole};
@@ -17,34 +17,12 @@ use crate::App;
 use crate::document::edit::{Change, Key, MAX_EDITS, OnlyAt, Request};
 use crate::document::{Command, Version};
 use crate::http::error::ApiError;
+use crate::json::{Edit, Unit};
 use crate::name::DocumentName;
 use crate::storage::MAX_KEY;
 
 /// Names a request that may be sent twice.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-
-/// What offsets count, as it is written in JSON and in URLs.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unit {
-    /// As JavaScript counts.
-    #[default]
-    Utf16,
-    /// Bytes.
-    Utf8,
-    /// As Python counts.
-    Char,
-}
-
-impl From<Unit> for crdt::Unit {
-    fn from(unit: Unit) -> Self {
-        match unit {
-            Unit::Utf16 => Self::Utf16,
-            Unit::Utf8 => Self::Utf8,
-            Unit::Char => Self::Char,
-        }
-    }
-}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,29 +34,6 @@ struct Patch {
     find: Option<String>,
     replace: Option<String>,
     count: Option<usize>,
-}
-
-/// An edit, as it is written in JSON.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Edit {
-    from: u64,
-    to: u64,
-    insert: String,
-}
-
-impl From<Edit> for crdt::Edit {
-    fn from(edit: Edit) -> Self {
-        let Edit { from, to, insert } = edit;
-        Self { from, to, insert }
-    }
-}
-
-impl From<crdt::Edit> for Edit {
-    fn from(edit: crdt::Edit) -> Self {
-        let crdt::Edit { from, to, insert } = edit;
-        Self { from, to, insert }
-    }
 }
 
 impl Patch {

@@ -1,0 +1,390 @@
+//! A client of the text wire: what it has, and what is asked for it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ropewalk_crdt::{ClientId, ROOT, Unit};
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::message::{Inbound, Outbound, edits};
+use super::people::{Heard, People};
+use crate::document::edit::{Change, Changes, Edited, Key, MAX_EDITS, Request, Since};
+use crate::document::{Command, Frame, Handle, Refused, Version};
+use crate::json::Edit;
+use crate::session::Close;
+use crate::session::attachment::Inward;
+use crate::storage::{Author, MAX_AUTHOR, MAX_KEY};
+
+/// Longest name of a root, in bytes.
+const MAX_ROOT: usize = 256;
+
+/// What is said to a client, and whether that is the last.
+#[derive(Default)]
+pub struct Said {
+    pub text: Option<String>,
+    pub end: Option<Close>,
+}
+
+impl From<Outbound<'_>> for Said {
+    fn from(message: Outbound<'_>) -> Self {
+        Self {
+            text: Some(message.json()),
+            end: None,
+        }
+    }
+}
+
+impl Said {
+    fn refusal(code: &str, message: impl ToString, id: Option<&str>) -> Self {
+        let message = message.to_string();
+        Outbound::Error { code, message, id }.into()
+    }
+
+    /// The client does not speak this wire.
+    fn malformed(code: &str, message: impl ToString) -> Self {
+        Self {
+            end: Some(Close::MALFORMED),
+            ..Self::refusal(code, message, None)
+        }
+    }
+
+    fn end(refused: Refused) -> Self {
+        Self {
+            text: None,
+            end: Some(refused.into()),
+        }
+    }
+}
+
+/// What a client has said of itself.
+struct Hello {
+    client: String,
+    unit: &'static str,
+    root: String,
+}
+
+/// What the document answers.
+enum Answer {
+    Hello(Result<Changes, Refused>),
+    News(Result<Changes, Refused>),
+    Edit {
+        id: String,
+        base: Version,
+        made: Result<Edited, Refused>,
+    },
+}
+
+/// See the module.
+pub struct Client {
+    handle: Arc<Handle>,
+    news: watch::Receiver<()>,
+    people: People,
+    hello: Option<Hello>,
+    is_welcome: bool,
+    /// The newest version of which it has the text.
+    has: Version,
+    /// The version that it knows that text by.
+    told: Version,
+    asking: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
+}
+
+impl Client {
+    pub fn new(handle: Arc<Handle>, id: ClientId) -> Self {
+        Self {
+            news: handle.news(),
+            handle,
+            people: People::new(id),
+            hello: None,
+            is_welcome: false,
+            has: Version::NOTHING,
+            told: Version::NOTHING,
+            asking: None,
+        }
+    }
+
+    /// Whether something is asked for it: what it says next has to wait.
+    pub fn waits(&self) -> bool {
+        self.asking.is_some()
+    }
+
+    /// Waits for an answer, or for news to ask for.
+    pub async fn next(&mut self) -> Said {
+        loop {
+            if let Some(asking) = &mut self.asking {
+                let answer = asking.await;
+                self.asking = None;
+                return self.answered(answer);
+            }
+            if !self.is_welcome || self.news.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            self.ask_for_news();
+        }
+    }
+
+    /// Takes in what the client says.
+    pub fn hear(&mut self, text: &str, inward: &mut Inward) -> Said {
+        let message = match serde_json::from_str(text) {
+            Ok(message) => message,
+            Err(error) => return Said::malformed("bad_message", error),
+        };
+        match (message, &self.hello) {
+            (
+                Inbound::Hello {
+                    client,
+                    unit,
+                    since,
+                    root,
+                },
+                None,
+            ) => self.greet(client, &unit, since, root),
+            (_, None) => Said::malformed("bad_message", "hello comes first"),
+            (Inbound::Hello { .. }, Some(_)) => {
+                Said::malformed("bad_message", "hello comes only once")
+            }
+            (Inbound::Edit { id, base, edits }, Some(_)) => self.edit(id, &base, edits),
+            (Inbound::Cursor { ranges }, Some(hello)) => {
+                let version = self.told.to_string();
+                let state = json!({ "ranges": ranges, "unit": hello.unit, "version": version });
+                self.announce("cursors", state, inward)
+            }
+            (Inbound::Presence { user }, Some(_)) => self.announce("user", user, inward),
+        }
+    }
+
+    /// Takes in what the document says of others.
+    pub fn people(&mut self, frame: &Bytes, inward: &mut Inward) -> Said {
+        match self.people.hear(frame) {
+            Heard::Others(peers) => Outbound::Presence { peers }.into(),
+            Heard::Question if self.people.is_announced() => {
+                let body = self.people.announcement();
+                inward.hand(body.len(), Frame::Awareness(body));
+                Said::default()
+            }
+            Heard::Question | Heard::Nothing => Said::default(),
+        }
+    }
+
+    fn announce(&mut self, field: &str, state: serde_json::Value, inward: &mut Inward) -> Said {
+        match self.people.set(field, state) {
+            Some(body) => {
+                inward.hand(body.len(), Frame::Awareness(body));
+                Said::default()
+            }
+            None => Said::refusal("too_large", "a state has at most 2048 bytes", None),
+        }
+    }
+
+    fn greet(
+        &mut self,
+        client: String,
+        unit: &str,
+        since: Option<String>,
+        root: Option<String>,
+    ) -> Said {
+        let unit = match unit {
+            "utf16" => "utf16",
+            "utf8" => "utf8",
+            "char" => "char",
+            _ => return Said::malformed("bad_unit", "a unit is utf16, utf8 or char"),
+        };
+        let root = root.unwrap_or_else(|| ROOT.to_owned());
+        if !(1..=MAX_KEY).contains(&client.len()) || root.len() > MAX_ROOT {
+            let why = "client has 1 to 64 bytes, root at most 256";
+            return Said::malformed("bad_message", why);
+        }
+        let since = match since.map(|since| since.parse()).transpose() {
+            Ok(since) => since,
+            Err(error) => return Said::malformed("bad_message", error),
+        };
+        let name = client.clone();
+        self.hello = Some(Hello { client, unit, root });
+        self.ask_for_changes(since, Some(name), Answer::Hello);
+        Said::default()
+    }
+
+    fn edit(&mut self, id: String, base: &str, edits: Vec<Edit>) -> Said {
+        let Ok(base) = base.parse::<Version>() else {
+            return Said::malformed("bad_message", "a base is a version");
+        };
+        if !(1..=MAX_KEY).contains(&id.len()) {
+            return Said::malformed("bad_message", "an id has 1 to 64 bytes");
+        }
+        if edits.len() > MAX_EDITS {
+            return Said::refusal("too_large", "at most 4096 edits at once", Some(&id));
+        }
+        let Some(hello) = &self.hello else {
+            return Said::default();
+        };
+        let request = Request {
+            root: hello.root.clone(),
+            change: Change::Edits {
+                base: Some(base),
+                unit: self.unit(),
+                edits: edits.into_iter().map(Edit::into).collect(),
+            },
+            only_at: None,
+            key: Some(Key {
+                client: hello.client.clone(),
+                request: id.clone(),
+            }),
+            author: Arc::new(self.author()),
+        };
+        let handle = self.handle.clone();
+        self.asking = Some(Box::pin(async move {
+            let bytes = request.bytes();
+            let asking = handle.ask(bytes, |reply| Command::Edit { request, reply });
+            let made = asking.await;
+            Answer::Edit { id, base, made }
+        }));
+        Said::default()
+    }
+
+    fn author(&self) -> Author {
+        let mut name = self.people.name().to_owned();
+        while name.len() > MAX_AUTHOR {
+            name.pop();
+        }
+        Author {
+            client: Some(self.people.client()),
+            name,
+        }
+    }
+
+    fn unit(&self) -> Unit {
+        match self.hello.as_ref().map(|hello| hello.unit) {
+            Some("utf8") => Unit::Utf8,
+            Some("char") => Unit::Char,
+            _ => Unit::Utf16,
+        }
+    }
+
+    fn ask_for_news(&mut self) {
+        self.ask_for_changes(Some(self.has), None, Answer::News);
+    }
+
+    fn ask_for_changes(
+        &mut self,
+        since: Option<Version>,
+        client: Option<String>,
+        answer: fn(Result<Changes, Refused>) -> Answer,
+    ) {
+        // Before the question: what comes after it is not missed.
+        self.news.borrow_and_update();
+        let Some(hello) = &self.hello else {
+            return;
+        };
+        let (handle, root, unit) = (self.handle.clone(), hello.root.clone(), self.unit());
+        self.asking = Some(Box::pin(async move {
+            let asking = handle.ask(0, |reply| Command::Changes {
+                since,
+                root,
+                unit,
+                client,
+                reply,
+            });
+            answer(asking.await)
+        }));
+    }
+
+    fn is_at(&mut self, version: Version) {
+        (self.has, self.told) = (version, version);
+    }
+
+    fn answered(&mut self, answer: Answer) -> Said {
+        match answer {
+            Answer::Hello(Ok(changes)) => self.welcome(changes),
+            Answer::Hello(Err(Refused::NotFound)) => self.welcome(Changes {
+                version: Version::NOTHING,
+                since: Since::Text(ropey::Rope::new()),
+                last: None,
+            }),
+            Answer::News(Ok(changes)) => self.changed(changes),
+            Answer::News(Err(Refused::NotFound)) => Said::default(),
+            Answer::Hello(Err(refused)) | Answer::News(Err(refused)) => Said::end(refused),
+            Answer::Edit { id, base, made } => self.made(&id, base, made),
+        }
+    }
+
+    fn welcome(&mut self, changes: Changes) -> Said {
+        let Changes {
+            version,
+            since,
+            last,
+        } = changes;
+        self.is_at(version);
+        self.is_welcome = true;
+        let (text, edits) = match since {
+            Since::Edits(changes) => (None, Some(edits(changes))),
+            Since::Text(text) => (Some(text.to_string()), None),
+        };
+        Outbound::Welcome {
+            version: version.to_string(),
+            rev: version.sequence,
+            text,
+            edits,
+            last_acked: last,
+            access: "read-write",
+            peers: self.people.all(),
+        }
+        .into()
+    }
+
+    fn changed(&mut self, changes: Changes) -> Said {
+        let Changes { version, since, .. } = changes;
+        self.has = version;
+        let said = match since {
+            Since::Edits(edits) if edits.is_empty() => return Said::default(),
+            Since::Edits(changes) => Outbound::Remote {
+                version: version.to_string(),
+                prev: self.told.to_string(),
+                edits: edits(changes),
+            },
+            Since::Text(text) => Outbound::Reset {
+                version: version.to_string(),
+                text: text.to_string(),
+            },
+        };
+        self.told = version;
+        said.into()
+    }
+
+    fn made(&mut self, id: &str, base: Version, made: Result<Edited, Refused>) -> Said {
+        let edited = match made {
+            Ok(edited) => edited,
+            Err(refused) => {
+                let code = match refused {
+                    Refused::Stale => "stale",
+                    Refused::OutOfRange { .. } => "out_of_range",
+                    Refused::NotBoundary { .. } => "not_boundary",
+                    Refused::Unsorted { .. } => "unsorted",
+                    Refused::TooLarge => "too_large",
+                    Refused::NotText => "not_text",
+                    Refused::NotFound => "stale",
+                    _ => return Said::end(refused),
+                };
+                self.is_at(base);
+                self.ask_for_news();
+                return Said::refusal(code, refused, Some(id));
+            }
+        };
+        let version = edited.version.to_string();
+        if edited.is_repeated {
+            self.is_at(base);
+            self.ask_for_news();
+        } else {
+            self.is_at(edited.version);
+        }
+        let others = (!edited.is_repeated).then(|| edits(edited.others));
+        Outbound::Ack {
+            id,
+            version,
+            durable: true,
+            edits: others,
+            repeated: edited.is_repeated,
+        }
+        .into()
+    }
+}

@@ -1,0 +1,102 @@
+//! Who is there, as awareness states that Yjs editors see, too.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use ropewalk_crdt::protocol::{self, Message};
+use ropewalk_crdt::{ClientId, Presence};
+use serde_json::{Map, Value};
+
+/// A client among the people of a document.
+pub struct People {
+    client: ClientId,
+    clock: u64,
+    state: Map<String, Value>,
+    /// Who was there before the client was welcome.
+    before: Option<BTreeMap<ClientId, Value>>,
+}
+
+/// What a frame says.
+pub enum Heard {
+    /// States of others; null of whoever has left.
+    Others(BTreeMap<ClientId, Value>),
+    /// Somebody asks who is there.
+    Question,
+    /// Nothing.
+    Nothing,
+}
+
+impl People {
+    pub fn new(client: ClientId) -> Self {
+        Self {
+            client,
+            clock: 0,
+            state: Map::new(),
+            before: Some(BTreeMap::new()),
+        }
+    }
+
+    /// A name in the client's state, if it is a text.
+    pub fn name(&self) -> &str {
+        let user = self.state.get("user");
+        let name = user.and_then(|user| user.get("name"));
+        name.and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub fn client(&self) -> ClientId {
+        self.client
+    }
+
+    /// Sets a field of the client's state; the announcement of it, if it is not too long.
+    pub fn set(&mut self, field: &str, value: Value) -> Option<Bytes> {
+        let mut state = self.state.clone();
+        state.insert(field.to_owned(), value);
+        if Value::from(state.clone()).to_string().len() > ropewalk_crdt::MAX_STATE {
+            return None;
+        }
+        self.state = state;
+        Some(self.announcement())
+    }
+
+    /// Once more, as newer.
+    pub fn announcement(&mut self) -> Bytes {
+        self.clock += 1;
+        let state = Value::from(self.state.clone()).to_string();
+        Presence::write(vec![(self.client, self.clock, Some(&state))]).into()
+    }
+
+    /// Whether the client has said who it is.
+    pub fn is_announced(&self) -> bool {
+        self.clock > 0
+    }
+
+    /// Everybody else, for a client that is welcome now.
+    pub fn all(&mut self) -> BTreeMap<ClientId, Value> {
+        self.before.take().unwrap_or_default()
+    }
+
+    pub fn hear(&mut self, frame: &Bytes) -> Heard {
+        let body = match protocol::decode(frame) {
+            Ok(Message::Awareness(body)) => body,
+            Ok(Message::QueryAwareness) => return Heard::Question,
+            _ => return Heard::Nothing,
+        };
+        let entries = Presence::read(body).unwrap_or_default();
+        let others = entries.into_iter().filter(|(id, ..)| *id != self.client);
+        let others: BTreeMap<ClientId, Value> = others
+            .map(|(id, _, state)| {
+                let state = state.and_then(|state| serde_json::from_str(state).ok());
+                (id, state.unwrap_or_default())
+            })
+            .collect();
+        let Some(before) = &mut self.before else {
+            return match others.is_empty() {
+                true => Heard::Nothing,
+                false => Heard::Others(others),
+            };
+        };
+        before.extend(others);
+        before.retain(|_, state| !state.is_null());
+        Heard::Nothing
+    }
+}
