@@ -1,0 +1,91 @@
+// The reference client of the text wire, beside Yjs editors.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import { WebSocket } from 'ws'
+import { encode, Person, Ropewalk, until } from './harness.js'
+import { TextClient } from './text-client.js'
+
+function join(t, server, name, options) {
+  const client = new TextClient(`ws://127.0.0.1:${server.port}/text/${encode(name)}`, { WebSocket, ...options })
+  client.refused = []
+  client.onrefused = (why) => client.refused.push(why)
+  t.after(() => client.close())
+  return client
+}
+
+const saved = (client) => until(() => `saved: ${JSON.stringify(client.text)}`, () => client.saved)
+const same = (client, text) => until(() => `${JSON.stringify(client.text)} is ${JSON.stringify(text)}`, () => client.text === text)
+
+describe('the text wire', { concurrency: true }, () => {
+  it('carries a text both ways', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = join(t, server, 'a b/ü')
+    ann.edit(0, 0, 'Hello 💚')
+    await saved(ann)
+    assert.equal(await server.text('a b/ü'), 'Hello 💚')
+    const bob = await new Person(t, server, 'a%20b/%C3%BC').synced()
+    bob.text.insert(5, ',')
+    await same(ann, 'Hello, 💚')
+    ann.edit(7, 9, '💛')
+    await bob.untilText('Hello, 💛')
+    bob.text.delete(7, 2)
+    await same(ann, 'Hello, ')
+  })
+
+  it('loses and doubles nothing when the server is killed', async (t) => {
+    const server = await Ropewalk.start(t)
+    const people = [join(t, server, 'crowd'), join(t, server, 'crowd'), join(t, server, 'crowd')]
+    let words = 0
+    for (let round = 0; round < 5; round += 1) {
+      for (let i = 0; i < 10; i += 1) {
+        for (const [n, person] of people.entries()) {
+          const at = i % 2 ? 0 : person.text.length
+          person.edit(at, at, `<${n}.${round}.${i}>`)
+          words += 1
+        }
+        // Lets some of it come and go.
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      await server.kill()
+      people[0].edit(0, 0, `<off.${round}>`)
+      words += 1
+      await server.startAgain()
+    }
+    for (const person of people) await saved(person)
+    const text = await server.text('crowd')
+    for (const person of people) await same(person, text)
+    const found = text.match(/<[^<>]*>/g)
+    assert.equal(found.join('').length, text.length, text)
+    assert.equal(new Set(found).size, words)
+    assert.equal(found.length, words)
+    assert.deepEqual(people.flatMap(({ refused }) => refused), [])
+  })
+
+  it('is used as the README says', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('notes/today.md', 'text\n')
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    const [, block] = readme.match(/```js\n(import \{ TextClient.*?)\n```/s)
+    const code = `import { WebSocket } from 'ws'; globalThis.WebSocket = WebSocket\n${block.replaceAll('127.0.0.1:4880', `127.0.0.1:${server.port}`)}`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code], { cwd: import.meta.dirname, stdio: 'inherit' })
+    t.after(() => child.kill())
+    await until('the line is there', async () => (await server.text('notes/today.md')) === 'Hello from JavaScript\ntext\n')
+  })
+
+  it('says what was refused', async (t) => {
+    const server = await Ropewalk.start(t, '--max-text-bytes', '2048')
+    const ann = join(t, server, 'small')
+    ann.edit(0, 0, 'fits')
+    await saved(ann)
+    ann.edit(4, 4, 'x'.repeat(100_000))
+    await until('refused', () => ann.refused.length)
+    assert.match(ann.refused[0], /^too_large/)
+    assert.equal(ann.text, 'fits')
+    await fetch(`${server.url}/api/documents/small`, { method: 'DELETE' })
+    await until('closed', () => ann.refused.length === 2)
+    assert.equal(ann.refused[1], 'closed with 4404')
+  })
+})

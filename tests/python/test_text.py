@@ -1,0 +1,88 @@
+"""The reference client of the text wire in Python."""
+
+import asyncio
+import sys
+import unittest
+import urllib.request
+from pathlib import Path
+from urllib.parse import quote
+
+from test_pycrdt import DEADLINE, Doc, Ropewalk, opened, until
+from text_client import Refused, TextClient
+
+
+def client(server: Ropewalk, name: str) -> TextClient:
+    return TextClient(f"ws://{server.address}/text/{quote(name)}")
+
+
+async def saved(person: TextClient):
+    await asyncio.wait_for(person.saved(), DEADLINE)
+
+
+async def same(person: TextClient, text: str):
+    await asyncio.wait_for(person.until(lambda c: c.text == text), DEADLINE)
+
+
+class TextWire(unittest.IsolatedAsyncioTestCase):
+    async def test_carries_a_text_both_ways(self):
+        server = Ropewalk(self)
+        async with client(server, "py/ü 💚") as ann, opened(server, "py/ü 💚", Doc()) as bob:
+            await ann.edit(0, 0, "Hello 💚")
+            await saved(ann)
+            self.assertEqual(server.text("py/ü 💚"), "Hello 💚")
+            await until("bob has it", lambda: str(bob) == "Hello 💚")
+            bob.insert(0, "¡💛 ")
+            await same(ann, "¡💛 Hello 💚")
+            await ann.edit(9, 10, "!")
+            await until("bob has it", lambda: str(bob) == "¡💛 Hello !")
+
+    async def test_loses_and_doubles_nothing_when_the_server_is_killed(self):
+        server = Ropewalk(self)
+        async with client(server, "crowd") as ann, client(server, "crowd") as bob:
+            words = []
+            for turn in range(4):
+                for i in range(10):
+                    for name, person in (("a", ann), ("b", bob)):
+                        words.append(f"<{name}{turn}.{i}💚>")
+                        at = 0 if i % 2 else len(person.text)
+                        await person.edit(at, at, words[-1])
+                    await asyncio.sleep(0)
+                server.kill()
+                words.append(f"<off{turn}>")
+                await ann.edit(0, 0, words[-1])
+                server.start()
+                for person in (ann, bob):
+                    person.url = f"ws://{server.address}/text/crowd"
+            for person in (ann, bob):
+                await saved(person)
+            text = server.text("crowd")
+            for person in (ann, bob):
+                await same(person, text)
+            found = [f"{word}>" for word in text.split(">")[:-1]]
+            self.assertEqual(sorted(found), sorted(words))
+
+    async def test_is_used_as_the_readme_says(self):
+        server = Ropewalk(self)
+        readme = (Path(__file__).parents[2] / "README.md").read_text()
+        blocks = [block.split("\n```")[0] for block in readme.split("```python\n")[1:]]
+        code = next(block for block in blocks if "TextClient" in block).replace("127.0.0.1:4880", server.address)
+        run = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, cwd=Path(__file__).parent, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await asyncio.wait_for(run.communicate(), DEADLINE)
+        self.assertEqual((run.returncode, said.decode()), (0, "Hello from Python\n\n"))
+        self.assertEqual(server.text("notes/today.md"), "Hello from Python\n")
+
+    async def test_says_that_the_document_was_deleted(self):
+        server = Ropewalk(self)
+        async with client(server, "gone") as ann:
+            await ann.edit(0, 0, "x")
+            await saved(ann)
+            delete = urllib.request.Request(f"http://{server.address}/api/documents/gone", method="DELETE")
+            urllib.request.urlopen(delete, timeout=DEADLINE).close()
+            with self.assertRaisesRegex(Refused, "4404"):
+                await asyncio.wait_for(ann.until(lambda c: False), DEADLINE)
+
+
+if __name__ == "__main__":
+    unittest.main()
