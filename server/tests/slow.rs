@@ -10,7 +10,8 @@ use axum::extract::ws::Message;
 use futures_util::{Sink, Stream};
 use ropewalk::App;
 use ropewalk::config::Config;
-use ropewalk::document::Command;
+use ropewalk::document::edit::{Change, Request, Since};
+use ropewalk::document::{Command, Refused};
 use ropewalk::journal::{Journal, JournalLimits};
 use ropewalk::machine::Host;
 use ropewalk::name::DocumentName;
@@ -273,4 +274,55 @@ async fn what_is_told_before_it_is_asked_for_is_not_saved_before_it_is() {
     assert_eq!(ann.next(&[102, 103]).await[0], 103, "it waits");
     storage.hold(false);
     assert_eq!(ann.next(&[102]).await, protocol::saved(&[1]));
+}
+
+/// Polls a question, lets the document answer something else behind it, and sees that the question is not answered.
+async fn waits<T: std::fmt::Debug>(
+    bob: &mut Peer,
+    asking: &mut (impl Future<Output = Result<T, Refused>> + Unpin),
+) {
+    let behind = async {
+        bob.send(Message::Binary(vec![3].into())).await;
+        bob.next(&[1]).await
+    };
+    tokio::select! {
+        biased;
+        early = &mut *asking => panic!("{early:?} before it was on disk"),
+        _ = behind => {}
+    }
+    assert!(timeout(Duration::ZERO, asking).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_version_is_told_that_is_not_on_disk() {
+    let (app, storage) = server(JournalLimits::default());
+    let (mut ann, mut bob) = (Peer::join(&app, 1), Peer::join(&app, 2));
+    bob.mark(1).await;
+    bob.next(&[102]).await;
+    storage.hold(true);
+    let letter = ann.letter();
+    ann.send(letter).await;
+    bob.next(&[0]).await;
+    let handle = app.hub.open(&app, &DocumentName::new("slow").unwrap());
+    let mut changes = Box::pin(handle.ask(0, |reply| Command::Changes {
+        since: None,
+        root: ROOT.to_owned(),
+        unit: Unit::Char,
+        client: None,
+        reply,
+    }));
+    waits(&mut bob, &mut changes).await;
+    let request = Request {
+        root: ROOT.to_owned(),
+        change: Change::Append("y".to_owned()),
+        only_at: None,
+        key: None,
+        author: Arc::default(),
+    };
+    let mut edit = Box::pin(handle.ask(1, |reply| Command::Edit { request, reply }));
+    waits(&mut bob, &mut edit).await;
+    storage.hold(false);
+    let (changes, edit) = (changes.await.unwrap(), edit.await.unwrap());
+    assert!(matches!(&changes.since, Since::Text(text) if text == "x"));
+    assert_eq!((edit.before, edit.length), (changes.version, 2));
 }
