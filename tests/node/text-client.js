@@ -1,11 +1,9 @@
 // A client of Ropewalk's text wire. It has no CRDT: the server rebases.
-
 /** One edit that makes `after` of `before`. */
 function diff(before, after) {
   const shorter = Math.min(before.length, after.length)
-  let start = 0
+  let [start, end] = [0, 0]
   while (start < shorter && before[start] === after[start]) start += 1
-  let end = 0
   while (end < shorter - start && before[before.length - 1 - end] === after[after.length - 1 - end]) end += 1
   return { from: start, to: before.length - end, insert: after.slice(start, after.length - end) }
 }
@@ -27,16 +25,14 @@ function cut(parts, offset) {
       ? [{ at, length: offset }, { at: at + offset, length: length - offset }]
       : [{ text: text.slice(0, offset) }, { text: text.slice(offset) }]
     if (offset < size) parts.splice(index, 1, ...halves)
-    offset -= size
-    index += 1
+    ;[offset, index] = [offset - size, index + 1]
   }
   return index
 }
 
 /** The parts as edits of what was sent. */
 function edited(parts, sent) {
-  const edits = []
-  let [last, insert] = [0, '']
+  let [edits, last, insert] = [[], 0, '']
   for (const { at, length, text } of [...parts, { at: sent.length, length: 0 }]) {
     if (text !== undefined) insert += text
     else {
@@ -77,7 +73,6 @@ export class TextClient {
   #parts = []
   #count = 0
   #welcome = false
-  /** `url` is like `ws://127.0.0.1:4880/text/notes/today.md`. */
   constructor(url, { client = crypto.randomUUID(), WebSocket = globalThis.WebSocket } = {}) {
     Object.assign(this, { url, client, WebSocket })
     this.#connect()
@@ -95,7 +90,6 @@ export class TextClient {
     this.closed = true
     this.socket.close()
   }
-
   /** Whether all that was edited here is on the server's disk. */
   get saved() {
     return this.#welcome && !this.#pending && !edited(this.#parts, this.#sent).length

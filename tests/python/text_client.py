@@ -4,6 +4,7 @@ import asyncio
 import json
 import uuid
 from contextlib import suppress
+from os.path import commonprefix
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -11,10 +12,8 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 def diff(before: str, after: str) -> list[tuple]:
     """One edit (from, to, insert) that makes `after` of `before`."""
-    shorter = min(len(before), len(after))
-    start = next((i for i in range(shorter) if before[i] != after[i]), shorter)
-    rest = shorter - start
-    end = next((i for i in range(rest) if before[-1 - i] != after[-1 - i]), rest)
+    start = len(commonprefix([before, after]))
+    end = len(commonprefix([before[start:][::-1], after[start:][::-1]]))
     return [(start, len(before) - end, after[start : len(after) - end])]
 
 
@@ -24,19 +23,13 @@ def apply(text: str, edits: list[tuple]) -> str:
     return text
 
 
-# What was edited here and not sent: the text as parts of what was sent (range) and what is new (str).
-
-
 def cut(parts: list, offset: int) -> int:
-    """The part that begins at an offset."""
+    """Of a text in parts, of what was sent (range) and of what is new (str), the one that begins at an offset."""
     for index, part in enumerate(parts):
-        if offset <= 0:
-            return index
         if offset < len(part):
-            parts[index : index + 1] = [part[:offset], part[offset:]]
+            parts[index : index + 1] = [half for half in (part[:offset], part[offset:]) if len(half)]
+            return index + (offset > 0)
         offset -= len(part)
-        if offset < 0:
-            return index + 1
     return len(parts)
 
 
@@ -46,10 +39,9 @@ def edited(parts: list, sent: str) -> list[tuple]:
     for part in [*parts, range(len(sent), len(sent))]:
         if isinstance(part, str):
             insert += part
-            continue
-        if part.start > last or insert:
-            edits.append((last, part.start, insert))
-        last, insert = part.stop, ""
+        else:
+            edits += [(last, part.start, insert)] if part.start > last or insert else []
+            last, insert = part.stop, ""
     return edits
 
 
@@ -80,9 +72,8 @@ class TextClient:
 
     def __init__(self, url: str, client: str | None = None):
         self.url, self.client, self.text = url, client or str(uuid.uuid4()), ""
-        self._base, self._version, self._pending = "", None, None
-        self._sent, self._parts = "", []
-        self._count, self._welcome, self._socket = 0, False, None
+        self._base, self._sent, self._parts, self._version = "", "", [], None
+        self._pending, self._count, self._welcome, self._socket = None, 0, False, None
         self._changed = asyncio.Condition()
 
     async def __aenter__(self):
