@@ -1,4 +1,4 @@
-//! The messages of Hocuspocus 2 to 4: an address, a type, and what the type says.
+//! The messages of Hocuspocus 4: an address, a type, and what the type says.
 
 use bytes::Bytes;
 use ropewalk_crdt::protocol;
