@@ -17,7 +17,7 @@ use ropewalk::machine::Host;
 use ropewalk::name::DocumentName;
 use ropewalk::session::{Progress, hocuspocus, yjs};
 use ropewalk::storage::memory::Memory;
-use ropewalk_crdt::{Document, Edit, ROOT, Unit, protocol};
+use ropewalk_crdt::{Document, Edit, ROOT, Unit, merge, protocol};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -267,7 +267,13 @@ async fn what_is_told_before_it_is_asked_for_is_not_saved_before_it_is() {
     storage.hold(true);
     let mut ann = Peer::join(&app, 1);
     ann.letter();
-    let all = ann.document.encode();
+    // And something that hangs in the air: it takes a place of its own in the journal.
+    let mut other = Peer::new(9).1;
+    other.letter();
+    let known = other.document.version().vector.clone();
+    other.letter();
+    let all = [ann.document.encode().to_vec(), other.document.diff(&known)];
+    let all = merge(&[&all[0], &all[1]]).unwrap();
     ann.send(Message::Binary(protocol::step2(&all).into()))
         .await;
     ann.mark(1).await;

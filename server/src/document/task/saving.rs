@@ -119,6 +119,11 @@ impl Task {
         };
         self.saved = through;
         self.settle_slow();
+        debug_assert!(
+            self.waiting
+                .iter()
+                .is_sorted_by_key(|waiting| waiting.sequence)
+        );
         let ready = self
             .waiting
             .partition_point(|waiting| waiting.sequence <= through);
@@ -185,10 +190,12 @@ impl Task {
             if let Some(peer) = from.filter(|id| woke || echoes(id)) {
                 let update = news.unwrap_or_else(|| kept.clone());
                 let what = Answer::Echo { peer, update, woke };
-                self.waiting.push_back(Waiting {
-                    sequence: self.sequence,
-                    what,
-                });
+                let sequence = self.sequence;
+                // A marker for what came in the same breath may wait already: it stays behind the echoes.
+                let behind = self.waiting.iter().rev();
+                let behind = behind.take_while(|waiting| waiting.sequence >= sequence);
+                let at = self.waiting.len() - behind.count();
+                self.waiting.insert(at, Waiting { sequence, what });
             }
             self.journal(create, kept, author, length, past, receipt)
                 .await?;
