@@ -138,19 +138,16 @@ impl Task {
             receipt
                 .iter()
                 .for_each(|receipt| self.receipts.add(receipt.clone()));
+            // An update that says nothing only takes the place that the receipt names.
+            let kept = match changed || begins {
+                true => update.clone(),
+                false => Bytes::new(),
+            };
             self.accepted.push(Accepted {
-                from: None,
                 author,
-                news: changed.then(|| update.clone()),
-                // An update that says nothing only takes the place that the receipt names.
-                kept: if changed || begins {
-                    update
-                } else {
-                    Bytes::new()
-                },
-                past: None,
+                news: changed.then_some(update),
                 receipt,
-                woke: false,
+                ..Accepted::of(kept)
             });
         }
         Ok(Edited {

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use ropewalk_crdt::update::Update;
@@ -36,15 +35,9 @@ impl Task {
             Ok(stamp) => {
                 past.stamp = Some(self.document.client());
                 self.past = Some(past.clone());
-                let stamp = Bytes::from(stamp);
                 self.accepted.push(Accepted {
-                    from: None,
-                    author: Arc::default(),
-                    news: Some(stamp.clone()),
-                    kept: stamp,
                     past: Some(past),
-                    receipt: None,
-                    woke: false,
+                    ..Accepted::of(stamp.into())
                 });
                 self.all_durable().await
             }

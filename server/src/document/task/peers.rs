@@ -183,11 +183,8 @@ impl Task {
             self.accepted.push(Accepted {
                 from,
                 author: author.clone(),
-                kept: news.clone(),
-                news: Some(news),
-                past: None,
-                receipt: None,
                 woke: applied.woke,
+                ..Accepted::of(news)
             });
         }
         // Kept apart: whether it is ever integrated is seen when its turn comes.
@@ -195,11 +192,8 @@ impl Task {
             self.accepted.push(Accepted {
                 from,
                 author: author.clone(),
-                kept: waiting.into(),
                 news: None,
-                past: None,
-                receipt: None,
-                woke: false,
+                ..Accepted::of(waiting.into())
             });
         }
     }

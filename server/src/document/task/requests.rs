@@ -69,16 +69,7 @@ impl Task {
         };
         // Without text this is an update that says nothing; it still begins the document's log.
         self.whole = None;
-        let kept = Bytes::from(update);
-        self.accepted.push(Accepted {
-            from: None,
-            author: Arc::default(),
-            news: Some(kept.clone()),
-            kept,
-            past: None,
-            receipt: None,
-            woke: false,
-        });
+        self.accepted.push(Accepted::of(update.into()));
         if self.flush().await.is_break() {
             reply.send(Err(Refused::Storage));
             return ControlFlow::Break(self.storage_failed());

@@ -34,6 +34,21 @@ pub(super) struct Accepted {
     pub(super) woke: bool,
 }
 
+impl Accepted {
+    /// An update that peers and journal get alike.
+    pub(super) fn of(update: Bytes) -> Self {
+        Self {
+            from: None,
+            author: Arc::default(),
+            news: Some(update.clone()),
+            kept: update,
+            past: None,
+            receipt: None,
+            woke: false,
+        }
+    }
+}
+
 /// Who gets something once the journal holds `sequence`.
 #[derive(Debug)]
 pub(super) struct Waiting {
