@@ -16,6 +16,8 @@ pub enum Sabotage {
     Reorder,
     /// A document is loaded as a new one with the same text.
     Reseed,
+    /// An edit with a receipt is broadcast before its commit.
+    ShowEarly,
 }
 
 static CHOSEN: LazyLock<Option<Sabotage>> = LazyLock::new(|| {
@@ -26,6 +28,7 @@ static CHOSEN: LazyLock<Option<Sabotage>> = LazyLock::new(|| {
         "drop-row" => Some(Sabotage::DropRow),
         "reorder" => Some(Sabotage::Reorder),
         "reseed" => Some(Sabotage::Reseed),
+        "show-early" => Some(Sabotage::ShowEarly),
         _ => None,
     }
 });

@@ -99,6 +99,8 @@ struct Task {
     strays: Vec<(PeerId, Bytes)>,
     /// Applied, and neither broadcast nor journalled yet.
     accepted: Vec<Accepted>,
+    /// On its way to disk, and not broadcast yet.
+    withheld: Vec<Accepted>,
     waiting: VecDeque<Waiting>,
     unsaved: Unsaved,
     /// Bytes and updates in the log behind the snapshot.
@@ -222,6 +224,7 @@ impl Task {
             receipts: loaded.receipts,
             strays: Vec::new(),
             accepted: Vec::new(),
+            withheld: Vec::new(),
             waiting: VecDeque::new(),
             unsaved: Unsaved::default(),
             log_bytes: loaded.log_bytes,
@@ -275,14 +278,20 @@ impl Task {
     }
 
     async fn handle(&mut self, command: Command) -> ControlFlow<End> {
-        if !matches!(
-            command,
-            Command::Frame {
-                frame: Frame::Update(_) | Frame::Step2(_) | Frame::Awareness(_),
-                ..
-            }
-        ) && self.flush().await.is_break()
-        {
+        let waits = match &command {
+            // What comes in one breath is broadcast and journalled as one.
+            Command::Frame { frame, .. } => !matches!(
+                frame,
+                Frame::Update(_) | Frame::Step2(_) | Frame::Awareness(_)
+            ),
+            // Answered when all that was applied is on disk; but what begins a document gives it its identity.
+            Command::Edit { .. }
+            | Command::Changes { .. }
+            | Command::Text { .. }
+            | Command::State(_) => self.existence != Existence::Stored,
+            _ => true,
+        };
+        if waits && self.flush().await.is_break() {
             refuse(command, Refused::Storage);
             return ControlFlow::Break(self.storage_failed());
         }

@@ -22,6 +22,7 @@ mod limits;
 mod lineage;
 mod maintain;
 mod names;
+mod once;
 mod openers;
 mod origins;
 mod power;

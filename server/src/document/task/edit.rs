@@ -77,7 +77,8 @@ impl Task {
                 return ControlFlow::Continue(());
             }
         };
-        if self.flush().await.is_break() {
+        // A document that begins has no identity before.
+        if self.existence != Existence::Stored && self.flush().await.is_break() {
             reply.send(Err(Refused::Storage));
             return ControlFlow::Break(self.storage_failed());
         }
@@ -88,7 +89,7 @@ impl Task {
         ControlFlow::Continue(())
     }
 
-    /// Makes an edit; what was applied before has to be flushed.
+    /// Makes an edit.
     fn edited(&mut self, request: Request) -> Result<Edited, Refused> {
         let Request {
             root,
@@ -128,7 +129,7 @@ impl Task {
         let receipt = key.map(|Key { client, request }| Receipt {
             client,
             request,
-            sequence: self.sequence + 1,
+            sequence: self.newest() + 1,
             restores: self.restores,
             revision: self.document.revision(),
             length,

@@ -306,7 +306,7 @@ impl Task {
 
     /// Sees whether a peer lags. What was applied and not broadcast yet it does not have: then the broadcast sees to it.
     pub(super) fn settle_peer(&mut self, id: PeerId) {
-        if self.accepted.is_empty()
+        if self.is_all_sent()
             && let Some(peer) = self.peers.get_mut(&id)
         {
             peer.settle(|| self.remembered.add(self.document.version()));

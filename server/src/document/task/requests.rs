@@ -160,7 +160,7 @@ impl Task {
         Version {
             id: self.id,
             restores: self.restores,
-            sequence: self.sequence,
+            sequence: self.newest(),
             revision: self.document.revision(),
         }
     }

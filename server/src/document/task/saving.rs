@@ -16,7 +16,7 @@ use crate::sabotage::{self, Sabotage};
 use crate::storage::{Author, Past, Receipt};
 
 /// What a document took in, and neither its peers nor the journal know yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Accepted {
     /// Who sent it; nobody for the server's own edits.
     pub(super) from: Option<PeerId>,
@@ -82,10 +82,19 @@ pub(super) enum Answer {
 }
 
 impl Task {
+    /// The place of the newest update that was applied: what is not journalled yet takes the next ones.
+    pub(super) fn newest(&self) -> u64 {
+        self.sequence + self.accepted.len() as u64
+    }
+
+    /// Whether peers were sent all that was applied.
+    pub(super) fn is_all_sent(&self) -> bool {
+        self.accepted.is_empty() && self.withheld.is_empty()
+    }
+
     /// Sends or keeps an answer that must not leave before everything applied so far is on disk.
     pub(super) fn answer_when_durable(&mut self, what: Answer) {
-        // What is applied and not journalled yet takes the next places.
-        let sequence = self.sequence + self.accepted.len() as u64;
+        let sequence = self.newest();
         if sequence <= self.saved || sabotage::is(Sabotage::AcknowledgeEarly) {
             self.answer(what);
         } else {
@@ -167,16 +176,51 @@ impl Task {
     }
 
     /// Broadcasts and journals what was applied: the order of both is the order of application.
+    ///
+    /// What has a receipt is on disk before anybody sees it, and all that was applied with it. Otherwise a peer could have
+    /// seen an edit that the server forgets in a crash, and bring it back beside the same one, sent again.
     pub(super) async fn flush(&mut self) -> ControlFlow<()> {
         if self.accepted.is_empty() {
             return ControlFlow::Continue(());
         }
-        let mut accepted = std::mem::take(&mut self.accepted);
-        fanout::broadcast(&self.peers, &accepted);
+        let accepted = std::mem::take(&mut self.accepted);
+        let may_be_seen = |accepted: &Accepted| accepted.receipt.is_none();
+        if accepted.iter().all(may_be_seen) || sabotage::is(Sabotage::ShowEarly) {
+            fanout::broadcast(&self.peers, &accepted);
+            self.settle_peers();
+            return self.keep(accepted).await;
+        }
+        self.withheld = accepted.clone();
+        self.keep(accepted).await?;
+        self.on_disk().await?;
+        fanout::broadcast(&self.peers, &std::mem::take(&mut self.withheld));
+        self.settle_peers();
+        self.settle_durable()
+    }
+
+    /// Waits until all that was journalled is on disk. Nobody is answered meanwhile.
+    async fn on_disk(&mut self) -> ControlFlow<()> {
+        let mut durable = self.durable.1.clone();
+        let newest = self.sequence;
+        let is_over = |durable: &Durable| !matches!(durable, Durable::Through(n) if *n < newest);
+        loop {
+            let slow_due = self.unsaved.slow_due();
+            tokio::select! {
+                biased;
+                last = durable.wait_for(is_over) => return match last.map(|last| *last) {
+                    Ok(Durable::Through(_)) => ControlFlow::Continue(()),
+                    Ok(Durable::Failed) | Err(_) => ControlFlow::Break(()),
+                },
+                () = at(slow_due) => self.tell_slow(),
+            }
+        }
+    }
+
+    /// Journals what was applied.
+    async fn keep(&mut self, mut accepted: Vec<Accepted>) -> ControlFlow<()> {
         if sabotage::is(Sabotage::Reorder) {
             accepted.reverse();
         }
-        self.settle_peers();
         let length = self.document.len_utf16(crdt::ROOT);
         let newest = self.sequence + accepted.len() as u64;
         self.unsaved.add(newest);

@@ -65,7 +65,7 @@ impl Task {
         for peer in self.peers.values().filter(|peer| peer.marks) {
             peer.send(&frame);
         }
-        if self.accepted.is_empty() {
+        if self.is_all_sent() {
             self.settle_peers();
         }
     }
