@@ -20,7 +20,7 @@ pub mod edit;
 pub mod peer;
 mod task;
 
-use edit::{Changes, Edited, Request};
+use edit::{Changes, Edited, OnlyAt, Request};
 use peer::{Outbox, PeerId};
 pub(crate) use task::replay;
 
@@ -100,7 +100,12 @@ pub enum Command {
         reply: Reply<Changes>,
     },
     /// Delete the document.
-    Delete(Reply<()>),
+    Delete {
+        /// A condition.
+        only_at: Option<OnlyAt>,
+        /// The answer.
+        reply: Reply<()>,
+    },
     /// The server stops: save everything and end.
     Stop,
 }
@@ -280,11 +285,11 @@ pub enum Refused {
     /// The update writes in the name of somebody who is connected.
     #[error("this update writes under a client id that is in use")]
     Foreign,
-    /// The update is of what the name stood for before.
-    #[error("this update is of what this name stood for before")]
+    /// The update, or the version, is of what the name stood for before.
+    #[error("this is of what this name stood for before")]
     Replaced,
     /// The edit is of a version that is not known any more.
-    #[error("this version is too long ago, or not one of this document")]
+    #[error("this version is too long ago")]
     Stale,
     /// The document is not at the version that was asked for.
     #[error("the document has moved on")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -98,7 +98,7 @@ async fn yjs_socket(
     State(app): State<Arc<App>>,
     Extension(progress): Extension<Arc<Progress>>,
     uri: Uri,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
     let path = uri.path().strip_prefix("/yjs/").unwrap_or_default();
     let name = DocumentName::from_url(path);
@@ -112,7 +112,7 @@ async fn yjs_socket(
 async fn hocuspocus_socket(
     State(app): State<Arc<App>>,
     Extension(progress): Extension<Arc<Progress>>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
     let upgrade = socket(&app, upgrade)?;
     let sessions = app.sessions.clone();
@@ -124,7 +124,7 @@ async fn text_socket(
     State(app): State<Arc<App>>,
     Extension(progress): Extension<Arc<Progress>>,
     uri: Uri,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
     let path = uri.path().strip_prefix("/text/").unwrap_or_default();
     let name = DocumentName::from_url(path);
@@ -154,8 +154,12 @@ fn room(app: &App) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// What may be a request for a socket.
+type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
 /// A socket, if there is room for one more, and how much may come over it.
-fn socket(app: &App, upgrade: WebSocketUpgrade) -> Result<WebSocketUpgrade, ApiError> {
+fn socket(app: &App, upgrade: Upgrade) -> Result<WebSocketUpgrade, ApiError> {
+    let upgrade = upgrade.map_err(|_| ApiError::NO_SOCKET)?;
     room(app)?;
     Ok(upgrade
         .read_buffer_size(READ_BUFFER)

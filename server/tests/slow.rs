@@ -258,7 +258,11 @@ async fn what_is_told_before_it_is_asked_for_is_not_saved_before_it_is() {
         .ask(0, |reply| Command::Create { text, reply })
         .await
         .unwrap();
-    handle.ask(0, Command::Delete).await.unwrap();
+    let delete = |reply| Command::Delete {
+        only_at: None,
+        reply,
+    };
+    handle.ask(0, delete).await.unwrap();
     let text = String::new();
     handle
         .ask(0, |reply| Command::Create { text, reply })

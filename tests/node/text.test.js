@@ -11,7 +11,7 @@ import { TextClient } from './text-client.js'
 function join(t, server, name, options) {
   const client = new TextClient(`ws://127.0.0.1:${server.port}/text/${encode(name)}`, { WebSocket, ...options })
   client.refused = []
-  client.onrefused = (why) => client.refused.push(why)
+  client.onrefused = (...why) => client.refused.push(why)
   t.after(() => client.close())
   return client
 }
@@ -82,10 +82,60 @@ describe('the text wire', { concurrency: true }, () => {
     await saved(ann)
     ann.edit(4, 4, 'x'.repeat(100_000))
     await until('refused', () => ann.refused.length)
-    assert.match(ann.refused[0], /^too_large/)
+    assert.match(ann.refused[0][0], /^too_large/)
+    assert.equal(ann.refused[0][1][0].insert.length, 100_000)
     assert.equal(ann.text, 'fits')
     await fetch(`${server.url}/api/documents/small`, { method: 'DELETE' })
     await until('closed', () => ann.refused.length === 2)
-    assert.equal(ann.refused[1], 'closed with 4404')
+    assert.deepEqual(ann.refused[1], ['closed with 4404', 'fits'])
+  })
+
+  /** Breaks the line off, with an edit under way that does not arrive. */
+  async function breakOff(t, server, name) {
+    const ann = join(t, server, name)
+    ann.edit(0, 0, 'abc')
+    await saved(ann)
+    const url = ann.url
+    ann.url = 'ws://127.0.0.1:9/'
+    ann.socket.terminate()
+    ann.edit(1, 2, 'BB')
+    ann.edit(4, 4, '!')
+    ann.edit(2, 2, '-')
+    assert.equal(ann.text, 'aB-Bc!')
+    return [ann, () => (ann.url = url)]
+  }
+
+  it('sends once more what was sent too long ago', async (t) => {
+    const server = await Ropewalk.start(t)
+    const [ann, back] = await breakOff(t, server, 'old')
+    const bob = join(t, server, 'old')
+    await same(bob, 'abc')
+    const append = { method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'x' }
+    for (let i = 0; i < 300; i += 1) await fetch(`${server.url}/api/documents/old/append`, append)
+    back()
+    await saved(ann)
+    assert.equal(ann.text, `aB-Bc!${'x'.repeat(300)}`)
+    await same(bob, ann.text)
+    assert.deepEqual(ann.refused, [])
+  })
+
+  it('hands back what it had when the document is another one', async (t) => {
+    const server = await Ropewalk.start(t)
+    const [ann, back] = await breakOff(t, server, 'new')
+    const idle = join(t, server, 'new')
+    await same(idle, 'abc')
+    idle.url = ann.url
+    idle.socket.terminate()
+    await fetch(`${server.url}/api/documents/new`, { method: 'DELETE' })
+    await server.create('new', 'another')
+    back()
+    idle.url = ann.url
+    for (const client of [ann, idle]) {
+      await same(client, 'another')
+      await saved(client)
+    }
+    assert.deepEqual(ann.refused, [['replaced: this is another document now', 'aB-Bc!']])
+    assert.deepEqual(idle.refused, [])
+    assert.equal(await server.text('new'), 'another')
   })
 })

@@ -67,6 +67,12 @@ class Ropewalk:
         with urllib.request.urlopen(url, timeout=DEADLINE) as response:
             return response.read().decode()
 
+    def request(self, method: str, path: str, body: bytes | None = None):
+        url = f"http://{self.address}/api/documents/{quote(path)}"
+        headers = {"Content-Type": "text/plain"}
+        request = urllib.request.Request(url, body, headers, method=method)
+        urllib.request.urlopen(request, timeout=DEADLINE).close()
+
 
 class Channel:
     """A WebSocket as pycrdt wants it."""

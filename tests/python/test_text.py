@@ -3,7 +3,6 @@
 import asyncio
 import sys
 import unittest
-import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
@@ -73,13 +72,48 @@ class TextWire(unittest.IsolatedAsyncioTestCase):
         self.assertEqual((run.returncode, said.decode()), (0, "Hello from Python\n\n"))
         self.assertEqual(server.text("notes/today.md"), "Hello from Python\n")
 
+    async def break_off(self, ann: TextClient, server: Ropewalk):
+        """Breaks the line off, with an edit under way that does not arrive."""
+        await ann.edit(0, 0, "abc")
+        await saved(ann)
+        url, ann.url = ann.url, "ws://127.0.0.1:9/"
+        ann._socket.transport.abort()
+        await ann.edit(1, 2, "BB")
+        await ann.edit(4, 4, "!")
+        await ann.edit(2, 2, "-")
+        self.assertEqual(ann.text, "aB-Bc!")
+        return url
+
+    async def test_sends_once_more_what_was_sent_too_long_ago(self):
+        server = Ropewalk(self)
+        async with client(server, "old") as ann:
+            url = await self.break_off(ann, server)
+            for _ in range(300):
+                await asyncio.to_thread(server.request, "POST", "old/append", b"x")
+            ann.url = url
+            await saved(ann)
+            self.assertEqual(ann.text, "aB-Bc!" + 300 * "x")
+            self.assertEqual(server.text("old"), ann.text)
+
+    async def test_hands_back_what_it_had_when_the_document_is_another_one(self):
+        server = Ropewalk(self)
+        async with client(server, "new") as ann:
+            url = await self.break_off(ann, server)
+            server.request("DELETE", "new")
+            server.request("PUT", "new", b"another")
+            ann.url = url
+            with self.assertRaisesRegex(Refused, "replaced"):
+                await asyncio.wait_for(ann.until(lambda c: False), DEADLINE)
+            self.assertEqual(ann.text, "aB-Bc!")
+        async with client(server, "new") as idle:
+            await same(idle, "another")
+
     async def test_says_that_the_document_was_deleted(self):
         server = Ropewalk(self)
         async with client(server, "gone") as ann:
             await ann.edit(0, 0, "x")
             await saved(ann)
-            delete = urllib.request.Request(f"http://{server.address}/api/documents/gone", method="DELETE")
-            urllib.request.urlopen(delete, timeout=DEADLINE).close()
+            server.request("DELETE", "gone")
             with self.assertRaisesRegex(Refused, "4404"):
                 await asyncio.wait_for(ann.until(lambda c: False), DEADLINE)
 

@@ -105,6 +105,8 @@ pub struct Changes {
     pub version: Version,
     /// What led to it.
     pub since: Since,
+    /// What was seen before is not of this document: another one has taken its name, or an older state of it.
+    pub is_replaced: bool,
     /// The newest of the edits that the client has named.
     pub last: Option<String>,
 }

@@ -182,7 +182,7 @@ fn refuse(command: Command, why: Refused) {
         Command::Apply { reply, .. } => reply.send(Err(why)),
         Command::Edit { reply, .. } => reply.send(Err(why)),
         Command::Changes { reply, .. } => reply.send(Err(why)),
-        Command::Delete(reply) => reply.send(Err(why)),
+        Command::Delete { reply, .. } => reply.send(Err(why)),
         Command::Leave(_) | Command::CaughtUp(_) | Command::Frame { .. } | Command::Stop => {}
     }
 }
@@ -329,8 +329,8 @@ impl Task {
                 let last = client.and_then(|client| self.receipts.last(&client));
                 self.changes(since, &root, unit, last, reply);
             }
-            Command::Delete(reply) => {
-                let answer = self.delete().await;
+            Command::Delete { only_at, reply } => {
+                let answer = self.delete(only_at.as_ref()).await;
                 let failed = answer == Err(Refused::Storage);
                 reply.send(answer);
                 if failed {

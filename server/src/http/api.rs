@@ -36,6 +36,7 @@ const MAX_ROOT: usize = 256;
 
 /// Which part of the list.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ListQuery {
     limit: Option<usize>,
     cursor: Option<String>,
@@ -167,13 +168,19 @@ fn stray(rest: &str) -> Option<(&str, &str)> {
 }
 
 /// `DELETE /api/documents/{name}`, or `…/strays/{id}`
-pub async fn delete(State(app): State<Arc<App>>, uri: Uri) -> Result<StatusCode, ApiError> {
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
     if let Some((name, id)) = stray(named(&uri)) {
         return strays::delete(&app, name, id).await;
     }
     let name = DocumentName::from_url(named(&uri))?;
     let handle = app.hub.open(&app, &name);
-    handle.ask(0, Command::Delete).await?;
+    let only_at = edit::only_at(&headers)?;
+    let asking = handle.ask(0, |reply| Command::Delete { only_at, reply });
+    asking.await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -210,6 +217,7 @@ async fn entry(app: &Arc<App>, name: &str) -> Result<Response, ApiError> {
 
 /// Which part of a text.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TextQuery {
     lines: Option<String>,
     root: Option<String>,

@@ -41,6 +41,8 @@ errors! {
     DELETED = GONE, "deleted", "this document was deleted";
     /// It cannot be created twice.
     EXISTS = CONFLICT, "exists", "this document exists already";
+    /// The URL is that of a WebSocket.
+    NO_SOCKET = UPGRADE_REQUIRED, "upgrade_required", "this URL is for WebSocket connections";
     /// The route has no such method.
     METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED, "method_not_allowed", "this URL does not take this method";
     /// The text is larger than a document may be.
@@ -49,10 +51,10 @@ errors! {
     BAD_UPDATE = BAD_REQUEST, "bad_update", "this is not a Yjs update";
     /// The update writes in the name of somebody who is connected.
     IN_USE = CONFLICT, "in_use", "this update writes under a client id that is in use";
-    /// The update is of what the name stood for before.
-    REPLACED = CONFLICT, "replaced", "this update is of what this name stood for before";
+    /// The update, or the version, is of what the name stood for before.
+    REPLACED = CONFLICT, "replaced", "this is of what this name stood for before";
     /// The version is not known any more.
-    STALE = CONFLICT, "stale", "this version is too long ago, or not one of this document";
+    STALE = CONFLICT, "stale", "this version is too long ago, or not the one of now";
     /// The document is at another version than the request is for.
     MOVED = PRECONDITION_FAILED, "version_mismatch", "the document has moved on";
     /// The root holds values.

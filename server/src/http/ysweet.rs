@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, JsonRejection};
-use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::error::ApiError;
-use super::health;
+use super::{Upgrade, health};
 use crate::App;
 use crate::document::{Command, Refused};
 use crate::name::DocumentName;
@@ -127,10 +126,10 @@ pub async fn get(
     State(app): State<Arc<App>>,
     Extension(progress): Extension<Arc<Progress>>,
     uri: Uri,
-    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+    upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
     let path = uri.path().strip_prefix("/d/").ok_or(ApiError::NOT_FOUND)?;
-    if let Ok(upgrade) = upgrade {
+    if upgrade.is_ok() {
         let name = socket_name(path).ok_or(ApiError::NOT_FOUND)?;
         let upgrade = super::socket(&app, upgrade)?;
         let sessions = app.sessions.clone();

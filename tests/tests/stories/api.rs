@@ -27,6 +27,19 @@ fn names(page: &Response) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_socket_s_url_says_what_it_is_for() {
+    let server = Ropewalk::start().await;
+    for path in ["/yjs/a", "/text/a", "/hocuspocus"] {
+        let answer = server.get(path).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (426, "upgrade_required".to_owned()),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn put_creates_once() {
     let mut server = Ropewalk::start().await;
     let made = put(&server, "made", "some 💚 text\nin lines\n").await;
@@ -186,6 +199,7 @@ async fn text_by_lines() {
         "",
         "99999999999999999999-1",
         "1-x",
+        "1&line=2",
     ] {
         let response = server
             .get(&format!("/api/documents/lines/text?lines={bad}"))

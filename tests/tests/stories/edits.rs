@@ -123,7 +123,11 @@ async fn what_cannot_be_an_edit_is_refused_with_its_reason() {
             400,
             "out_of_range",
         ),
-        (json!({"base": other, "edits": [edit(0, 0)]}), 409, "stale"),
+        (
+            json!({"base": other, "edits": [edit(0, 0)]}),
+            409,
+            "replaced",
+        ),
         (json!({"base": "x", "edits": [edit(0, 0)]}), 400, "bad_body"),
         (json!({"base": 7, "edits": [edit(0, 0)]}), 400, "bad_body"),
         (json!({"edits": [edit(-1, 0)]}), 400, "bad_body"),
@@ -248,13 +252,19 @@ async fn if_match_is_strict() {
     let body = json!({"base": seen, "edits": [{"from": 3, "to": 3, "insert": "d"}]});
     let with = |tag: &str| patching("a", &body).header("if-match", tag);
     let tag = format!("\"{seen}\"");
-    for wrong in [&*format!("W/{tag}"), &seen, "\"x\"", "", "\"1-1-1.1\""] {
-        let refused = server.send(with(wrong)).await;
-        assert_eq!(
-            refusal(&refused),
-            (412, "version_mismatch".to_owned()),
-            "{wrong}"
-        );
+    let deleting = |tag: &str| Request::new("DELETE", "/api/documents/a").header("if-match", tag);
+    for (wrong, status, code) in [
+        (&*format!("W/{tag}"), 412, "version_mismatch"),
+        ("\"x\"", 412, "version_mismatch"),
+        ("\"1-1-1.1\"", 412, "version_mismatch"),
+        (&seen, 400, "bad_header"),
+        ("", 400, "bad_header"),
+        ("\"x\", y", 400, "bad_header"),
+    ] {
+        for request in [with(wrong), deleting(wrong)] {
+            let refused = server.send(request).await;
+            assert_eq!(refusal(&refused), (status, code.to_owned()), "{wrong}");
+        }
     }
     let made = server.send(with(&format!("\"x\", {tag}"))).await;
     assert_eq!(made.status, 200);
@@ -262,6 +272,10 @@ async fn if_match_is_strict() {
     assert_eq!(refusal(&refused), (412, "version_mismatch".to_owned()));
     assert_eq!(server.send(with("*")).await.status, 200);
     assert_eq!(server.text("a").await, "abcdd");
+    assert_eq!(server.send(deleting(&tag)).await.status, 412);
+    let now = server.get("/api/documents/a/text").await;
+    let deleted = server.send(deleting(now.header("etag").unwrap())).await;
+    assert_eq!(deleted.status, 204);
     let nobody = server
         .send(appending("nobody", "x").header("if-match", "*"))
         .await;

@@ -175,6 +175,7 @@ async fn following_ends_with_the_document_and_with_the_server() {
     server
         .send(Request::new("DELETE", "/api/documents/a"))
         .await;
+    assert_eq!(ends[0].next().await.unwrap().name, "deleted");
     assert!(ends[0].next().await.is_none());
     server.until_metric("ropewalk_connections", 1.0).await;
     for (name, query, code) in [
@@ -182,6 +183,7 @@ async fn following_ends_with_the_document_and_with_the_server() {
         ("nobody", "", "not_found"),
         ("b", "?since=x", "bad_query"),
         ("b", "?unit=words", "bad_query"),
+        ("b", "?sinse=x", "bad_query"),
     ] {
         let refused = server
             .get(&format!("/api/documents/{name}/changes{query}"))

@@ -275,7 +275,7 @@ async fn what_cannot_be_an_edit_is_refused_and_the_next_is_made() {
             (base.clone(), edit(1, 0), "unsorted"),
             (base.clone(), two, "unsorted"),
             (base.clone(), many.clone().into(), "too_large"),
-            (foreign.clone(), edit(0, 0), "stale"),
+            (foreign.clone(), edit(0, 0), "replaced"),
         ];
         wrong.extend(inside.map(|at| (base.clone(), edit(at, at), "not_boundary")));
         for (at, (base, edits, code)) in wrong.into_iter().enumerate() {
@@ -493,6 +493,31 @@ async fn a_deleted_document_ends_the_connection_for_good() {
     assert_eq!(ann.hear().await, Err(4404));
     // What is begun again under the name is another document.
     put(&server, "a", "new").await;
-    ann.connect(&server).await;
-    assert_eq!(ann.text(), "new");
+    let since = ann.version.clone();
+    ann.open(&server).await;
+    ann.say(json!({"type": "hello", "client": "ann", "unit": "utf16", "since": since}))
+        .await;
+    let welcome = ann.hear().await.unwrap();
+    assert_eq!(
+        (&welcome["text"], &welcome["replaced"]),
+        (&"new".into(), &true.into())
+    );
+    ann.say(json!({"type": "edit", "id": "1", "base": since, "edits": []}))
+        .await;
+    assert_eq!(ann.hear().await.unwrap()["code"], "replaced");
+    assert_eq!(ann.hear().await.unwrap()["text"], "new");
+    // Never heard of here: a backup may be older than the name.
+    let mut bob = Thin::new("never", "bob", "utf16");
+    bob.open(&server).await;
+    bob.say(json!({"type": "hello", "client": "bob", "unit": "utf16", "since": since}))
+        .await;
+    let welcome = bob.hear().await.unwrap();
+    assert_eq!(
+        (&welcome["text"], &welcome["replaced"]),
+        (&"".into(), &true.into())
+    );
+    bob.say(json!({"type": "edit", "id": "1", "base": since, "edits": []}))
+        .await;
+    assert_eq!(bob.hear().await.unwrap()["code"], "replaced");
+    assert_eq!(bob.hear().await.unwrap()["text"], "");
 }

@@ -111,15 +111,8 @@ impl Task {
         if let Some(receipt) = told {
             return Ok(self.repeated(receipt));
         }
+        self.is_at(only_at.as_ref())?;
         let before = self.version();
-        let is_as_asked = match only_at {
-            None => true,
-            Some(OnlyAt::Any) => !begins,
-            Some(OnlyAt::One(versions)) => versions.iter().any(|at| at.is_state_of(&before)),
-        };
-        if !is_as_asked {
-            return Err(Refused::Moved);
-        }
         let Made { base, unit, edits } = self.made(&root, change)?;
         let theirs = self.document.changes(base, &root, unit).map_err(refused)?;
         let update = self.document.edit(base, &root, unit, &edits);
@@ -160,6 +153,17 @@ impl Task {
         })
     }
 
+    /// Whether the document is at a version that something is to be done at.
+    pub(super) fn is_at(&self, only_at: Option<&OnlyAt>) -> Result<(), Refused> {
+        let now = self.version();
+        let is_there = match only_at {
+            None => true,
+            Some(OnlyAt::Any) => self.existence == Existence::Stored,
+            Some(OnlyAt::One(versions)) => versions.iter().any(|at| at.is_state_of(&now)),
+        };
+        is_there.then_some(()).ok_or(Refused::Moved)
+    }
+
     fn repeated(&self, receipt: &Receipt) -> Edited {
         let version = Version {
             id: self.id,
@@ -195,10 +199,12 @@ impl Task {
             return reply.send(Err(refused));
         }
         let known = since.filter(|since| self.has(since));
+        let is_replaced = since.is_some() && known.is_none();
         let edits = known.map(|since| self.document.changes(since.revision, root, unit));
         let changes = Changes {
             last,
             version: self.version(),
+            is_replaced,
             since: match edits {
                 Some(Ok(edits)) => Since::Edits(edits),
                 Some(Err(_)) | None => Since::Text(self.document.text(root)),
@@ -212,7 +218,7 @@ impl Task {
         let (base, unit, edits) = match change {
             Change::Edits {
                 base: Some(base), ..
-            } if !self.has(&base) => return Err(Refused::Stale),
+            } if !self.has(&base) => return Err(Refused::Replaced),
             Change::Edits { base, unit, edits } => {
                 (base.map_or(now, |base| base.revision), unit, edits)
             }

@@ -8,6 +8,7 @@ use ropewalk_crdt::{self as crdt, Edit, Speaker, Unit};
 
 use super::saving::{Accepted, Answer};
 use super::{End, Existence, Task, load};
+use crate::document::edit::OnlyAt;
 use crate::document::{Created, Refused, Reply, State, Text, Version};
 use crate::journal::JournalError;
 use crate::session::Close;
@@ -124,8 +125,9 @@ impl Task {
         Ok(())
     }
 
-    pub(super) async fn delete(&mut self) -> Result<(), Refused> {
+    pub(super) async fn delete(&mut self, only_at: Option<&OnlyAt>) -> Result<(), Refused> {
         self.stored()?;
+        self.is_at(only_at)?;
         if self.all_durable().await.is_break() {
             return Err(Refused::Storage);
         }

@@ -26,6 +26,7 @@ use crate::name::DocumentName;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ChangesQuery {
     since: Option<String>,
     root: Option<String>,
@@ -65,6 +66,7 @@ pub async fn changes(
         unit: query.unit,
         has: since,
         told: since,
+        is_over: false,
     };
     let first = follower.ask().await?;
     let start = (follower, Some(first));
@@ -95,6 +97,7 @@ struct Follower {
     has: Option<Version>,
     /// The version that it knows the text by.
     told: Option<Version>,
+    is_over: bool,
 }
 
 impl Follower {
@@ -114,21 +117,36 @@ impl Follower {
     /// The next event; nothing when there will be none.
     async fn next(&mut self) -> Option<Event> {
         loop {
+            if self.is_over {
+                return None;
+            }
             tokio::select! {
                 () = self.app.stopping.cancelled() => return None,
                 news = self.news.changed() => news.ok()?,
             }
-            // Whoever comes back hears why it has ended.
-            let changes = self.ask().await.ok()?;
-            if let Some(event) = self.event(changes) {
-                return Some(event);
+            match self.ask().await {
+                Ok(changes) => match self.event(changes) {
+                    Some(event) => return Some(event),
+                    None => continue,
+                },
+                Err(Refused::Deleted) => {
+                    self.is_over = true;
+                    return Some(Event::default().event("deleted").data("{}"));
+                }
+                // Whoever comes back hears why it has ended.
+                Err(_) => return None,
             }
         }
     }
 
     /// What to tell of it, if the text has changed.
     fn event(&mut self, changes: Changes) -> Option<Event> {
-        let Changes { version, since, .. } = changes;
+        let Changes {
+            version,
+            since,
+            is_replaced,
+            ..
+        } = changes;
         self.has = Some(version);
         let (name, data) = match since {
             Since::Edits(edits) if edits.is_empty() => return None,
@@ -141,10 +159,9 @@ impl Follower {
             }
             Since::Text(text) => {
                 let version = version.to_string();
-                (
-                    "reset",
-                    json!({ "version": version, "text": text.to_string() }),
-                )
+                let text = text.to_string();
+                let data = json!({ "version": version, "text": text, "replaced": is_replaced });
+                ("reset", data)
             }
         };
         self.told = Some(version);

@@ -20,6 +20,7 @@ const SANDBOX: &str =
     "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ContentQuery {
     root: Option<String>,
     #[serde(default)]

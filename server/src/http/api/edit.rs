@@ -101,6 +101,7 @@ pub async fn patch(
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct AppendQuery {
     root: Option<String>,
 }
@@ -134,7 +135,7 @@ async fn make(
     let request = Request {
         root,
         change,
-        only_at: only_at(headers),
+        only_at: only_at(headers)?,
         key: key(headers)?,
         author: Arc::default(),
     };
@@ -151,20 +152,26 @@ async fn make(
 }
 
 /// `If-Match`. A tag that is no version of ours, or a weak one, is at no version.
-fn only_at(headers: &HeaderMap) -> Option<OnlyAt> {
+pub fn only_at(headers: &HeaderMap) -> Result<Option<OnlyAt>, ApiError> {
     let tags = headers.get_all(header::IF_MATCH).iter();
     let tags: Vec<&str> = tags
         .flat_map(|tags| tags.to_str().unwrap_or_default().split(','))
         .map(str::trim)
         .collect();
     if tags.is_empty() {
-        return None;
+        return Ok(None);
     }
     if tags.contains(&"*") {
-        return Some(OnlyAt::Any);
+        return Ok(Some(OnlyAt::Any));
+    }
+    let is_tag = |tag: &&str| tag.trim_start_matches("W/").starts_with('"') && tag.ends_with('"');
+    if !tags.iter().all(is_tag) {
+        let shape = "If-Match takes versions in quotation marks, or *";
+        return Err(ApiError::bad("bad_header", shape));
     }
     let version = |tag: &str| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok();
-    Some(OnlyAt::One(tags.into_iter().filter_map(version).collect()))
+    let versions = tags.into_iter().filter_map(version).collect();
+    Ok(Some(OnlyAt::One(versions)))
 }
 
 /// `Idempotency-Key`. Clients of other wires have names of their own; here nobody has one.

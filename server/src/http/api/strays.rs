@@ -54,6 +54,7 @@ enum Format {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct StrayQuery {
     #[serde(default)]
     format: Format,

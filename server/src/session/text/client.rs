@@ -201,6 +201,7 @@ impl Client {
         };
         let name = client.clone();
         self.hello = Some(Hello { client, unit, root });
+        self.has = since.unwrap_or(Version::NOTHING);
         self.ask_for_changes(since, Some(name), Answer::Hello);
         Said::default()
     }
@@ -296,13 +297,10 @@ impl Client {
     fn answered(&mut self, answer: Answer) -> Said {
         match answer {
             Answer::Hello(Ok(changes)) => self.welcome(changes),
-            Answer::Hello(Err(Refused::NotFound)) => self.welcome(Changes {
-                version: Version::NOTHING,
-                since: Since::Text(ropey::Rope::new()),
-                last: None,
-            }),
+            Answer::Hello(Err(Refused::NotFound)) => self.welcome(nothing(self.has)),
             Answer::News(Ok(changes)) => self.changed(changes),
-            Answer::News(Err(Refused::NotFound)) => Said::default(),
+            Answer::News(Err(Refused::NotFound)) if self.has == Version::NOTHING => Said::default(),
+            Answer::News(Err(Refused::NotFound)) => self.changed(nothing(self.has)),
             Answer::Hello(Err(refused)) | Answer::News(Err(refused)) => Said::end(refused),
             Answer::Edit { id, base, made } => self.made(&id, base, made),
         }
@@ -312,6 +310,7 @@ impl Client {
         let Changes {
             version,
             since,
+            is_replaced,
             last,
         } = changes;
         self.is_at(version);
@@ -325,6 +324,7 @@ impl Client {
             rev: version.sequence,
             text,
             edits,
+            replaced: is_replaced,
             last_acked: last,
             access: "read-write",
             peers: self.people.all(),
@@ -357,12 +357,13 @@ impl Client {
             Err(refused) => {
                 let code = match refused {
                     Refused::Stale => "stale",
+                    // It is not even there.
+                    Refused::Replaced | Refused::NotFound => "replaced",
                     Refused::OutOfRange { .. } => "out_of_range",
                     Refused::NotBoundary { .. } => "not_boundary",
                     Refused::Unsorted { .. } => "unsorted",
                     Refused::TooLarge => "too_large",
                     Refused::NotText => "not_text",
-                    Refused::NotFound => "stale",
                     _ => return Said::end(refused),
                 };
                 self.is_at(base);
@@ -386,5 +387,15 @@ impl Client {
             repeated: edited.is_repeated,
         }
         .into()
+    }
+}
+
+/// Of a document that never had content, for somebody who has seen a version of it.
+fn nothing(has: Version) -> Changes {
+    Changes {
+        version: Version::NOTHING,
+        since: Since::Text(ropey::Rope::new()),
+        is_replaced: has != Version::NOTHING,
+        last: None,
     }
 }

@@ -68,6 +68,9 @@ pub enum Outbound<'a> {
         /// or how it has changed since the version that the client has.
         #[serde(skip_serializing_if = "Option::is_none")]
         edits: Option<Vec<Edit>>,
+        /// The version that the client has is of another document, or of a state that a restore has undone.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        replaced: bool,
         /// The newest edit of the client that is on disk.
         #[serde(rename = "lastAcked")]
         last_acked: Option<String>,
