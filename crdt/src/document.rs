@@ -1,11 +1,13 @@
 //! The only door to a document.
 
 mod admit;
+mod anchor;
 mod changes;
 mod edit;
 mod past;
 mod stamp;
 
+pub use anchor::Anchor;
 pub use edit::{Edit, Unit};
 pub use past::past;
 

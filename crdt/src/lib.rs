@@ -42,7 +42,7 @@ mod version;
 mod wire;
 
 pub use deletes::DeleteSet;
-pub use document::{Applied, Document, Edit, Integrated, Unit, past};
+pub use document::{Anchor, Applied, Document, Edit, Integrated, Unit, past};
 pub use error::Error;
 pub use limits::Limits;
 pub use owners::Speaker;

@@ -127,7 +127,7 @@ fn changes<'e>(text: &Text, unit: Unit, edits: &'e [Edit]) -> Result<Vec<Change<
 }
 
 /// An offset in UTF-16 code units. O(log n).
-fn utf16(text: &Text, unit: Unit, offset: u64) -> Result<u32, Error> {
+pub(super) fn utf16(text: &Text, unit: Unit, offset: u64) -> Result<u32, Error> {
     let length = length(text, unit);
     if offset > length {
         return Err(Error::OutOfRange { offset, length });

@@ -1,7 +1,9 @@
 //! Reading root texts.
 
 use super::Store;
+use super::span::{NONE, Unit};
 use super::text::{Text, objects};
+use crate::ClientId;
 use ropey::Rope;
 use std::borrow::Cow;
 
@@ -30,6 +32,38 @@ impl Store {
     pub(crate) fn len(&self, root: &str) -> u64 {
         let site = self.types.list(root);
         site.map_or(0, |site| u64::from(self.order.units(site.root)))
+    }
+
+    /// The unit at a position of a root's text, by its client and clock; None at its end. O(log n).
+    pub(crate) fn unit_at(&self, root: &str, at: u32) -> Option<(ClientId, u64)> {
+        let (spot, skip) = self.order.seek(self.types.list(root)?.root, at)?;
+        let span = &self.spans[self.order.span(spot) as usize];
+        Some((self.id_of(span.client()), u64::from(span.clock + skip)))
+    }
+
+    /// How many units of a root's text lie before a unit, and with it when `behind`. None when it is not known, or its place is
+    /// forgotten, or in another text. O(log n).
+    pub(crate) fn place_of(
+        &self,
+        root: &str,
+        client: ClientId,
+        clock: u32,
+        behind: bool,
+    ) -> Option<u32> {
+        let client = self.number(client)?;
+        if clock >= self.end_of(client) {
+            return None;
+        }
+        let at = self.find(Unit { client, clock });
+        let span = &self.spans[at as usize];
+        if span.leaf == NONE || Some(self.order.site(span.leaf)) != self.site(root) {
+            return None;
+        }
+        let within = match span.units() {
+            0 => 0,
+            _ => clock - span.clock + u32::from(behind),
+        };
+        Some(self.order.position(self.spot(at)) + within)
     }
 
     /// Whether a root holds values.

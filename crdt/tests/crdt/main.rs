@@ -1,6 +1,7 @@
 //! The documents, against yrs as the honest peer, against models, and against hostile bytes.
 #![allow(clippy::unwrap_used)]
 
+mod anchors;
 mod child;
 mod clocks;
 mod convergence;
