@@ -20,6 +20,7 @@ pub mod http;
 pub mod hub;
 pub mod journal;
 mod json;
+pub mod link;
 mod listen;
 pub mod machine;
 pub mod maintain;

@@ -20,6 +20,7 @@ mod honest;
 mod hostile;
 mod limits;
 mod lineage;
+mod link;
 mod maintain;
 mod names;
 mod once;

@@ -1,0 +1,394 @@
+//! The other end of the wire: keeps a document of a server in step with one of this process.
+//!
+//! A [`Link`] owns a [`Document`], which is the truth: it takes edits at any time, also without a connection. The two
+//! are brought together by their state vectors at every connection, so nothing is lost, and nothing is there twice. All
+//! work is done while somebody awaits [`Link::next`], which may be dropped at any time.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use ropewalk::link::{Address, Event, Link};
+//! use ropewalk::name::DocumentName;
+//! use ropewalk_crdt::{Document, Edit, Unit};
+//!
+//! let address = Address::new("https://write.example.org", None)?;
+//! let name = DocumentName::new("notes/today.md")?;
+//! let mut link = Link::new(address, name, Document::new(ropewalk::link::client_id()));
+//! loop {
+//!     match link.next().await {
+//!         Event::Synced => link.edit(
+//!             &link.document().version().clone(),
+//!             Unit::Char,
+//!             &[Edit { from: 0, to: 0, insert: "Hello\n".into() }],
+//!         )?,
+//!         Event::Saved => break,
+//!         Event::Closed(code, reason) => return Err(format!("{reason} ({code})").into()),
+//!         Event::Changed | Event::People | Event::Offline(_) => {}
+//!     }
+//! }
+//! link.leave().await;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use rand::RngExt as _;
+use ropewalk_crdt::protocol::{self, Message};
+use ropewalk_crdt::{Base, ClientId, Document, Edit, Error, ROOT, Unit, Version};
+use tokio::time::{Sleep, sleep};
+
+use crate::name::DocumentName;
+use line::{Ended, Line};
+use people::People;
+use presence::Presence;
+
+mod address;
+mod line;
+mod people;
+mod presence;
+mod request;
+
+pub use address::{Address, BadAddress, Unreachable};
+pub use people::{Peer, Selection};
+pub use request::Created;
+
+/// The shortest wait before a lost connection is made anew.
+const SOON: Duration = Duration::from_millis(200);
+/// The longest.
+const LATER: Duration = Duration::from_millis(2500);
+/// The type of a frame that says that saving is slow.
+const SLOW: u8 = 103;
+
+/// What has happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// All that the server has is here; after each connection.
+    Synced,
+    /// Others have changed the document.
+    Changed,
+    /// All that was edited here is on the server's disk.
+    Saved,
+    /// Somebody came, left, or moved: see [`Link::people`].
+    People,
+    /// There is no connection, for this reason; it is tried again.
+    Offline(String),
+    /// There will be none any more: a code from 4400 to 4499, and why. 4404: the document was deleted. 4409: it was
+    /// replaced. 4413: something is too large.
+    Closed(u16, String),
+}
+
+/// A document that is kept in step with a server's. See the module.
+pub struct Link {
+    address: Address,
+    name: DocumentName,
+    document: Document,
+    state: State,
+    /// Connections in a row that came to nothing.
+    failures: u32,
+    /// Edits that were made here, and how many of them are on the server's disk.
+    edits: u64,
+    saved: u64,
+    presence: Presence,
+    people: People,
+    events: VecDeque<Event>,
+}
+
+enum State {
+    Waiting(Pin<Box<Sleep>>),
+    Connecting(Pin<Box<dyn Future<Output = Result<Line, Unreachable>> + Send>>),
+    Open(Open),
+    Ended,
+}
+
+/// A connection.
+struct Open {
+    line: Line,
+    /// The server was told what it lacks: from now on edits go out as they are made.
+    told: bool,
+    synced: bool,
+    /// The marker that is on its way.
+    marked: Option<u64>,
+    /// The version from which on edits are still to be sent, as there was no room for them.
+    behind: Option<Version>,
+}
+
+/// A random client id, for a [`Document`] of its own.
+pub fn client_id() -> ClientId {
+    ClientId::from(rand::rng().random::<u32>())
+}
+
+impl Link {
+    /// A link that begins to connect with the first [`Link::next`]. The document may have edits that the server lacks.
+    pub fn new(address: Address, name: DocumentName, document: Document) -> Self {
+        let is_new = document.version().vector.is_empty();
+        Self {
+            presence: Presence::new(document.client()),
+            address,
+            name,
+            document,
+            state: State::Waiting(Box::pin(sleep(Duration::ZERO))),
+            failures: 0,
+            edits: u64::from(!is_new),
+            saved: 0,
+            people: People::default(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// The next thing that happens. Never resolves after [`Event::Closed`].
+    pub async fn next(&mut self) -> Event {
+        std::future::poll_fn(|context| self.poll(context)).await
+    }
+
+    /// The document as it is here.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// What [`Document::save`] writes, to open the document again later.
+    pub fn save(&mut self) -> Vec<u8> {
+        self.document.save()
+    }
+
+    /// Edits the text, as [`Document::edit`] does, and sends it when there is a connection.
+    pub fn edit<'v>(
+        &mut self,
+        base: impl Into<Base<'v>>,
+        unit: Unit,
+        edits: &[Edit],
+    ) -> Result<(), Error> {
+        if edits.is_empty() {
+            return Ok(());
+        }
+        let full = match &self.state {
+            State::Open(open) if open.told && open.behind.is_none() && !open.line.has_room() => {
+                Some(self.document.version().clone())
+            }
+            _ => None,
+        };
+        let update = self.document.edit(base, ROOT, unit, edits)?;
+        self.edits += 1;
+        if let State::Open(open) = &mut self.state
+            && open.told
+        {
+            match full {
+                Some(version) => open.behind = Some(version),
+                None if open.behind.is_none() => open.line.send(protocol::update(&update)),
+                None => {}
+            }
+            self.mark();
+        }
+        Ok(())
+    }
+
+    /// Whether all that was edited here is on the server's disk.
+    pub fn is_saved(&self) -> bool {
+        self.saved == self.edits
+    }
+
+    /// Whether there is a connection, and all that the server had is here.
+    pub fn is_synced(&self) -> bool {
+        matches!(&self.state, State::Open(open) if open.synced)
+    }
+
+    /// Tells the others a name and a colour, such as `#217a3c`.
+    pub fn introduce(&mut self, name: &str, color: &str) {
+        self.presence.introduce(name, color);
+    }
+
+    /// Shows the others a selection, in `unit`; none when it is `None`, or not in the text.
+    pub fn select(&mut self, unit: Unit, selection: Option<Selection>) {
+        let cursor = selection.and_then(|Selection { anchor, head }| {
+            let anchor = self.document.anchor(ROOT, unit, anchor).ok()?;
+            let head = self.document.anchor(ROOT, unit, head).ok()?;
+            Some((anchor, head))
+        });
+        self.presence.point(cursor);
+    }
+
+    /// Who else is in the document, with selections of the text as it is here, in `unit`.
+    pub fn people(&self, unit: Unit) -> Vec<Peer> {
+        self.people.all(&self.document, unit)
+    }
+
+    /// Leaves in order. What is not sent yet is, if that is quick.
+    pub async fn leave(mut self) {
+        let left = self.presence.left();
+        if let State::Open(mut open) = self.state {
+            open.line.send(protocol::awareness(&left));
+            open.line.close().await;
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Poll::Ready(event);
+            }
+            match &mut self.state {
+                State::Ended => return Poll::Pending,
+                State::Waiting(sleep) => {
+                    ready!(sleep.as_mut().poll(context));
+                    let line = Line::open(self.address.clone(), self.name.clone());
+                    self.state = State::Connecting(Box::pin(line));
+                }
+                State::Connecting(line) => match ready!(line.as_mut().poll(context)) {
+                    Ok(line) => self.begin(line),
+                    Err(error) => self.end(Ended::Lost(error.to_string())),
+                },
+                State::Open(open) => {
+                    if let Some(state) = self.presence.poll(context) {
+                        open.line.send(protocol::awareness(&state));
+                    }
+                    let heard = match open.line.poll(context) {
+                        Poll::Ready(heard) => heard,
+                        Poll::Pending if self.catch_up() => continue,
+                        Poll::Pending => return Poll::Pending,
+                    };
+                    match heard.and_then(|frame| self.hear(&frame)) {
+                        Ok(()) => {}
+                        Err(ended) => self.end(ended),
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, mut line: Line) {
+        line.send(protocol::step1(&self.document.version().vector));
+        self.presence.renew();
+        self.state = State::Open(Open {
+            line,
+            told: false,
+            synced: false,
+            marked: None,
+            behind: None,
+        });
+    }
+
+    fn end(&mut self, ended: Ended) {
+        if !self.people.is_empty() {
+            self.people.clear();
+            self.events.push_back(Event::People);
+        }
+        match ended {
+            Ended::Final(code, reason) => {
+                self.state = State::Ended;
+                self.events.push_back(Event::Closed(code, reason));
+            }
+            Ended::Lost(reason) => {
+                let longest = LATER.min(SOON * 2u32.pow(self.failures.min(8)));
+                self.failures += 1;
+                // Not all at once who lost the same server.
+                let wait = longest.mul_f64(rand::rng().random_range(0.5..1.0));
+                self.state = State::Waiting(Box::pin(sleep(wait)));
+                self.events.push_back(Event::Offline(reason));
+            }
+        }
+    }
+
+    /// Sends what there was no room for. Whether there was anything.
+    fn catch_up(&mut self) -> bool {
+        let State::Open(open) = &mut self.state else {
+            return false;
+        };
+        if !open.line.is_idle() {
+            return false;
+        }
+        let Some(version) = open.behind.take() else {
+            return false;
+        };
+        let update = self.document.diff_since(&version);
+        open.line.send(protocol::update(&update));
+        self.mark();
+        true
+    }
+
+    /// Asks to be told when all that was sent is on disk; one question at a time.
+    fn mark(&mut self) {
+        if let State::Open(open) = &mut self.state
+            && open.told
+            && open.behind.is_none()
+            && open.marked.is_none()
+            && self.saved < self.edits
+        {
+            open.marked = Some(self.edits);
+            open.line.send(protocol::saved(&self.edits.to_le_bytes()));
+        }
+    }
+
+    /// Takes in a frame.
+    fn hear(&mut self, frame: &[u8]) -> Result<(), Ended> {
+        let State::Open(open) = &mut self.state else {
+            return Ok(());
+        };
+        if frame.first() == Some(&SLOW) {
+            return Ok(());
+        }
+        match protocol::decode(frame).map_err(unreadable)? {
+            Message::Step1(known) => {
+                let lacks = self.document.diff(&known);
+                open.line.send(protocol::step2(&lacks));
+                for waiting in self.document.waiting() {
+                    open.line.send(protocol::update(&waiting));
+                }
+                open.told = true;
+                self.mark();
+            }
+            Message::Step2(update) => {
+                let applied = self.document.apply(update).map_err(unreadable)?;
+                if !open.synced {
+                    open.synced = true;
+                    self.failures = 0;
+                    self.events.push_back(Event::Synced);
+                }
+                if applied.changed {
+                    self.events.push_back(Event::Changed);
+                }
+            }
+            Message::Update(update) => {
+                if self.document.apply(update).map_err(unreadable)?.changed {
+                    self.events.push_back(Event::Changed);
+                }
+            }
+            Message::Awareness(states) => {
+                let own = self.document.client();
+                let heard = self.people.hear(states, own).map_err(unreadable)?;
+                if heard.own_has_left {
+                    self.presence.renew();
+                }
+                if heard.is_news {
+                    self.events.push_back(Event::People);
+                }
+            }
+            Message::QueryAwareness => self.presence.renew(),
+            Message::Saved(marker) => {
+                if let Some(marked) = open.marked
+                    && marker == marked.to_le_bytes()
+                {
+                    open.marked = None;
+                    self.saved = marked;
+                    if self.is_saved() {
+                        self.events.push_back(Event::Saved);
+                    }
+                    self.mark();
+                }
+            }
+            Message::Ignored => {}
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(error: Error) -> Ended {
+    Ended::Lost(format!("the server sent what cannot be taken in: {error}"))
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Link({} of {})", self.name, self.address)
+    }
+}
