@@ -99,7 +99,7 @@ pub struct Link {
 enum State {
     Waiting(Pin<Box<Sleep>>),
     Connecting(Pin<Box<dyn Future<Output = Result<Line, Unreachable>> + Send>>),
-    Open(Open),
+    Open(Box<Open>),
     Ended,
 }
 
@@ -260,13 +260,13 @@ impl Link {
     fn begin(&mut self, mut line: Line) {
         line.send(protocol::step1(&self.document.version().vector));
         self.presence.renew();
-        self.state = State::Open(Open {
+        self.state = State::Open(Box::new(Open {
             line,
             told: false,
             synced: false,
             marked: None,
             behind: None,
-        });
+        }));
     }
 
     fn end(&mut self, ended: Ended) {

@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use ropewalk::Server;
+use ropewalk::client::{self, End};
 use ropewalk::config::command::{self, Request};
 use ropewalk::config::{Config, LogFormat};
 use ropewalk::error::{RunError, StartError};
@@ -36,6 +38,12 @@ fn main() -> ExitCode {
             say(format_args!("ropewalk: {error:#}"));
             exit_code(&error).into()
         }),
+        Ok(Request::Client) => client().unwrap_or_else(failed),
+        Ok(Request::Join {
+            url,
+            prefix,
+            folder,
+        }) => join(&url, &prefix, &folder).unwrap_or_else(failed),
         Ok(Request::View) => view::child::run(),
         Ok(Request::Print(text)) => {
             let _ = io::stdout().write_all(text.as_bytes());
@@ -46,6 +54,46 @@ fn main() -> ExitCode {
             BAD_CONFIG.into()
         }
     }
+}
+
+/// Serves the editor that runs this.
+fn client() -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let end = runtime.block_on(async {
+        let mut signals = signals()?;
+        // A terminal that closes takes the editor with it: what it wrote last is still to be sent.
+        let hung_up = hung_up()?;
+        let stop = async move {
+            tokio::select! {
+                () = signals.recv() => {}
+                () = hung_up => {}
+            }
+        };
+        anyhow::Ok(client::run(tokio::io::stdin(), tokio::io::stdout(), stop).await)
+    })?;
+    // Standard input may still be waited for.
+    runtime.shutdown_background();
+    Ok(match end {
+        End::Saved => ExitCode::SUCCESS,
+        End::Failed => ExitCode::FAILURE,
+    })
+}
+
+fn join(url: &str, prefix: &str, folder: &Path) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let done = runtime.block_on(client::join::join(url, prefix, folder))?;
+    let _ = io::stdout().write_all(done.as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn failed(error: anyhow::Error) -> ExitCode {
+    say(format_args!("ropewalk: {error:#}"));
+    ExitCode::FAILURE
 }
 
 fn serve(config: Config) -> anyhow::Result<ExitCode> {
@@ -121,6 +169,15 @@ fn signalled() -> io::Result<impl Future<Output = ()> + Send + 'static> {
 }
 
 #[cfg(unix)]
+fn hung_up() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut signal = signal(SignalKind::hangup())?;
+    Ok(async move {
+        signal.recv().await;
+    })
+}
+
+#[cfg(unix)]
 fn signals() -> io::Result<Signals> {
     use tokio::signal::unix::{SignalKind, signal};
     Ok(Signals {
@@ -143,6 +200,11 @@ impl Signals {
             _ = self.terminate.recv() => {}
         }
     }
+}
+
+#[cfg(not(unix))]
+fn hung_up() -> io::Result<impl Future<Output = ()>> {
+    Ok(std::future::pending())
 }
 
 #[cfg(not(unix))]

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod client;
+pub mod editor;
 pub mod events;
 pub mod frames;
 pub mod http;
@@ -14,6 +15,7 @@ pub mod thin;
 pub mod wait;
 
 pub use client::Client;
+pub use editor::Editor;
 pub use events::Events;
 pub use http::{Request, Response};
 pub use relay::Relay;

@@ -36,7 +36,7 @@ pub struct Failed {
     pub stdout: String,
 }
 
-type Log = Arc<Mutex<String>>;
+pub(crate) type Log = Arc<Mutex<String>>;
 
 impl Ropewalk {
     /// Starts a server with the default settings in a new folder.
@@ -314,7 +314,7 @@ fn build() -> PathBuf {
 }
 
 /// A command that inherits no setting and ignores SIGXFSZ, so that a file size limit is an error and not the end.
-fn command(program: &Path) -> Command {
+pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new("sh");
     command
         .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
@@ -384,7 +384,7 @@ async fn launch(
     }
 }
 
-async fn gather(mut from: impl AsyncRead + Unpin, into: Log) {
+pub(crate) async fn gather(mut from: impl AsyncRead + Unpin, into: Log) {
     let mut bytes = [0; 8192];
     while let Ok(read @ 1..) = from.read(&mut bytes).await {
         into.lock()

@@ -21,6 +21,17 @@ pub enum Request {
     Serve(Box<Config>),
     /// Do this with the data folder.
     Maintain(Box<Config>, Job),
+    /// Speak with the editor that started this process.
+    Client,
+    /// Make a folder a project.
+    Join {
+        /// Of this server.
+        url: String,
+        /// What stands before the paths of its files in the names of documents.
+        prefix: String,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Read a document for the server that started this process.
     View,
     /// Print this: help, the version, or what is in force.
@@ -49,6 +60,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
     // Settings may stand before the subcommand and after it; clap brings them together in the innermost.
     let (name, matches) = match matches.subcommand() {
         Some((view::COMMAND, _)) => return Ok(Request::View),
+        Some(("client", _)) => return Ok(Request::Client),
+        Some(("join", inner)) => return Ok(join(inner)),
         Some((name, inner)) => (name, inner),
         None => ("serve", &matches),
     };
@@ -87,6 +100,16 @@ fn job(name: &str, matches: &ArgMatches) -> Option<Job> {
         "import" => Job::Import { from: path()? },
         _ => return None,
     })
+}
+
+fn join(matches: &ArgMatches) -> Request {
+    let text = |name| matches.get_one::<String>(name).cloned();
+    let folder = matches.get_one::<PathBuf>("path").cloned();
+    Request::Join {
+        url: text("url").unwrap_or_default(),
+        prefix: text("prefix").unwrap_or_default(),
+        folder: folder.unwrap_or_else(|| ".".into()),
+    }
 }
 
 /// What a configuration file says.
@@ -149,6 +172,27 @@ fn command() -> Command {
             "What an export wrote, or a folder of texts",
             "Make documents of files; the server has to be stopped",
         ))
+        .subcommand(
+            Command::new("join")
+                .about("Make a folder one whose files editors share: writes .ropewalk, and says what editors need")
+                .arg(Arg::new("url").value_name("URL").required(true).help("Address of the server"))
+                .arg(
+                    Arg::new("path")
+                        .value_name("DIR")
+                        .value_parser(clap::value_parser!(PathBuf))
+                        .help("The folder [default: .]"),
+                )
+                .arg(
+                    Arg::new("prefix")
+                        .long("prefix")
+                        .value_name("PATH")
+                        .help("What stands before the paths of files in the names of documents [default: none]"),
+                ),
+        )
+        .subcommand(
+            Command::new("client")
+                .about("Speak with the editor that runs this, over standard input and output, as Teamtype's plugins do"),
+        )
         .subcommand(Command::new("check-config").about("Print every setting in force and where it comes from"))
 }
 

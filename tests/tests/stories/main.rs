@@ -7,6 +7,7 @@ mod configuration;
 mod content;
 mod crash;
 mod damage;
+mod editor;
 mod edits;
 mod exchange;
 mod faults;

@@ -1,0 +1,232 @@
+//! `ropewalk client`: what an editor runs, and speaks with over standard input and output, as Teamtype's plugins do.
+//!
+//! Each file that is open is served by a task of its own (`file`): a [`crate::link::Link`] to its document, an exchange
+//! of edits with the editor, and the file on disk.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use file::{Ask, Opening};
+use rpc::{BadInput, Call, Request};
+
+mod delta;
+mod disk;
+mod exchange;
+mod file;
+pub mod join;
+mod lines;
+pub mod project;
+mod rpc;
+
+/// Files that one editor may have open.
+const MAX_FILES: usize = 1000;
+/// Messages that wait for the editor, or for a file. Then whoever sends them waits.
+const QUEUE: usize = 64;
+/// The longest time for all files to be closed at the end.
+const LAST: Duration = Duration::from_secs(15);
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All that was written is on the server's disk.
+    Saved,
+    /// Something is not, or the input could not be understood; it was said on standard error.
+    Failed,
+}
+
+/// Serves an editor until its messages end, or `stop` resolves.
+pub async fn run(
+    input: impl AsyncRead + Send + Unpin + 'static,
+    output: impl AsyncWrite + Send + Unpin + 'static,
+    stop: impl Future<Output = ()>,
+) -> End {
+    let (out, outgoing) = mpsc::channel(QUEUE);
+    let writing = tokio::spawn(write(output, outgoing));
+    let (heard, mut messages) = mpsc::channel(QUEUE);
+    // To read a message cannot be broken off.
+    let reading = tokio::spawn(async move {
+        let mut input = BufReader::new(input);
+        loop {
+            let message = rpc::read(&mut input).await.transpose();
+            let Some(message) = message else { return };
+            let is_bad = message.is_err();
+            if heard.send(message).await.is_err() || is_bad {
+                return;
+            }
+        }
+    });
+    let mut client = Client {
+        out: out.clone(),
+        files: HashMap::new(),
+        closing: HashMap::new(),
+        unsaved: Arc::new(AtomicBool::new(false)),
+    };
+    let mut is_bad = false;
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            message = messages.recv() => match message {
+                Some(Ok(body)) => client.hear(&body).await,
+                Some(Err(error)) => {
+                    is_bad = true;
+                    client.bad(&error).await;
+                    break;
+                }
+                None => break,
+            },
+            () = &mut stop => break,
+            () = out.closed() => break,
+        }
+    }
+    reading.abort();
+    let unsaved = client.unsaved.clone();
+    let in_time = timeout(LAST, client.close()).await.is_ok();
+    if !in_time {
+        say("not everything could be closed in time");
+    }
+    drop(out);
+    let _ = timeout(Duration::from_secs(1), writing).await;
+    match is_bad || !in_time || unsaved.load(Relaxed) {
+        true => End::Failed,
+        false => End::Saved,
+    }
+}
+
+async fn write(mut output: impl AsyncWrite + Unpin, mut messages: Receiver<Value>) {
+    while let Some(message) = messages.recv().await {
+        let sent = async {
+            output.write_all(&rpc::frame(&message)).await?;
+            output.flush().await
+        };
+        if sent.await.is_err() {
+            return;
+        }
+    }
+}
+
+struct Client {
+    out: Sender<Value>,
+    files: HashMap<PathBuf, (Sender<Ask>, JoinHandle<()>)>,
+    /// Files that were closed and may not be written yet.
+    closing: HashMap<PathBuf, JoinHandle<()>>,
+    unsaved: Arc<AtomicBool>,
+}
+
+impl Client {
+    async fn hear(&mut self, body: &[u8]) {
+        let mut request = match Request::read(body) {
+            Ok(request) => request,
+            Err(answer) => return drop(self.out.send(answer).await),
+        };
+        let id = request.id.clone();
+        let done = match request.call() {
+            Ok(call) => self.call(call, id.clone()).await,
+            Err(problem) => Err(problem),
+        };
+        let answer = match (done, id) {
+            // The file answers.
+            (Ok(false), _) => return,
+            (Ok(true), Some(id)) => rpc::success(&id),
+            (Err((code, message)), Some(id)) => rpc::failure(&id, code, &message),
+            (Err((_, message)), None) => return say(&message),
+            (Ok(true), None) => return,
+        };
+        let _ = self.out.send(answer).await;
+    }
+
+    /// Does what the editor asks for. Whether that is all there is to it.
+    async fn call(&mut self, call: Call, id: Option<Value>) -> Result<bool, (i32, String)> {
+        let (Call::Open { uri, .. }
+        | Call::Close { uri }
+        | Call::Edit { uri, .. }
+        | Call::Cursor { uri, .. }) = &call;
+        let path = project::path_of(uri).map_err(|error| (rpc::REFUSED, error.to_string()))?;
+        let ask = match call {
+            Call::Open { uri, content } => {
+                self.open(id, uri, path, content)?;
+                return Ok(false);
+            }
+            Call::Close { .. } => {
+                if let Some((asks, task)) = self.files.remove(&path) {
+                    drop(asks);
+                    self.closing.retain(|_, task| !task.is_finished());
+                    self.closing.insert(path, task);
+                }
+                return Ok(true);
+            }
+            Call::Edit {
+                revision, delta, ..
+            } => Ask::Edit {
+                id,
+                revision,
+                delta,
+            },
+            Call::Cursor { ranges, .. } => Ask::Cursor { id, ranges },
+        };
+        let not_open = || {
+            (
+                rpc::REFUSED,
+                format!("{}: this file is not open", path.display()),
+            )
+        };
+        let (asks, _) = self.files.get(&path).ok_or_else(not_open)?;
+        asks.send(ask).await.map_err(|_| not_open())?;
+        Ok(false)
+    }
+
+    fn open(
+        &mut self,
+        id: Option<Value>,
+        uri: String,
+        path: PathBuf,
+        content: String,
+    ) -> Result<(), (i32, String)> {
+        let before = self.files.remove(&path).map(|(_, task)| task);
+        let before = before.or_else(|| self.closing.remove(&path));
+        if self.files.len() >= MAX_FILES {
+            let message = format!("at most {MAX_FILES} files can be open");
+            return Err((rpc::REFUSED, message));
+        }
+        let (asks, asked) = mpsc::channel(QUEUE);
+        let opening = Opening {
+            id,
+            uri,
+            path: path.clone(),
+            content,
+            before,
+        };
+        let task = file::run(opening, asked, self.out.clone(), self.unsaved.clone());
+        self.files.insert(path, (asks, tokio::spawn(task)));
+        Ok(())
+    }
+
+    async fn bad(&self, error: &BadInput) {
+        say(&error.to_string());
+        let answer = rpc::failure(&Value::Null, rpc::NOT_JSON, &error.to_string());
+        let _ = timeout(Duration::from_secs(1), self.out.send(answer)).await;
+    }
+
+    /// Closes all files.
+    async fn close(self) {
+        let open = self.files.into_values().map(|(_, task)| task);
+        let tasks: Vec<_> = open.chain(self.closing.into_values()).collect();
+        for task in tasks {
+            let _ = task.await;
+        }
+    }
+}
+
+/// One line on standard error; standard output is for the editor.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "ropewalk: {line}");
+}

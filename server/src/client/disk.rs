@@ -1,0 +1,111 @@
+//! The file on disk: read when its editor opens it, written when that has closed it, and never over what nobody else has.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash as _, Hasher as _};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::project::COPY;
+
+/// The largest file that is opened, in bytes.
+const MAX_FILE: u64 = 64 << 20;
+
+/// A file's text; None when there is no file, an error when it is not UTF-8.
+pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() => Err(io::Error::other("not a file")),
+        Ok(found) if found.len() > MAX_FILE => Err(ErrorKind::FileTooLarge.into()),
+        Ok(_) => fs::read_to_string(path).map(Some),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts a text into the place of a file that is there, as a whole.
+pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
+    let permissions = fs::metadata(path)?.permissions();
+    let beside = beside(path, &format!("new-{}", rand::random::<u32>()))?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&beside)?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.set_permissions(permissions))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// Keeps a text beside a file; answers where.
+pub(super) fn keep_copy(path: &Path, text: &str) -> io::Result<PathBuf> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = since.unwrap_or_default().as_secs();
+    for more in 0..100 {
+        let end = match more {
+            0 => now.to_string(),
+            more => format!("{now}-{more}"),
+        };
+        let copy = beside(path, &end)?;
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&copy);
+        match file {
+            Ok(mut file) => {
+                file.write_all(text.as_bytes())?;
+                file.sync_all()?;
+                return Ok(copy);
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ErrorKind::AlreadyExists.into())
+}
+
+fn beside(path: &Path, end: &str) -> io::Result<PathBuf> {
+    let mut name = path.file_name().ok_or(ErrorKind::InvalidInput)?.to_owned();
+    name.push(COPY);
+    name.push(end);
+    Ok(path.with_file_name(name))
+}
+
+/// Takes note that the server has, or had, all that is in this text of a file.
+pub(super) fn remember(path: &Path, text: &str) -> io::Result<()> {
+    let Some((folder, note)) = note(path) else {
+        return Ok(());
+    };
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(note), print(text))
+}
+
+/// Whether the server has, or had, all that is in this text of a file.
+pub(super) fn is_known(path: &Path, text: &str) -> bool {
+    let known = note(path).map(|(folder, note)| fs::read_to_string(folder.join(note)));
+    known.is_some_and(|known| known.is_ok_and(|known| known == print(text)))
+}
+
+/// Where the note of a file is.
+fn note(path: &Path) -> Option<(PathBuf, String)> {
+    let state = std::env::var_os("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|state| state.is_absolute())
+        .or_else(|| Some(std::env::home_dir()?.join(".local/state")))?;
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    let name = format!("{:016x}", hasher.finish());
+    Some((state.join("ropewalk"), name))
+}
+
+/// Stands for a text. Should the same be another one in a later version, a copy more is kept.
+fn print(text: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    format!("{} {:016x}\n", text.len(), hasher.finish())
+}

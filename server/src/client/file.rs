@@ -1,0 +1,501 @@
+//! One file that an editor has open: its document, its editor, and the disk.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use ropewalk_crdt::{ClientId, Document, ROOT, Revision, Unit};
+use ropey::Rope;
+use serde_json::Value;
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
+
+use super::delta::Delta;
+use super::exchange::{Change, Exchange, Told};
+use super::lines::{Breaks, Range, nearest, plain, plain_delta, position};
+use super::project::Place;
+use super::{disk, rpc, say};
+use crate::link::{Created, Event, Link, Selection, client_id};
+
+/// The longest wait for a server when a file is opened.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest wait, when it is closed, for what is not on the server's disk yet.
+const LAST: Duration = Duration::from_secs(8);
+
+/// What an editor wants of a file; that it is closed is the end of these.
+pub(super) enum Ask {
+    Edit {
+        id: Option<Value>,
+        revision: u64,
+        delta: Vec<Change>,
+    },
+    Cursor {
+        id: Option<Value>,
+        ranges: Vec<Range>,
+    },
+}
+
+/// A file that is to be opened.
+pub(super) struct Opening {
+    pub(super) id: Option<Value>,
+    pub(super) uri: String,
+    pub(super) path: PathBuf,
+    pub(super) content: String,
+    /// The one that had it open before, as it may still write it.
+    pub(super) before: Option<JoinHandle<()>>,
+}
+
+/// Serves a file until the editor closes it.
+pub(super) async fn run(
+    mut opening: Opening,
+    mut asks: Receiver<Ask>,
+    out: Sender<Value>,
+    unsaved: Arc<AtomicBool>,
+) {
+    if let Some(before) = opening.before.take() {
+        let _ = before.await;
+    }
+    let id = opening.id.take();
+    let answer = |result: Result<(), &str>| match (&id, result) {
+        (Some(id), Ok(())) => Some(rpc::success(id)),
+        (Some(id), Err(message)) => Some(rpc::failure(id, rpc::REFUSED, message)),
+        (None, _) => None,
+    };
+    let mut file = match File::open(opening, out.clone()).await {
+        Ok(file) => file,
+        Err(message) => {
+            say(&message);
+            if let Some(answer) = answer(Err(&message)) {
+                let _ = out.send(answer).await;
+            }
+            while let Some(ask) = asks.recv().await {
+                refuse(&out, ask, "this file is not open").await;
+            }
+            return;
+        }
+    };
+    if let Some(answer) = answer(Ok(())) {
+        let _ = out.send(answer).await;
+    }
+    loop {
+        tokio::select! {
+            ask = asks.recv() => match ask {
+                Some(ask) => file.answer(ask).await,
+                None => break,
+            },
+            room = out.reserve(), if file.has_news() => {
+                let is_gone = room.is_err();
+                if is_gone {
+                    break;
+                }
+                file.tell().await;
+            }
+            event = file.link.next() => file.hear(event),
+        }
+    }
+    if !file.close().await {
+        unsaved.store(true, Relaxed);
+    }
+}
+
+async fn refuse(out: &Sender<Value>, ask: Ask, message: &str) {
+    let (Ask::Edit { id, .. } | Ask::Cursor { id, .. }) = ask;
+    if let Some(id) = id {
+        let _ = out.send(rpc::failure(&id, rpc::REFUSED, message)).await;
+    }
+}
+
+struct File {
+    uri: String,
+    place: Place,
+    link: Link,
+    exchange: Exchange,
+    out: Sender<Value>,
+    /// The document that the exchange's goal is of; None when it has to be compared.
+    seen: Option<(Revision, Rope)>,
+    /// The editor shows lines, and not how they end.
+    hides_breaks: bool,
+    /// New lines end with a carriage return, too.
+    is_crlf: bool,
+    has_news: bool,
+    has_people: bool,
+    /// Whose cursors the editor shows.
+    shown: BTreeMap<ClientId, (String, Range)>,
+    /// The text on disk when it was opened.
+    disk: Option<String>,
+    /// Why nothing goes to the server any more.
+    is_over: Option<String>,
+    /// Why the text of the editor is not known any more.
+    is_lost: Option<String>,
+}
+
+impl File {
+    async fn open(opening: Opening, out: Sender<Value>) -> Result<Self, String> {
+        let Opening {
+            uri, path, content, ..
+        } = opening;
+        let found = spawn_blocking(move || {
+            let place = Place::of(&path).map_err(|error| error.to_string())?;
+            let disk = disk::read(&place.path)
+                .map_err(|error| format!("{}: {error}", place.path.display()))?;
+            Ok::<_, String>((place, disk))
+        });
+        let (place, disk) = found.await.map_err(|error| error.to_string())??;
+
+        // What the editor has; with the line breaks of the disk, if it only hides these.
+        let editor = Rope::from_str(&content);
+        let breaks = Breaks::of(&editor).count();
+        let hides_breaks =
+            breaks == 0 || breaks == editor.chars().filter(|&char| char == '\n').count();
+        let on_disk = disk.as_deref().map(|text| {
+            let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+            Rope::from_str(text)
+        });
+        let local = match on_disk {
+            Some(on_disk) if plain(&on_disk) == plain(&editor) => on_disk,
+            _ => editor.clone(),
+        };
+
+        let where_to = format!("{} on {}", place.name, place.address);
+        let created = place.address.create(&place.name, local.to_string()).await;
+        let created = created.map_err(|error| format!("{where_to} cannot be opened: {error}"))?;
+        let document = Document::new(client_id());
+        let mut link = Link::new(place.address.clone(), place.name.clone(), document);
+        link.introduce(&place.person.0, place.person.1);
+        let mut reason = String::from("it does not answer");
+        let syncing = async {
+            loop {
+                match link.next().await {
+                    Event::Synced => return Ok(()),
+                    Event::Offline(why) => reason = why,
+                    Event::Closed(code, why) => return Err(format!("{why} ({code})")),
+                    _ => {}
+                }
+            }
+        };
+        match timeout(PATIENCE, syncing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => return Err(format!("{where_to} cannot be opened: {why}")),
+            Err(_) => return Err(format!("{where_to} cannot be opened: {reason}")),
+        }
+
+        let text = link.document().text(ROOT);
+        if created == Created::Before && plain(&text) != plain(&local) {
+            keep(&place, local.to_string()).await?;
+        }
+        note(&place, local.to_string()).await;
+        let is_crlf = [&text, &local]
+            .into_iter()
+            .find_map(|text| mostly_crlf(text))
+            .unwrap_or(false);
+        let editor = match hides_breaks {
+            true => plain(&editor),
+            false => editor,
+        };
+        Ok(Self {
+            seen: None,
+            uri,
+            place,
+            link,
+            exchange: Exchange::new(editor),
+            out,
+            hides_breaks,
+            is_crlf,
+            has_news: true,
+            has_people: true,
+            shown: BTreeMap::new(),
+            disk,
+            is_over: None,
+            is_lost: None,
+        })
+    }
+
+    /// Whether there is something to tell the editor.
+    fn has_news(&self) -> bool {
+        self.has_news || self.has_people
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Changed => self.has_news = true,
+            Event::People => self.has_people = true,
+            Event::Synced | Event::Saved => {}
+            Event::Offline(reason) => say(&format!(
+                "{}: no connection, it is tried again: {reason}",
+                self.place.name
+            )),
+            Event::Closed(code, reason) => {
+                let message = format!(
+                    "{} is not shared any more: {reason} ({code}). What you type is written to the file when you close it",
+                    self.place.name
+                );
+                say(&message);
+                self.is_over = Some(message);
+            }
+        }
+    }
+
+    async fn answer(&mut self, ask: Ask) {
+        let (id, result) = match ask {
+            Ask::Edit {
+                id,
+                revision,
+                delta,
+            } => (id, self.edit(revision, delta).await),
+            Ask::Cursor { id, ranges } => {
+                self.select(ranges.first());
+                (id, Ok(()))
+            }
+        };
+        let Some(id) = id else {
+            return;
+        };
+        let answer = match result {
+            Ok(()) => rpc::success(&id),
+            Err(message) => rpc::failure(&id, rpc::REFUSED, &message),
+        };
+        let _ = self.out.send(answer).await;
+    }
+
+    /// The editor has made an edit.
+    async fn edit(&mut self, revision: u64, mut delta: Vec<Change>) -> Result<(), String> {
+        if let Some(message) = &self.is_lost {
+            return Err(message.clone());
+        }
+        // What is new is made past the edit with all the rest; to say it before would be in vain.
+        let _ = self.catch_up();
+        if self.hides_breaks {
+            for change in &mut delta {
+                change.replacement = change.replacement.replace("\r\n", "\n");
+            }
+        }
+        let (edit, told) = self.exchange.hear(revision, delta).map_err(|misfit| {
+            let message = format!("{}: {misfit}; open the file again", self.place.name);
+            say(&message);
+            self.is_lost = Some(message.clone());
+            message
+        })?;
+        let made = self.make(&edit);
+        if let Some(told) = told {
+            self.send(rpc::edit(&self.uri, told)).await;
+        }
+        // Where it came to something else than the editor thinks, the editor follows.
+        self.seen = None;
+        self.tell_text().await;
+        match (made, &self.is_over) {
+            (Err(error), _) => Err(format!("{}: {error}", self.place.name)),
+            (Ok(()), Some(over)) => Err(over.clone()),
+            (Ok(()), None) => Ok(()),
+        }
+    }
+
+    /// Makes an edit of what the editor sees in the document.
+    fn make(&mut self, edit: &Delta) -> Result<(), ropewalk_crdt::Error> {
+        let document = self.link.document();
+        let revision = document.revision();
+        let mut edits = edit.edits();
+        if self.hides_breaks {
+            let breaks = Breaks::of(&document.text(ROOT));
+            for edit in &mut edits {
+                edit.from = breaks.shown(edit.from);
+                edit.to = breaks.shown(edit.to);
+                if self.is_crlf {
+                    edit.insert = edit.insert.replace('\n', "\r\n");
+                }
+            }
+        }
+        self.link.edit(revision, Unit::Char, &edits)
+    }
+
+    fn select(&mut self, range: Option<&Range>) {
+        let _ = self.catch_up();
+        let text = self.link.document().text(ROOT);
+        let breaks = self.hides_breaks.then(|| Breaks::of(&text));
+        let place = |position| {
+            let at = nearest(self.exchange.goal(), position);
+            breaks.as_ref().map_or(at, |breaks| breaks.shown(at))
+        };
+        let selection = range.map(|range| Selection {
+            anchor: place(range.start),
+            head: place(range.end),
+        });
+        self.link.select(Unit::Char, selection);
+    }
+
+    /// Brings the goal of the exchange to the document; what the editor has to be told.
+    fn catch_up(&mut self) -> Option<Told> {
+        self.has_news = false;
+        let document = self.link.document();
+        let (revision, text) = (document.revision(), document.text(ROOT));
+        let changes = self.seen.as_ref().and_then(|(seen, old)| {
+            let changes = document.changes(*seen, ROOT, Unit::Char).ok()?;
+            Some((changes, old))
+        });
+        let delta = match changes {
+            Some((changes, old)) if self.hides_breaks => plain_delta(old, changes),
+            Some((changes, _)) => Delta::of(&changes),
+            // Nothing is known of the steps.
+            None if self.hides_breaks => Delta::between(self.exchange.goal(), &plain(&text)),
+            None => Delta::between(self.exchange.goal(), &text),
+        };
+        self.seen = Some((revision, text));
+        self.exchange.tell(delta)
+    }
+
+    async fn tell_text(&mut self) {
+        if let Some(told) = self.catch_up()
+            && self.is_lost.is_none()
+        {
+            self.send(rpc::edit(&self.uri, told)).await;
+        }
+    }
+
+    /// Tells the editor what is new.
+    async fn tell(&mut self) {
+        self.tell_text().await;
+        if !std::mem::take(&mut self.has_people) {
+            return;
+        }
+        let breaks = self
+            .hides_breaks
+            .then(|| Breaks::of(&self.link.document().text(ROOT)));
+        let place = |at| {
+            let at = breaks.as_ref().map_or(at, |breaks| breaks.hidden(at));
+            position(self.exchange.goal(), at)
+        };
+        let people = self.link.people(Unit::Char);
+        let people = people.into_iter().filter_map(|peer| {
+            let Selection { anchor, head } = peer.selection?;
+            let range = Range {
+                start: place(anchor),
+                end: place(head),
+            };
+            Some((peer.client, (peer.name, range)))
+        });
+        let people: BTreeMap<_, _> = people.collect();
+        let before = std::mem::replace(&mut self.shown, people.clone());
+        for (client, (name, range)) in &people {
+            if before.get(client) != Some(&(name.clone(), *range)) {
+                self.send(rpc::cursor(&self.uri, *client, name, &[*range]))
+                    .await;
+            }
+        }
+        for (client, (name, _)) in before {
+            if !people.contains_key(&client) {
+                self.send(rpc::cursor(&self.uri, client, &name, &[])).await;
+            }
+        }
+    }
+
+    /// When nobody reads any more, the input ends soon, too.
+    async fn send(&mut self, message: Value) {
+        let _ = self.out.send(message).await;
+    }
+
+    /// The editor has closed it. Whether all is on the server's disk.
+    async fn close(mut self) -> bool {
+        if self.is_over.is_none() {
+            let saving = async {
+                while !self.link.is_saved() {
+                    if let Event::Closed(..) = self.link.next().await {
+                        break;
+                    }
+                }
+            };
+            let _ = timeout(LAST, saving).await;
+        }
+        let is_saved = self.link.is_saved();
+        let text = self.link.document().text(ROOT).to_string();
+        let (path, disk) = (self.place.path.clone(), self.disk.take());
+        let settled = spawn_blocking(move || settle(&path, disk, &text, is_saved)).await;
+        for message in settled.unwrap_or_default() {
+            say(&message);
+        }
+        self.link.leave().await;
+        is_saved
+    }
+}
+
+/// Writes the text to the file that the editor had open; what is to be said about it.
+fn settle(path: &Path, before: Option<String>, text: &str, is_saved: bool) -> Vec<String> {
+    let mut said = Vec::new();
+    let shown = path.display();
+    let done = (|| {
+        let Some(now) = disk::read(path)? else {
+            if !is_saved {
+                let copy = disk::keep_copy(path, text)?;
+                said.push(format!(
+                    "{shown} is gone; what the server does not have is in {}",
+                    copy.display()
+                ));
+            }
+            return Ok(());
+        };
+        if now != text {
+            if before.as_ref() != Some(&now) && !disk::is_known(path, &now) {
+                let copy = disk::keep_copy(path, &now)?;
+                said.push(format!(
+                    "{shown} was changed by another program; that is in {}",
+                    copy.display()
+                ));
+            }
+            disk::write(path, text)?;
+        }
+        if !is_saved {
+            said.push(format!(
+                "{shown} has edits that the server does not have; open it again to bring both together"
+            ));
+            return Ok(());
+        }
+        disk::remember(path, text)
+    })();
+    if let Err(error) = done {
+        let error: std::io::Error = error;
+        said.push(format!("{shown}: {error}"));
+    }
+    said
+}
+
+/// Keeps what is on this machine alone, beside the file.
+async fn keep(place: &Place, text: String) -> Result<(), String> {
+    let path = place.path.clone();
+    let kept = spawn_blocking(
+        move || match text.is_empty() || disk::is_known(&path, &text) {
+            true => Ok(None),
+            false => disk::keep_copy(&path, &text).map(Some),
+        },
+    );
+    match kept.await {
+        Ok(Ok(None)) => Ok(()),
+        Ok(Ok(Some(copy))) => {
+            say(&format!(
+                "{} is another text on the server, which is shown; the one that was here is in {}",
+                place.name,
+                copy.display()
+            ));
+            Ok(())
+        }
+        Ok(Err(error)) => Err(format!(
+            "{}: what is on this machine alone cannot be kept: {error}",
+            place.path.display()
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn note(place: &Place, text: String) {
+    let path = place.path.clone();
+    let noted = spawn_blocking(move || disk::remember(&path, &text)).await;
+    if let Ok(Err(error)) = noted {
+        say(&format!("what the server has cannot be noted: {error}"));
+    }
+}
+
+/// Whether most lines of a text end with a carriage return and a line feed; None when it is one line.
+fn mostly_crlf(text: &Rope) -> Option<bool> {
+    let breaks = text.chars().filter(|&char| char == '\n').count();
+    (breaks > 0).then(|| Breaks::of(text).count() * 2 > breaks)
+}

@@ -1,0 +1,95 @@
+//! `ropewalk join`: makes a folder a project.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::project::{MARKER, NoDocument, Settings};
+use crate::link::{Address, BadAddress, Unreachable};
+
+/// Why a folder is no project now.
+#[derive(Debug, Error)]
+pub enum JoinError {
+    /// The address, or the token.
+    #[error(transparent)]
+    Address(#[from] BadAddress),
+    /// The server does not answer.
+    #[error("{0} does not answer as a Ropewalk does: {1}")]
+    Unreachable(Address, Unreachable),
+    /// There is a marker that says something else.
+    #[error("{} says something else already; remove it to join another server", .0.display())]
+    Taken(PathBuf),
+    /// There is a marker that cannot be read.
+    #[error(transparent)]
+    Marker(#[from] NoDocument),
+    /// It cannot be written.
+    #[error("{}: {error}", path.display())]
+    Write {
+        /// The marker.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// Makes `folder` a project of the server at `url`; answers what to do next.
+pub async fn join(url: &str, prefix: &str, folder: &Path) -> Result<String, JoinError> {
+    let token = std::env::var("ROPEWALK_TOKEN").ok();
+    let address = Address::new(url, token.as_deref())?;
+    let wanted = Settings {
+        server: address.to_string(),
+        prefix: prefix.trim_matches('/').to_owned(),
+        token_file: None,
+        name: None,
+    };
+    let path = folder.join(MARKER);
+    let is_there = match fs::symlink_metadata(&path) {
+        Ok(_) => {
+            let found = Settings::read(&path)?;
+            let same = found.server.trim_end_matches('/') == wanted.server
+                && found.prefix.trim_matches('/') == wanted.prefix;
+            if !same {
+                return Err(JoinError::Taken(path));
+            }
+            true
+        }
+        Err(_) => false,
+    };
+    if let Err(error) = address.is_alive().await {
+        return Err(JoinError::Unreachable(address, error));
+    }
+    if !is_there {
+        write(&path, &wanted).map_err(|error| JoinError::Write {
+            path: path.clone(),
+            error,
+        })?;
+    }
+    let shown = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    Ok(format!(
+        r#"Files in {} are documents on {} now, once an editor opens them.
+
+Neovim, with the plugin of Teamtype, in init.lua:
+
+  require("teamtype").config("ropewalk", {{ cmd = {{ "ropewalk", "client" }}, root_markers = "{MARKER}" }})
+  require("teamtype").enable("ropewalk")
+
+VS Code, with the extension Teamtype, in settings.json:
+
+  "teamtype.configs": {{ "ropewalk": {{ "cmd": ["ropewalk", "client"], "rootMarkers": ["{MARKER}"] }} }}
+"#,
+        shown.display(),
+        wanted.server,
+    ))
+}
+
+fn write(path: &Path, settings: &Settings) -> io::Result<()> {
+    let text = toml::to_string(settings).map_err(io::Error::other)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}

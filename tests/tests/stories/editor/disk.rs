@@ -1,0 +1,150 @@
+//! What is on disk is not destroyed, and what the server has is shown.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_begins_with_the_file_as_it_is() {
+    let scene = Scene::new().await;
+    let mut editor = scene.editor();
+    for (name, disk, buffer) in [
+        ("plain", "a\nb\n", "a\nb\n"),
+        ("no end", "a\nb", "a\nb"),
+        ("empty", "", ""),
+        ("crlf", "a\r\nb\r\n", "a\nb\n"),
+        ("crlf too", "a\r\nb", "a\r\nb"),
+        ("mixed", "a\r\nb\nc\r", "a\r\nb\nc\r"),
+        ("mark", "\u{feff}a\n", "a\n"),
+    ] {
+        let path = scene.file(name, disk);
+        editor.open(&path, buffer).await.unwrap();
+        let text = scene.server.text(&format!("notes/{name}")).await;
+        assert_eq!(text, disk.trim_start_matches('\u{feff}'), "{name}");
+        let end = buffer.chars().count();
+        editor.edit(&path, &[(end, end, "💚\n")]).await;
+        let wanted = match name.contains("crlf") {
+            true => format!("{text}💚\r\n"),
+            false => format!("{text}💚\n"),
+        };
+        until(name, || async {
+            (scene.server.text(&format!("notes/{name}")).await == wanted).then_some(())
+        })
+        .await;
+        assert_eq!(editor.text(&path), format!("{buffer}💚\n"), "{name}");
+        assert_eq!(scene.copies(&path), Vec::<String>::new(), "{name}");
+    }
+    assert_eq!(editor.quit().await.code(), Some(0), "{}", editor.log());
+    let path = scene.folder.path().join("crlf");
+    assert_eq!(std::fs::read_to_string(path).unwrap(), "a\r\nb\r\n💚\r\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_here_alone_is_kept_beside() {
+    let scene = Scene::new().await;
+    let ann = Client::join(&scene.server, "notes/both").await;
+    ann.append("the server's\ntext\n");
+    ann.all_saved().await;
+    let path = scene.file("both", "mine\n");
+    let mut editor = scene.editor();
+    editor.open(&path, "mine\n").await.unwrap();
+    editor.until_text(&path, "the server's\ntext\n").await;
+    assert_eq!(scene.copies(&path), ["mine\n"]);
+    assert!(editor.log().contains("both.ropewalk-"), "{}", editor.log());
+    editor.close(&path).await;
+    until("the file is written", || async {
+        (std::fs::read_to_string(&path).unwrap() == "the server's\ntext\n").then_some(())
+    })
+    .await;
+    // What was written last is nothing that is here alone, however much the server has now.
+    ann.append("more\n");
+    ann.all_saved().await;
+    editor.open(&path, "the server's\ntext\n").await.unwrap();
+    editor.until_text(&path, "the server's\ntext\nmore\n").await;
+    assert_eq!(scene.copies(&path).len(), 1);
+    editor.close(&path).await;
+    until("the file is written", || async {
+        std::fs::read_to_string(&path)
+            .unwrap()
+            .contains("more")
+            .then_some(())
+    })
+    .await;
+    // But what another program wrote meanwhile is.
+    std::fs::write(&path, "another program's\n").unwrap();
+    editor.open(&path, "another program's\n").await.unwrap();
+    editor.until_text(&path, "the server's\ntext\nmore\n").await;
+    let copies = scene.copies(&path);
+    assert_eq!(copies.len(), 2);
+    assert!(
+        copies.contains(&"another program's\n".to_owned()),
+        "{copies:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_program_writes_while_a_file_is_open_is_kept_beside() {
+    let scene = Scene::new().await;
+    let path = scene.file("written", "one\n");
+    let mut editor = scene.editor();
+    editor.open(&path, "one\n").await.unwrap();
+    editor.edit(&path, &[(0, 0, "zero\n")]).await;
+    std::fs::write(&path, "by a formatter\n").unwrap();
+    assert_eq!(editor.quit().await.code(), Some(0));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "zero\none\n");
+    assert_eq!(scene.copies(&path), ["by a formatter\n"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_server_a_file_is_not_opened_and_nothing_is_merged() {
+    let scene = Scene::new().await;
+    let path = scene.file("offline", "text\n");
+    scene.relay.lead(None);
+    let mut editor = scene.editor();
+    let error = editor.open(&path, "text\n").await.unwrap_err();
+    assert!(error.contains("cannot be opened"), "{error}");
+    let id = editor.edit(&path, &[(0, 0, "x")]).await;
+    let error = editor.answer(id).await.unwrap_err();
+    assert!(error.contains("not open"), "{error}");
+    scene.relay.lead(Some(scene.server.address));
+    editor.open(&path, "text\n").await.unwrap();
+    assert_eq!(scene.server.text("notes/offline").await, "text\n");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "text\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_sent_is_in_the_file_and_is_not_forgotten() {
+    let scene = Scene::new().await;
+    let path = scene.file("unsent", "text\n");
+    let mut editor = scene.editor();
+    editor.open(&path, "text\n").await.unwrap();
+    scene.relay.lead(None);
+    scene.relay.cut();
+    editor.edit(&path, &[(0, 0, "unsent ")]).await;
+    assert_eq!(editor.quit().await.code(), Some(1));
+    assert!(
+        editor.log().contains("the server does not have"),
+        "{}",
+        editor.log()
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "unsent text\n");
+    scene.relay.lead(Some(scene.server.address));
+    let mut editor = scene.editor();
+    editor.open(&path, "unsent text\n").await.unwrap();
+    editor.until_text(&path, "text\n").await;
+    assert_eq!(scene.copies(&path), ["unsent text\n"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_it_in_order() {
+    for signal in ["TERM", "INT", "HUP"] {
+        let scene = Scene::new().await;
+        let path = scene.file("signal", "");
+        let mut editor = scene.editor();
+        editor.open(&path, "").await.unwrap();
+        let id = editor.edit(&path, &[(0, 0, signal)]).await;
+        editor.answer(id).await.unwrap();
+        editor.signal(signal);
+        assert_eq!(editor.ended().await.code(), Some(0), "{signal}");
+        assert_eq!(scene.server.text("notes/signal").await, signal);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), signal);
+    }
+}
