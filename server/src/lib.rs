@@ -30,6 +30,8 @@ pub mod name;
 mod sabotage;
 pub mod session;
 pub mod storage;
+#[cfg(unix)]
+pub mod sync;
 pub mod view;
 
 use config::Config;

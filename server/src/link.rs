@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 use ropewalk_crdt::protocol::{self, Message};
-use ropewalk_crdt::{Base, ClientId, Document, Edit, Error, ROOT, Unit, Version};
+use ropewalk_crdt::{Base, ClientId, Document, Edit, Error, ROOT, Unit, Version, VersionVector};
 use tokio::time::{Sleep, sleep};
 
 use crate::name::DocumentName;
@@ -53,7 +53,7 @@ mod request;
 
 pub use address::{Address, BadAddress, Unreachable};
 pub use people::{Peer, Selection};
-pub use request::Created;
+pub use request::{Created, Entry, Listed};
 
 /// The shortest wait before a lost connection is made anew.
 const SOON: Duration = Duration::from_millis(200);
@@ -163,25 +163,53 @@ impl Link {
         if edits.is_empty() {
             return Ok(());
         }
-        let full = match &self.state {
+        let full = self.full();
+        let update = self.document.edit(base, ROOT, unit, edits)?;
+        self.send(full, &update);
+        Ok(())
+    }
+
+    /// Takes in an update of another replica, as an edit that is made here.
+    pub fn apply(&mut self, update: &[u8]) -> Result<(), Error> {
+        let full = self.full();
+        if self.document.apply(update)?.changed {
+            self.send(full, update);
+        }
+        Ok(())
+    }
+
+    /// What somebody who has `vector` lacks of what is here.
+    pub fn diff(&mut self, vector: &VersionVector) -> Vec<u8> {
+        self.document.diff(vector)
+    }
+
+    /// The document's name.
+    pub fn name(&self) -> &DocumentName {
+        &self.name
+    }
+
+    /// The version from which on edits are to be sent later, if there is no room for one now.
+    fn full(&self) -> Option<Version> {
+        match &self.state {
             State::Open(open) if open.told && open.behind.is_none() && !open.line.has_room() => {
                 Some(self.document.version().clone())
             }
             _ => None,
-        };
-        let update = self.document.edit(base, ROOT, unit, edits)?;
+        }
+    }
+
+    fn send(&mut self, full: Option<Version>, update: &[u8]) {
         self.edits += 1;
         if let State::Open(open) = &mut self.state
             && open.told
         {
             match full {
                 Some(version) => open.behind = Some(version),
-                None if open.behind.is_none() => open.line.send(protocol::update(&update)),
+                None if open.behind.is_none() => open.line.send(protocol::update(update)),
                 None => {}
             }
             self.mark();
         }
-        Ok(())
     }
 
     /// Whether all that was edited here is on the server's disk.

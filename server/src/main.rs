@@ -16,6 +16,8 @@ use ropewalk::error::{RunError, StartError};
 use ropewalk::maintain::{self, Failure, Job, Progress};
 use ropewalk::storage::StorageError;
 use ropewalk::storage::sqlite::OpenError;
+#[cfg(unix)]
+use ropewalk::sync;
 use ropewalk::view;
 use tracing_subscriber::EnvFilter;
 
@@ -44,6 +46,11 @@ fn main() -> ExitCode {
             prefix,
             folder,
         }) => join(&url, &prefix, &folder).unwrap_or_else(failed),
+        #[cfg(unix)]
+        Ok(Request::Sync(options)) => sync(options).unwrap_or_else(|error| {
+            say(format_args!("ropewalk: {error:#}"));
+            exit_code(&error).into()
+        }),
         Ok(Request::View) => view::child::run(),
         Ok(Request::Print(text)) => {
             let _ = io::stdout().write_all(text.as_bytes());
@@ -149,6 +156,21 @@ fn maintain(config: Config, job: Job) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Keeps a folder in step until a signal to stop.
+#[cfg(unix)]
+fn sync(options: sync::Options) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let token = std::env::var("ROPEWALK_TOKEN").ok();
+    let synced = runtime.block_on(async {
+        let mut signals = signals()?;
+        anyhow::Ok(sync::run(options, token, signals.recv()).await?)
+    });
+    runtime.shutdown_timeout(LEAVE);
+    synced.map(|()| ExitCode::SUCCESS)
+}
+
 /// Ends at the first signal to stop; a second one ends the process.
 fn signalled() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut signals = signals()?;
@@ -246,6 +268,14 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             Failure::Storage(StorageError::Damaged(_)) => 5,
             Failure::Storage(StorageError::Newer { .. }) => 6,
             Failure::Storage(_) | Failure::Write { .. } | Failure::Stopped => 1,
+        };
+    }
+    #[cfg(unix)]
+    if let Some(failure) = error.downcast_ref() {
+        return match failure {
+            sync::Failure::Folder { .. } => 4,
+            sync::Failure::Argument(_) => BAD_CONFIG,
+            sync::Failure::NotInStep(..) => LEFT_OUT,
         };
     }
     match error.downcast_ref() {

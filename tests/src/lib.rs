@@ -11,6 +11,7 @@ pub mod http;
 pub mod relay;
 pub mod ropewalk;
 pub mod socket;
+pub mod synced;
 pub mod thin;
 pub mod wait;
 
@@ -21,5 +22,6 @@ pub use http::{Request, Response};
 pub use relay::Relay;
 pub use ropewalk::{Failed, Ropewalk};
 pub use socket::{Closed, Socket};
+pub use synced::Synced;
 pub use thin::Thin;
 pub use wait::{DEADLINE, until, within};

@@ -189,7 +189,7 @@ impl File {
         note(&place, local.to_string()).await;
         let is_crlf = [&text, &local]
             .into_iter()
-            .find_map(|text| mostly_crlf(text))
+            .find_map(mostly_crlf)
             .unwrap_or(false);
         let editor = match hides_breaks {
             true => plain(&editor),

@@ -12,6 +12,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::Config;
 use super::settings::{SETTINGS, Setting, Slot};
 use crate::maintain::Job;
+#[cfg(unix)]
+use crate::sync;
 use crate::view;
 
 /// What the process is asked to do.
@@ -32,6 +34,9 @@ pub enum Request {
         /// The folder.
         folder: PathBuf,
     },
+    /// Keep a folder in step with a server.
+    #[cfg(unix)]
+    Sync(sync::Options),
     /// Read a document for the server that started this process.
     View,
     /// Print this: help, the version, or what is in force.
@@ -62,6 +67,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
         Some((view::COMMAND, _)) => return Ok(Request::View),
         Some(("client", _)) => return Ok(Request::Client),
         Some(("join", inner)) => return Ok(join(inner)),
+        #[cfg(unix)]
+        Some(("sync", inner)) => return synced(inner),
         Some((name, inner)) => (name, inner),
         None => ("serve", &matches),
     };
@@ -84,6 +91,20 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
         Some(job) => Request::Maintain(config, job),
         None => Request::Serve(config),
     })
+}
+
+/// What is to be kept in step.
+#[cfg(unix)]
+fn synced(matches: &ArgMatches) -> Result<Request, String> {
+    let missing = || "a folder and the address of a server are needed".to_owned();
+    let text = |name| matches.get_one::<String>(name).cloned();
+    Ok(Request::Sync(sync::Options {
+        folder: matches.get_one("path").cloned().ok_or_else(missing)?,
+        url: text("url").ok_or_else(missing)?,
+        prefix: text("prefix"),
+        deletes: matches.get_flag("delete"),
+        once: matches.get_flag("once"),
+    }))
 }
 
 /// What is to be done beside serving.
@@ -193,7 +214,43 @@ fn command() -> Command {
             Command::new("client")
                 .about("Speak with the editor that runs this, over standard input and output, as Teamtype's plugins do"),
         )
+        .subcommands(sync_command())
         .subcommand(Command::new("check-config").about("Print every setting in force and where it comes from"))
+}
+
+#[cfg(not(unix))]
+fn sync_command() -> Option<Command> {
+    None
+}
+
+#[cfg(unix)]
+fn sync_command() -> Option<Command> {
+    let switch = |name, help| {
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .help(help)
+    };
+    let command = about(
+        "sync",
+        "DIR",
+        "A folder of texts",
+        "Keep a folder of texts in step with the documents of a server; ROPEWALK_TOKEN is sent along",
+    );
+    let url = Arg::new("url")
+        .value_name("URL")
+        .required(true)
+        .help("Where the server is, such as https://write.example.org");
+    let prefix = Arg::new("prefix").long("prefix").value_name("NAME").help("Only documents whose names begin with this and a slash; files have the rest [default: all]");
+    Some(command.args([
+        url,
+        prefix,
+        switch(
+            "delete",
+            "What is deleted on one side is deleted on the other [default: it stays]",
+        ),
+        switch("once", "End when everything is in step"),
+    ]))
 }
 
 /// A command that is about a file or a folder.

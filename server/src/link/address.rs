@@ -66,6 +66,13 @@ pub enum Unreachable {
     Refused(u16, String),
 }
 
+impl Unreachable {
+    /// Whether asking again is of no use.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Refused(400..=499, _))
+    }
+}
+
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use axum::http::{Request, StatusCode};
+use axum::body::Body;
+use axum::http::header::{
+    AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, HeaderName, HeaderValue, IF_MATCH,
+};
+use axum::http::{HeaderMap, Request, StatusCode};
+use futures_util::StreamExt as _;
 use hyper_util::rt::TokioIo;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::address::{Address, Unreachable};
@@ -23,6 +28,24 @@ pub enum Created {
     Now,
     /// It was there already.
     Before,
+}
+
+/// A page of the list of documents.
+#[derive(Debug, Deserialize)]
+pub struct Listed {
+    /// Those of this page.
+    pub documents: Vec<Entry>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+/// What the list says of a document.
+#[derive(Debug, Deserialize)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Length of its text in UTF-16 units.
+    pub length: u64,
 }
 
 impl Address {
@@ -45,12 +68,66 @@ impl Address {
         }
     }
 
+    /// Documents with `part` in their names, from a cursor on, and the cursor of the next ones.
+    pub async fn documents(&self, part: &str, cursor: Option<&str>) -> Result<Listed, Unreachable> {
+        let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+        let mut path = format!(
+            "{}/api/documents?limit=50&q={}",
+            self.prefix(),
+            encode(part)
+        );
+        if let Some(cursor) = cursor {
+            path = format!("{path}&cursor={}", encode(cursor));
+        }
+        match self.ask("GET", &path, String::new()).await? {
+            (StatusCode::OK, said) => serde_json::from_slice(&said)
+                .map_err(|error| Unreachable::Protocol(format!("a list of documents: {error}"))),
+            (status, said) => Err(refused(status, &said)),
+        }
+    }
+
+    /// Deletes a document, if its text is this. Whether it is gone.
+    pub async fn delete(&self, name: &DocumentName, text: &str) -> Result<bool, Unreachable> {
+        let path = self.path("/api/documents", name);
+        let text_path = format!("{path}/text");
+        let reading = self.send("GET", &text_path, &[], String::new(), text.len() + 1);
+        let (status, head, said) = reading.await?;
+        let version = match (status, head.get(ETAG)) {
+            (StatusCode::OK, Some(version)) => version.clone(),
+            (StatusCode::GONE | StatusCode::NOT_FOUND, _) => return Ok(true),
+            _ => return Err(refused(status, &said)),
+        };
+        if said != text.as_bytes() {
+            return Ok(false);
+        }
+        let only_at = [(IF_MATCH, version)];
+        let deleting = self.send("DELETE", &path, &only_at, String::new(), MAX_ANSWER);
+        match deleting.await? {
+            (StatusCode::NO_CONTENT | StatusCode::GONE, ..) => Ok(true),
+            (StatusCode::PRECONDITION_FAILED, ..) => Ok(false),
+            (status, _, said) => Err(refused(status, &said)),
+        }
+    }
+
     async fn ask(
         &self,
         method: &str,
         path: &str,
         body: String,
     ) -> Result<(StatusCode, Vec<u8>), Unreachable> {
+        let (status, _, said) = self.send(method, path, &[], body, MAX_ANSWER).await?;
+        Ok((status, said))
+    }
+
+    /// Sends a request; of the answer no more is read than `most` bytes.
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        head: &[(HeaderName, HeaderValue)],
+        body: String,
+        most: usize,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Unreachable> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -58,6 +135,9 @@ impl Address {
             .header(CONTENT_TYPE, "text/plain; charset=utf-8");
         if let Some(authorization) = self.authorization() {
             request = request.header(AUTHORIZATION, authorization);
+        }
+        for (name, value) in head {
+            request = request.header(name, value);
         }
         let request = request
             .body(Body::from(body))
@@ -70,12 +150,15 @@ impl Address {
             let carrying = tokio::spawn(connection);
             let answer = async {
                 let response = sender.send_request(request).await.map_err(broken)?;
-                let status = response.status();
-                let body = Body::new(response.into_body());
-                let body = to_bytes(body, MAX_ANSWER)
-                    .await
-                    .map_err(|error| Unreachable::Protocol(error.to_string()))?;
-                Ok((status, body.to_vec()))
+                let (head, body) = response.into_parts();
+                let mut body = Body::new(body).into_data_stream();
+                let mut said = Vec::new();
+                while said.len() < most
+                    && let Some(part) = body.next().await
+                {
+                    said.extend(part.map_err(|error| Unreachable::Protocol(error.to_string()))?);
+                }
+                Ok((head.status, head.headers, said))
             };
             let answer = answer.await;
             carrying.abort();

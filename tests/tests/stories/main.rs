@@ -11,6 +11,7 @@ mod editor;
 mod edits;
 mod exchange;
 mod faults;
+mod folder;
 mod followed;
 mod forged;
 mod formats;

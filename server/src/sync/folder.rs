@@ -1,0 +1,344 @@
+//! The folder: texts are read and put in place below it and nowhere else. No symbolic link is ever followed.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{self as unix, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use thiserror::Error;
+
+use super::ASIDE;
+
+/// The largest text that is taken in, in bytes.
+const MAX_TEXT: u64 = 64 << 20;
+/// How deep folders are looked into; document names have no more segments.
+const MAX_DEPTH: usize = crate::name::MAX_SEGMENTS;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Folder {
+    root: OwnedFd,
+}
+
+/// By which a file that has changed is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    inode: u64,
+    size: i64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// A file that is a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    pub text: String,
+    pub stamp: Stamp,
+}
+
+/// Why a file is none that can be kept in step.
+#[derive(Debug, Error)]
+pub enum Unfit {
+    /// It leads elsewhere, or a folder on the way to it does.
+    #[error("it is a symbolic link, or below one")]
+    Link,
+    /// A folder, a socket or another thing.
+    #[error("it is not a plain file")]
+    NotFile,
+    /// Not UTF-8, or with null bytes.
+    #[error("it is not a text in UTF-8")]
+    NotText,
+    /// Larger than [`MAX_TEXT`].
+    #[error("it is larger than 64 MiB")]
+    TooLarge,
+    /// It is being written.
+    #[error("it changes all the time")]
+    Restless,
+    /// The system says so.
+    #[error("{0}")]
+    System(#[from] io::Error),
+}
+
+impl From<Errno> for Unfit {
+    fn from(error: Errno) -> Self {
+        match error {
+            Errno::LOOP | Errno::MLINK => Self::Link,
+            Errno::ISDIR => Self::NotFile,
+            error => Self::System(error.into()),
+        }
+    }
+}
+
+/// What a walk finds.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Paths of plain files, with `/`.
+    pub files: Vec<String>,
+    /// What is left out, and why.
+    pub left_out: Vec<(String, &'static str)>,
+}
+
+impl Folder {
+    /// Opens a folder and locks it, until the process ends.
+    pub fn open(path: &Path) -> io::Result<Option<Self>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = unix::openat(CWD, path, flags, Mode::empty())?;
+        match unix::mkdirat(&root, ASIDE, Mode::from(0o700)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let aside = unix::openat(&root, ASIDE, flags | OFlags::NOFOLLOW, Mode::empty())?;
+        match unix::flock(&aside, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        // The lock is held as long as the descriptor is open.
+        std::mem::forget(aside);
+        Ok(Some(Self { root }))
+    }
+
+    /// Reads a text. `None` if there is no file.
+    pub fn read(&self, path: &str) -> Result<Option<Text>, Unfit> {
+        let Some((folder, name)) = self.place(path, false)? else {
+            return Ok(None);
+        };
+        // A pipe would have to be waited for.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match unix::openat(&folder, name, flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let before = unix::fstat(&file)?;
+        if FileType::from_raw_mode(before.st_mode) != FileType::RegularFile {
+            return Err(Unfit::NotFile);
+        }
+        let mut file = File::from(file);
+        let mut bytes = Vec::new();
+        (&mut file).take(MAX_TEXT + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_TEXT {
+            return Err(Unfit::TooLarge);
+        }
+        let stamp = stamp(&before);
+        if stamp != self::stamp(&unix::fstat(&file)?) {
+            return Err(Unfit::Restless);
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) if !text.contains('\0') => Ok(Some(Text { text, stamp })),
+            _ => Err(Unfit::NotText),
+        }
+    }
+
+    /// What tells whether a file has changed; `None` if there is none.
+    pub fn stamp(&self, path: &str) -> Result<Option<Stamp>, Unfit> {
+        let Some((folder, name)) = self.place(path, false)? else {
+            return Ok(None);
+        };
+        match unix::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stamp(&stat))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes a text into the folder's own folder, synced, with the permissions of a file.
+    pub fn put_aside(&self, aside: &str, text: &str, like: &str) -> Result<(), Unfit> {
+        let mode = match self.place(like, false)? {
+            Some((folder, name)) => match unix::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => Some(Mode::from_raw_mode(stat.st_mode)),
+                Err(Errno::NOENT) => None,
+                Err(error) => return Err(error.into()),
+            },
+            None => None,
+        };
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = unix::openat(&self.aside()?, aside, flags, Mode::from(0o666))?;
+        if let Some(mode) = mode {
+            unix::fchmod(&file, mode)?;
+        }
+        let mut file = File::from(file);
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        Ok(())
+    }
+
+    /// Puts what is aside in the place of a file, and the file aside, in one step.
+    pub fn exchange(&self, aside: &str, path: &str) -> Result<(), Unfit> {
+        self.rename(aside, path, false, RenameFlags::EXCHANGE)
+    }
+
+    /// Puts what is aside where no file is. `false` if there is one.
+    pub fn place_new(&self, aside: &str, path: &str) -> Result<bool, Unfit> {
+        match self.rename(aside, path, true, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(true),
+            Err(Unfit::System(error)) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a file out of the way, without losing it.
+    pub fn take_out(&self, path: &str, aside: &str) -> Result<(), Unfit> {
+        let Some((folder, name)) = self.place(path, false)? else {
+            return Ok(());
+        };
+        unix::renameat_with(&folder, name, &self.aside()?, aside, RenameFlags::NOREPLACE)?;
+        unix::fsync(&folder)?;
+        Ok(())
+    }
+
+    fn rename(
+        &self,
+        aside: &str,
+        path: &str,
+        create: bool,
+        flags: RenameFlags,
+    ) -> Result<(), Unfit> {
+        let Some((folder, name)) = self.place(path, create)? else {
+            return Err(Unfit::System(io::ErrorKind::NotFound.into()));
+        };
+        unix::renameat_with(&self.aside()?, aside, &folder, name, flags)?;
+        unix::fsync(&folder)?;
+        Ok(())
+    }
+
+    /// Writes a text beside a file, under a name that is free.
+    pub fn copy_beside(&self, copy: &str, text: &str) -> Result<(), Unfit> {
+        let Some((folder, name)) = self.place(copy, true)? else {
+            return Err(Unfit::System(io::ErrorKind::NotFound.into()));
+        };
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(unix::openat(&folder, name, flags, Mode::from(0o666))?);
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        unix::fsync(&folder)?;
+        Ok(())
+    }
+
+    /// Reads what is aside.
+    pub fn read_aside(&self, aside: &str) -> Result<Option<Text>, Unfit> {
+        self.read(&format!("{ASIDE}/{aside}"))
+    }
+
+    /// Removes what is aside.
+    pub fn forget_aside(&self, aside: &str) -> Result<(), Unfit> {
+        match unix::unlinkat(&self.aside()?, aside, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Names of what is aside.
+    pub fn all_aside(&self) -> Result<Vec<String>, Unfit> {
+        let entries = unix::Dir::read_from(self.aside()?)?;
+        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        names.collect()
+    }
+
+    /// Whether files can be exchanged here in one step.
+    pub fn can_exchange(&self) -> Result<(), Unfit> {
+        let (one, other) = ("text-one", "text-other");
+        self.put_aside(one, "", one)?;
+        self.put_aside(other, "", other)?;
+        let aside = self.aside()?;
+        let exchanged = unix::renameat_with(&aside, one, &aside, other, RenameFlags::EXCHANGE);
+        self.forget_aside(one)?;
+        self.forget_aside(other)?;
+        Ok(exchanged?)
+    }
+
+    fn aside(&self) -> Result<OwnedFd, Unfit> {
+        Ok(open_folder(&self.root, ASIDE)?)
+    }
+
+    /// The folder that a file is in, and its name there; each folder on the way is opened by itself, so that none is a link.
+    fn place<'p>(&self, path: &'p str, create: bool) -> Result<Option<(OwnedFd, &'p str)>, Unfit> {
+        let mut folder = self.root.try_clone()?;
+        let mut segments = path.split('/').peekable();
+        while let Some(segment) = segments.next() {
+            if segments.peek().is_none() {
+                return Ok(Some((folder, segment)));
+            }
+            if create {
+                match unix::mkdirat(&folder, segment, Mode::from(0o777)) {
+                    Ok(()) => unix::fsync(&folder)?,
+                    Err(Errno::EXIST) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            folder = match open_folder(&folder, segment) {
+                Ok(folder) => folder,
+                Err(Errno::NOENT) => return Ok(None),
+                // With NOFOLLOW and DIRECTORY a link is no folder.
+                Err(Errno::NOTDIR) => return Err(Unfit::Link),
+                Err(error) => return Err(error.into()),
+            };
+        }
+        Ok(None)
+    }
+
+    /// All files, but hidden ones.
+    pub fn walk(&self) -> Result<Found, Unfit> {
+        let mut found = Found::default();
+        walk(&self.root, "", 1, &mut found)?;
+        found.files.sort_unstable();
+        Ok(found)
+    }
+}
+
+fn walk(folder: &OwnedFd, path: &str, depth: usize, found: &mut Found) -> Result<(), Unfit> {
+    for entry in unix::Dir::read_from(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().to_str() else {
+            let shown = String::from_utf8_lossy(entry.file_name().to_bytes());
+            found
+                .left_out
+                .push((format!("{path}{shown}"), "its name is not UTF-8"));
+            continue;
+        };
+        if name.starts_with('.') {
+            continue;
+        }
+        let at = format!("{path}{name}");
+        let kind = match unix::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+            Err(Errno::NOENT) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        match kind {
+            FileType::RegularFile => found.files.push(at),
+            FileType::Directory if depth == MAX_DEPTH => {
+                found.left_out.push((at, "it is too deep"));
+            }
+            FileType::Directory => match open_folder(folder, name) {
+                Ok(inner) if open_folder(&inner, ASIDE).is_ok() => {
+                    found.left_out.push((at, "it is kept in step by itself"));
+                }
+                Ok(inner) => walk(&inner, &format!("{at}/"), depth + 1, found)?,
+                Err(Errno::NOENT | Errno::NOTDIR) => {}
+                Err(_) => found.left_out.push((at, "it cannot be opened")),
+            },
+            FileType::Symlink => found.left_out.push((at, "it is a symbolic link")),
+            _ => found.left_out.push((at, "it is not a plain file")),
+        }
+    }
+    Ok(())
+}
+
+fn open_folder(at: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    unix::openat(at, name, flags, Mode::empty())
+}
+
+fn stamp(stat: &unix::Stat) -> Stamp {
+    Stamp {
+        inode: stat.st_ino,
+        size: stat.st_size,
+        modified: (stat.st_mtime, stat.st_mtime_nsec as i64),
+        changed: (stat.st_ctime, stat.st_ctime_nsec as i64),
+    }
+}

@@ -1,0 +1,232 @@
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::link::Address;
+use crate::sync::folder::Folder;
+use crate::sync::records::Records;
+
+const FILE: &str = "a";
+const OLD: &str = "one\ntwo\n";
+const NEW: &str = "zero\none\ntwo\n";
+
+/// A folder with one file, and a server that has written more than is in it.
+struct Scene {
+    folder: TempDir,
+    shared: Arc<Shared>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join(FILE), OLD).unwrap();
+        let opened = Folder::open(folder.path()).unwrap().unwrap();
+        let records = Records::open(folder.path(), "here").unwrap();
+        // Nobody is there.
+        let address = Address::new("http://127.0.0.1:9", None).unwrap();
+        let shared = Arc::new(Shared::new(opened, records, address, false));
+        Self { folder, shared }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join(FILE)
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(self.file()).unwrap()
+    }
+
+    /// As it is with nothing but the record left.
+    fn again(&self) -> Pair {
+        let record = self.shared.records.get(FILE).unwrap().unwrap();
+        resume(&self.shared, FILE, DocumentName::new(FILE).unwrap(), record).unwrap()
+    }
+
+    fn pair(&self) -> Pair {
+        let mut document = Document::new(1);
+        insert(&mut document, 0, OLD);
+        let record = Record {
+            mirror: document.save(),
+            ..Record::default()
+        };
+        self.shared.records.put(FILE, &record).unwrap();
+        let mut pair = self.again();
+        let mut server = Document::open(2, &record.mirror).unwrap();
+        let news = insert(&mut server, 0, "zero\n");
+        pair.link.apply(&news).unwrap();
+        pair
+    }
+}
+
+fn insert(document: &mut Document, at: u64, text: &str) -> Vec<u8> {
+    let base = document.version().clone();
+    let insert = text.to_owned();
+    let edit = Edit {
+        from: at,
+        to: at,
+        insert,
+    };
+    document.edit(&base, ROOT, Unit::Utf8, &[edit]).unwrap()
+}
+
+/// What the server has: a document as it was saved.
+fn hear(pair: &mut Pair, saved: &[u8]) {
+    let mut server = Document::open(3, saved).unwrap();
+    pair.link.apply(&server.encode()).unwrap();
+}
+
+/// Looks and writes until file, mirror and link are the same.
+async fn settle(scene: &Scene, pair: &mut Pair) -> String {
+    for _ in 0..5 {
+        pair.stamp = None;
+        assert!(pair.look().await.unwrap().is_none());
+        assert!(pair.write().unwrap().is_none());
+    }
+    let text = scene.text();
+    assert_eq!(pair.shown, text);
+    assert_eq!(pair.mirror.text(ROOT).to_string(), text);
+    assert_eq!(pair.link.document().text(ROOT).to_string(), text);
+    text
+}
+
+#[tokio::test]
+async fn what_is_saved_at_the_moment_of_the_exchange_is_kept() {
+    let scene = Scene::new();
+    let mut pair = scene.pair();
+    std::fs::write(scene.file(), "one\ntwo\nthree\n").unwrap();
+    let before = pair.mirror.save();
+    pair.exchange(OLD, before, None).unwrap();
+    assert_eq!(scene.text(), NEW);
+    assert_eq!(settle(&scene, &mut pair).await, "zero\none\ntwo\nthree\n");
+}
+
+#[tokio::test]
+async fn what_is_written_to_a_file_that_was_replaced_is_kept() {
+    let scene = Scene::new();
+    let mut pair = scene.pair();
+    let mut open = std::fs::OpenOptions::new()
+        .append(true)
+        .open(scene.file())
+        .unwrap();
+    let before = pair.mirror.save();
+    pair.exchange(OLD, before, None).unwrap();
+    std::io::Write::write_all(&mut open, b"late\n").unwrap();
+    pair.forget_old(Instant::now() + LINGER).unwrap();
+    let entries = std::fs::read_dir(scene.folder.path()).unwrap();
+    let texts = entries.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok());
+    let mut texts: Vec<String> = texts.collect();
+    texts.sort();
+    assert_eq!(texts, ["one\ntwo\nlate\n", NEW]);
+}
+
+/// Writes the record that stands while a new text is exchanged with the file.
+fn begin_exchange(scene: &Scene, pair: &mut Pair) -> String {
+    let aside = "text-1".to_owned();
+    scene.shared.folder.put_aside(&aside, NEW, FILE).unwrap();
+    let record = Record {
+        mirror: pair.mirror.save(),
+        next: Some(Next {
+            mirror: pair.link.save(),
+            aside: aside.clone(),
+            before: digest(OLD),
+        }),
+        ..Record::default()
+    };
+    scene.shared.records.put(FILE, &record).unwrap();
+    aside
+}
+
+#[tokio::test]
+async fn an_exchange_that_broke_off_at_any_point_is_finished() {
+    let (three, zero_three) = ("one\ntwo\nthree\n", "zero\none\ntwo\nthree\n");
+    let four = "zero\none\ntwo\n4\n";
+    // Whether it was made, and what was saved before and after.
+    for (is_made, before, after, end) in [
+        (false, None, None, NEW),
+        (true, None, None, NEW),
+        (false, Some(three), None, zero_three),
+        (true, Some(three), None, zero_three),
+        (true, None, Some(four), four),
+        (
+            true,
+            Some(three),
+            Some("zero\none\n2\n"),
+            "zero\none\n2\nthree\n",
+        ),
+    ] {
+        let scene = Scene::new();
+        let mut pair = scene.pair();
+        let server = pair.link.save();
+        let aside = begin_exchange(&scene, &mut pair);
+        drop(pair);
+        if let Some(text) = before {
+            std::fs::write(scene.file(), text).unwrap();
+        }
+        if is_made {
+            scene.shared.folder.exchange(&aside, FILE).unwrap();
+        }
+        if let Some(text) = after {
+            std::fs::write(scene.file(), text).unwrap();
+        }
+        // Twice: what is finished is not done again.
+        for _ in 0..2 {
+            let mut pair = scene.again();
+            hear(&mut pair, &server);
+            let text = settle(&scene, &mut pair).await;
+            assert_eq!(text, end, "{is_made} {before:?} {after:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_read_and_not_written_back_is_made_once() {
+    for was_sent in [true, false] {
+        let scene = Scene::new();
+        let mut pair = scene.pair();
+        let server = pair.link.save();
+        std::fs::write(scene.file(), "one\ntwo\nthree\n").unwrap();
+        let before = pair.mirror.save();
+        pair.exchange(OLD, before, None).unwrap();
+        // The process ends before the file has it.
+        let server = if was_sent { pair.link.save() } else { server };
+        drop(pair);
+        for _ in 0..2 {
+            let mut pair = scene.again();
+            hear(&mut pair, &server);
+            let text = settle(&scene, &mut pair).await;
+            assert_eq!(text, "zero\none\ntwo\nthree\n", "{was_sent}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_save_without_what_others_wrote_is_merged_also_when_that_broke_off() {
+    let scene = Scene::new();
+    let mut pair = scene.pair();
+    pair.stamp = None;
+    settle(&scene, &mut pair).await;
+    assert_eq!(scene.text(), NEW);
+    let before = pair.mirror.save();
+    let (late, both) = ("one\ntwo\nthree\n", "zero\none\ntwo\nthree\n");
+    std::fs::write(scene.file(), late).unwrap();
+    let (merged, update) = edited(&before, &diff::edits(NEW, both)).unwrap();
+    let record = Record {
+        mirror: before,
+        ahead: update,
+        next: Some(Next {
+            mirror: merged.clone(),
+            aside: "text-2".to_owned(),
+            before: digest(late),
+        }),
+        ..Record::default()
+    };
+    scene.shared.records.put(FILE, &record).unwrap();
+    scene.shared.folder.put_aside("text-2", both, FILE).unwrap();
+    drop(pair);
+    let mut pair = scene.again();
+    hear(&mut pair, &merged);
+    assert_eq!(settle(&scene, &mut pair).await, both);
+}
