@@ -91,12 +91,17 @@ describe('Hocuspocus', { concurrency: true }, () => {
   it('counts an edit as synced only when it is on disk', async (t) => {
     const server = await Ropewalk.start(t)
     const ann = await new Guest(t, connect(t, server), 'saved').synced()
+    let armed = false
+    ann.provider.on('unsyncedChanges', ({ number }) => {
+      if (armed && number === 0) server.child.kill('SIGKILL')
+    })
     for (let round = 0; round < 5; round++) {
+      armed = true
       for (let i = 0; i < 20; i++) ann.text.insert(ann.text.length, `${round}.${i} `)
-      await ann.synced()
+      await until('said to be synced, and killed', () => server.child.signalCode)
+      armed = false
       const promised = ann.text.toString()
       ann.text.insert(ann.text.length, 'maybe ')
-      await server.kill()
       await server.startAgain()
       assert.ok((await server.text('saved')).startsWith(promised))
       await ann.synced()
@@ -171,6 +176,30 @@ describe('Hocuspocus', { concurrency: true }, () => {
     kept.text.insert(0, 'goes on')
     await kept.synced()
     assert.equal(await server.text('kept'), 'goes on')
+    assert.equal(closes, 0)
+  })
+
+  it('ends a document that was replaced, sets aside what its editor had, and goes on with the others', async (t) => {
+    const server = await Ropewalk.start(t)
+    const socket = connect(t, server)
+    let closes = 0
+    const [kept, old] = [await new Guest(t, socket, 'kept').synced(), await new Guest(t, socket, 'old').synced()]
+    old.text.insert(0, 'old words')
+    await old.synced()
+    socket.disconnect()
+    await until('gone', () => !old.provider.synced)
+    old.text.insert(9, ' and more')
+    kept.text.insert(0, 'goes on')
+    assert.equal((await fetch(`${server.url}/api/documents/old`, { method: 'DELETE' })).status, 204)
+    await server.create('old', 'new words')
+    socket.on('close', () => (closes += 1))
+    await socket.connect()
+    await until(() => `closed: ${old}`, () => old.said('closed').some(({ event }) => /replaced/.test(event?.reason)))
+    await kept.synced()
+    assert.equal(await server.text('kept'), 'goes on')
+    assert.equal(await server.text('old'), 'new words')
+    const { strays } = await (await fetch(`${server.url}/api/documents/old/strays`)).json()
+    assert.equal(await (await fetch(`${server.url}/api/documents/old/strays/${strays[0].id}`)).text(), 'old words and more')
     assert.equal(closes, 0)
   })
 

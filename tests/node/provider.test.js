@@ -83,6 +83,22 @@ describe('y-websocket', { concurrency: true }, () => {
     assert.equal(await server.text('asked'), 'kept')
   })
 
+  it('answers a marker only when all before it is on disk', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = await new Person(t, server, 'marked').synced()
+    ann.provider.messageHandlers[102] = (_encoder, decoder) => {
+      if (decoder.arr.at(-1) === 7) server.child.kill('SIGKILL')
+    }
+    for (let round = 0; round < 5; round++) {
+      ann.text.insert(ann.text.length, `${round} `)
+      ann.provider.ws.send(Uint8Array.of(102, 1, 7))
+      await until('answered, and killed', () => server.child.signalCode)
+      await server.startAgain()
+      assert.equal(await server.text('marked'), ann.text.toString())
+      await ann.synced()
+    }
+  })
+
   it('merges what both wrote offline', async (t) => {
     const server = await Ropewalk.start(t)
     const ann = await new Person(t, server, 'offline').synced()

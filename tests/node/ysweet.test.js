@@ -128,15 +128,20 @@ describe('y-sweet', { concurrency: true }, () => {
     const server = await Ropewalk.start(t)
     await manager(server).createDoc('saved')
     const ann = await new Guest(t, server, 'saved').saved()
+    let armed = false
+    ann.provider.on('local-changes', (changes) => {
+      if (armed && !changes) server.child.kill('SIGKILL')
+    })
     for (let round = 0; round < 5; round++) {
       await server.kill()
       await until('gone', () => ann.provider.status !== 'connected')
       ann.text.insert(ann.text.length, `offline ${round} `)
       assert.ok(ann.provider.hasLocalChanges)
+      armed = true
       await server.startAgain()
-      await ann.saved()
+      await until('said to be saved, and killed', () => server.child.signalCode)
+      armed = false
       const promised = ann.text.toString()
-      await server.kill()
       await server.startAgain()
       assert.equal(await server.text('saved'), promised)
       await ann.saved()
