@@ -61,7 +61,7 @@ export class Ropewalk {
 
   /** Starts it on the same folder and, after the first time, the same port. */
   async startAgain() {
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ROPEWALK_')))
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ROPEWALK_') || name === 'ROPEWALK_SABOTAGE'))
     const args = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.data, ...this.args]
     const child = spawn(binary(), args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     this.child = child

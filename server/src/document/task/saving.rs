@@ -254,7 +254,11 @@ impl Task {
                 let behind = self.waiting.iter().rev();
                 let behind = behind.take_while(|waiting| waiting.sequence >= sequence);
                 let at = self.waiting.len() - behind.count();
-                self.waiting.insert(at, Waiting { sequence, what });
+                if sabotage::is(Sabotage::AcknowledgeEarly) {
+                    self.answer(what);
+                } else {
+                    self.waiting.insert(at, Waiting { sequence, what });
+                }
             }
             self.journal(create, kept, author, length, past, receipt)
                 .await?;
