@@ -1,7 +1,10 @@
 // The unmodified provider of Hocuspocus.
 
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
+import { promisify } from 'node:util'
 import { HocuspocusProvider, HocuspocusProviderWebsocket } from '@hocuspocus/provider'
 import { WebSocket } from 'ws'
 import * as Y from 'yjs'
@@ -219,5 +222,43 @@ describe('Hocuspocus', { concurrency: true }, () => {
     await ann.synced()
     assert.equal(await server.text('offline'), 'bob before offline ')
     assert.equal(Y.encodeStateVector(ann.doc).length, Y.encodeStateVector(bob.doc).length)
+  })
+
+  it('takes over the documents of a Hocuspocus server as the README says', async (t) => {
+    const server = await Ropewalk.start(t)
+    const old = new Y.Doc()
+    old.getText('text').insert(0, 'words')
+    const page = new Y.XmlElement('paragraph')
+    page.insert(0, [new Y.XmlText('a page')])
+    old.getXmlFragment('default').insert(0, [page])
+    const stored = ['notes/a b', 'not//good', 'other'].map((name) => ({ name, data: Buffer.from(Y.encodeStateAsUpdate(old)).toString('base64') }))
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    const [, block] = readme.match(/```js\n(import \{ DatabaseSync.*?)\n```/s)
+    // Node has SQLite since 22.13 only: this stands for the table that the extension makes.
+    const [line, ...rest] = block.split('\n')
+    assert.equal(line, "import { DatabaseSync } from 'node:sqlite'")
+    const rows = `${JSON.stringify(stored)}.map(({ name, data }) => ({ name, data: Uint8Array.from(Buffer.from(data, 'base64')) }))`
+    const code = `class DatabaseSync { prepare = () => ({ all: () => ${rows} }) }\n${rest.join('\n').replaceAll('127.0.0.1:4880', `127.0.0.1:${server.port}`)}`
+    const run = () => promisify(execFile)(process.execPath, ['--input-type=module', '-e', code])
+    for (let times = 0; times < 2; times++) {
+      const { stderr } = await run()
+      assert.match(stderr, /\/d\/not\/\/good\/update .*bad_name/)
+      assert.equal(await server.text('notes/a b'), 'words')
+      assert.equal(await server.text('other'), 'words')
+    }
+    const html = await fetch(`${server.url}/api/documents/other/content?root=default&format=html`)
+    assert.equal(await html.text(), '<p>a page</p>')
+    const asked = () => fetch(html.url, { headers: { 'If-None-Match': html.headers.get('etag') } })
+    assert.equal((await asked()).status, 304)
+    // Who still has it open goes on.
+    const ann = await new Guest(t, connect(t, server), 'notes/a b', { document: old }).synced()
+    page.insert(1, [new Y.XmlText(', and more')])
+    old.getText('text').insert(5, ' more')
+    await ann.synced()
+    assert.equal(await server.text('notes/a b'), 'words more')
+    const bob = await new Guest(t, connect(t, server), 'other').synced()
+    bob.doc.getXmlFragment('default').get(0).get(0).insert(0, 'still ')
+    await bob.synced()
+    assert.equal((await asked()).status, 200)
   })
 })
