@@ -1,6 +1,7 @@
 """The unmodified pycrdt provider, as scripts and notebooks use it."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -13,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from pycrdt import Doc, Provider, Text
+from pycrdt import Array, Doc, Map, Provider, Text, XmlElement, XmlFragment, XmlText
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -63,7 +64,10 @@ class Ropewalk:
         self.process.stdout.close()
 
     def text(self, name: str) -> str:
-        url = f"http://{self.address}/api/documents/{quote(name)}/text"
+        return self.get(name, "text")
+
+    def get(self, name: str, what: str) -> str:
+        url = f"http://{self.address}/api/documents/{quote(name)}/{what}"
         with urllib.request.urlopen(url, timeout=DEADLINE) as response:
             return response.read().decode()
 
@@ -145,10 +149,36 @@ class Pycrdt(unittest.IsolatedAsyncioTestCase):
             async with opened(server, "py/offline", doc) as text:
                 await until("merged", lambda: str(text) == str(other) == "offline middle online")
 
+    async def test_formats_maps_arrays_and_xml_are_kept(self):
+        server = Ropewalk(self)
+        doc = Doc()
+        async with opened(server, "py/rich", doc) as text:
+            text += "bold words"
+            text.format(0, 4, {"bold": True})
+            doc.get("map", type=Map)["nested"] = Map({"list": Array([1, "two", None, 4.5])})
+            page = doc.get("default", type=XmlFragment)
+            page.children.append(XmlElement("paragraph", {}, [XmlText("a page")]))
+            doc.get("end", type=Text).insert(0, "all")
+            await until("saved", lambda: self.saved(server, "py/rich", "all", "text?root=end"))
+        server.kill()
+        server.start()
+
+        def content(root: str) -> object:
+            return json.loads(server.get("py/rich", f"content?format=json&root={root}"))
+
+        self.assertEqual(content("text"), [{"insert": "bold", "attributes": {"bold": True}}, {"insert": " words"}])
+        self.assertEqual(content("map"), {"nested": {"list": [1, "two", None, 4.5]}})
+        self.assertEqual(server.get("py/rich", "content?format=html&root=default"), "<p>a page</p>")
+        again = Doc()
+        async with opened(server, "py/rich", again) as text:
+            self.assertEqual(text.diff(), [("bold", {"bold": True}), (" words", None)])
+            self.assertEqual(again.get("map", type=Map).to_py(), doc.get("map", type=Map).to_py())
+            self.assertEqual(str(again.get("default", type=XmlFragment)), str(doc.get("default", type=XmlFragment)))
+
     @staticmethod
-    def saved(server: Ropewalk, name: str, text: str) -> bool:
+    def saved(server: Ropewalk, name: str, text: str, what: str = "text") -> bool:
         try:
-            return server.text(name) == text
+            return server.get(name, what) == text
         except urllib.error.HTTPError:
             return False
 
