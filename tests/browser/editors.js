@@ -2,11 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { DocumentManager } from '@y-sweet/sdk'
 import { build } from 'esbuild'
-import { encode, until } from '../node/harness.js'
+import { encode, readme, until } from '../node/harness.js'
 import { Visitor } from './harness.js'
 
 /** How the README gets its provider, and how others do. */
@@ -16,22 +15,21 @@ const WIRES = {
   'y-sweet': ["import { createYjsProvider } from '@y-sweet/client'", "createYjsProvider(doc, 'notes/today.md', '/my-auth-endpoint')"]
 }
 
-/** What is seen of an editor; a caret of somebody else is in the page, and what it says is not in the text. */
+/** How an editor is found in the README, and in the page: where one types, the lines, and the carets of others with their names. */
 export const EDITORS = {
-  CodeMirror: { input: '.cm-content', line: '.cm-line', caret: '.cm-ySelectionCaret', label: '.cm-ySelectionInfo' },
-  Monaco: { input: '.native-edit-context, .inputarea', line: '.view-line', caret: '.yRemoteSelectionHead' },
-  Quill: { input: '.ql-editor', line: '.ql-editor > p', caret: '.ql-cursor', label: '.ql-cursor-name' },
-  Tiptap: { input: '.ProseMirror', line: '.ProseMirror > p', caret: '.collaboration-carets__caret', label: '.collaboration-carets__label' }
+  CodeMirror: { code: "from 'codemirror'", input: '.cm-content', line: '.cm-line', caret: '.cm-ySelectionCaret', label: '.cm-ySelectionInfo' },
+  Monaco: { code: "from 'y-monaco'", input: '.native-edit-context, .inputarea', line: '.view-line', caret: '.yRemoteSelectionHead' },
+  Quill: { code: "from 'y-quill'", input: '.ql-editor', line: '.ql-editor > p', caret: '.ql-cursor', label: '.ql-cursor-name' },
+  Tiptap: { code: "from '@tiptap/core'", input: '.ProseMirror', line: '.ProseMirror > p', caret: '.collaboration-carets__caret', label: '.collaboration-carets__label' }
 }
 
 /** The module that the README has for an editor. */
 function module(editor, wire) {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-  const [, block] = readme.match(new RegExp(`^${editor}\\b[^]*?\`\`\`js\n([^]*?)\`\`\``, 'm'))
+  for (const line of WIRES[wire]) readme(line.replace('document: doc', "token: 'any'"))
   return WIRES['y-websocket'].reduce((code, line, i) => {
     assert.equal(code.split(line).length, 2, `${editor} has ${line}`)
     return code.replace(line, WIRES[wire][i])
-  }, block)
+  }, readme(EDITORS[editor].code))
 }
 
 /** A server of pages at an origin of its own, as an app has it. */

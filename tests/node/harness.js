@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -114,6 +114,23 @@ export class Ropewalk {
 /** A name as the path of a URL. */
 export function encode(name) {
   return name.split('/').map(encodeURIComponent).join('/')
+}
+
+/** The JavaScript in the README that has this in it. */
+export function readme(has) {
+  const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  const blocks = [...text.matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code)
+  return blocks.find((code) => code.includes(has)) ?? assert.fail(`no code with ${has}`)
+}
+
+/** Runs a program of the README's with this server; what it prints can be read as it comes. */
+export function run(t, server, program) {
+  const code = `import { WebSocket } from 'ws'; globalThis.WebSocket = WebSocket\n${program.replaceAll('127.0.0.1:4880', `127.0.0.1:${server.port}`)}`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { cwd: import.meta.dirname })
+  child.printed = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => { child.printed += bytes })
+  t.after(() => child.kill())
+  return child
 }
 
 /** A person with the stock provider, alone in its tab. */

@@ -1,14 +1,12 @@
 // The unmodified provider of Hocuspocus.
 
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { once } from 'node:events'
 import { describe, it } from 'node:test'
-import { promisify } from 'node:util'
 import { HocuspocusProvider, HocuspocusProviderWebsocket } from '@hocuspocus/provider'
 import { WebSocket } from 'ws'
 import * as Y from 'yjs'
-import { Person, Ropewalk, until } from './harness.js'
+import { Person, readme, Ropewalk, run, until } from './harness.js'
 
 /** A socket of the provider's own. */
 function connect(t, server) {
@@ -68,6 +66,14 @@ describe('Hocuspocus', { concurrency: true }, () => {
     await until(() => `all are equal: ${all}`, () => new Set(all.map((one) => one.text.toString())).size === 1 && ['a49', 'b49', 'c49'].every((part) => ann.text.toString().includes(part)))
     await ann.synced()
     await until('the server has it', async () => (await server.text('notes/both')) === ann.text.toString())
+  })
+
+  it('is used as the README says', async (t) => {
+    const server = await Ropewalk.start(t)
+    const program = run(t, server, `${readme('new HocuspocusProvider(')}\ntext.insert(0, 'words')`)
+    const bob = await new Person(t, server, 'notes/today.md').synced()
+    await bob.untilText('words')
+    assert.equal(program.printed, '')
   })
 
   it('carries several documents, sessions of one too, over one socket', async (t) => {
@@ -232,17 +238,15 @@ describe('Hocuspocus', { concurrency: true }, () => {
     page.insert(0, [new Y.XmlText('a page')])
     old.getXmlFragment('default').insert(0, [page])
     const stored = ['notes/a b', 'not//good', 'other'].map((name) => ({ name, data: Buffer.from(Y.encodeStateAsUpdate(old)).toString('base64') }))
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-    const [, block] = readme.match(/```js\n(import \{ DatabaseSync.*?)\n```/s)
     // Node has SQLite since 22.13 only: this stands for the table that the extension makes.
-    const [line, ...rest] = block.split('\n')
+    const [line, ...rest] = readme('DatabaseSync').split('\n')
     assert.equal(line, "import { DatabaseSync } from 'node:sqlite'")
     const rows = `${JSON.stringify(stored)}.map(({ name, data }) => ({ name, data: Uint8Array.from(Buffer.from(data, 'base64')) }))`
-    const code = `class DatabaseSync { prepare = () => ({ all: () => ${rows} }) }\n${rest.join('\n').replaceAll('127.0.0.1:4880', `127.0.0.1:${server.port}`)}`
-    const run = () => promisify(execFile)(process.execPath, ['--input-type=module', '-e', code])
     for (let times = 0; times < 2; times++) {
-      const { stderr } = await run()
-      assert.match(stderr, /\/d\/not\/\/good\/update .*bad_name/)
+      const program = run(t, server, `class DatabaseSync { prepare = () => ({ all: () => ${rows} }) }\n${rest.join('\n')}`)
+      await once(program, 'close')
+      assert.equal(program.exitCode, 0)
+      assert.match(program.printed, /\/d\/not\/\/good\/update .*bad_name/)
       assert.equal(await server.text('notes/a b'), 'words')
       assert.equal(await server.text('other'), 'words')
     }

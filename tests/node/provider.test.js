@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as Y from 'yjs'
-import { Person, Ropewalk, until } from './harness.js'
+import { Person, readme, Ropewalk, run, until } from './harness.js'
 
 describe('y-websocket', { concurrency: true }, () => {
   it('syncs both ways', async (t) => {
@@ -18,6 +18,13 @@ describe('y-websocket', { concurrency: true }, () => {
     await until('both have all', () => ann.text.toString() === bob.text.toString() && ann.text.toString().includes('b99') && bob.text.toString().includes('a99'))
     await until('the server has it', async () => (await server.text('both/ways')) === ann.text.toString())
     assert.deepEqual(Y.encodeStateVector(ann.doc).length, Y.encodeStateVector(bob.doc).length)
+  })
+
+  it('is used as the README says', async (t) => {
+    const server = await Ropewalk.start(t)
+    const program = run(t, server, `${readme("getText('text')")}\ntext.insert(0, 'words')\n${readme('saved through')}`)
+    await until(() => `saved: ${program.printed}`, () => program.printed === 'saved through 7\n')
+    assert.equal(await server.text('notes/today.md'), 'words')
   })
 
   it('stays connected alone for longer than its 30 s of patience', async (t) => {

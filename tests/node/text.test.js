@@ -1,11 +1,9 @@
 // The reference client of the text wire, beside Yjs editors.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { WebSocket } from 'ws'
-import { encode, Person, Ropewalk, until } from './harness.js'
+import { encode, Person, readme, Ropewalk, run, until } from './harness.js'
 import { TextClient } from './text-client.js'
 
 function join(t, server, name, options) {
@@ -67,12 +65,8 @@ describe('the text wire', { concurrency: true }, () => {
   it('is used as the README says', async (t) => {
     const server = await Ropewalk.start(t)
     await server.create('notes/today.md', 'text\n')
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-    const [, block] = readme.match(/```js\n(import \{ TextClient.*?)\n```/s)
-    const code = `import { WebSocket } from 'ws'; globalThis.WebSocket = WebSocket\n${block.replaceAll('127.0.0.1:4880', `127.0.0.1:${server.port}`)}`
-    const child = spawn(process.execPath, ['--input-type=module', '-e', code], { cwd: import.meta.dirname, stdio: 'inherit' })
-    t.after(() => child.kill())
-    await until('the line is there', async () => (await server.text('notes/today.md')) === 'Hello from JavaScript\ntext\n')
+    const program = run(t, server, readme('new TextClient('))
+    await until(() => `the line is there: ${program.printed}`, async () => (await server.text('notes/today.md')) === 'Hello from JavaScript\ntext\n')
   })
 
   it('says what was refused', async (t) => {
