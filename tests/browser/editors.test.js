@@ -147,20 +147,23 @@ describe('editors', { concurrency: 2 }, () => {
       await bob.press('Control+Home', 'ArrowRight', 'ArrowRight')
       await toList(ann)
       await Promise.all([ann.write(' three'), bob.write('!')])
-      const all = async (writer) => {
-        await seen(writer, 'strong', 'bo!ld')
-        await seen(writer, 'li', 'one two three')
-      }
-      await all(ann)
-      await all(bob)
-      await ann.untilCarets('Bob')
-      await bob.untilCarets('Ann')
       const saved = () => content(server, 'rich', `format=html&root=${root(editor)}`)
-      await until(async () => `saved is ${html}: ${await saved()}`, async () => (await saved()) === html)
+      const whole = async () => {
+        for (const writer of [ann, bob]) {
+          await seen(writer, 'strong', 'bo!ld')
+          await seen(writer, 'li', 'one two three')
+        }
+        await ann.untilCarets('Bob')
+        await bob.untilCarets('Ann')
+        await until(async () => `saved is ${html}: ${await saved()}`, async () => (await saved()) === html)
+      }
+      await whole()
       await server.kill()
       await server.startAgain()
       await ann.page.reload()
-      await all(ann)
+      await ann.untilCarets('Bob')
+      await ann.press('Control+End')
+      await whole()
       ann.assertNoProblems({ cut: true })
       bob.assertNoProblems({ cut: true })
     })
