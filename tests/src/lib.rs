@@ -8,6 +8,7 @@ pub mod editor;
 pub mod events;
 pub mod frames;
 pub mod http;
+pub mod neovim;
 pub mod relay;
 pub mod ropewalk;
 pub mod socket;

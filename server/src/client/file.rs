@@ -246,7 +246,7 @@ impl File {
                 delta,
             } => (id, self.edit(revision, delta).await),
             Ask::Cursor { id, ranges } => {
-                self.select(ranges.first());
+                self.select(ranges.first()).await;
                 (id, Ok(()))
             }
         };
@@ -310,8 +310,8 @@ impl File {
         self.link.edit(revision, Unit::Char, &edits)
     }
 
-    fn select(&mut self, range: Option<&Range>) {
-        let _ = self.catch_up();
+    async fn select(&mut self, range: Option<&Range>) {
+        self.tell_text().await;
         let text = self.link.document().text(ROOT);
         let breaks = self.hides_breaks.then(|| Breaks::of(&text));
         let place = |position| {

@@ -12,6 +12,7 @@ mod chance;
 mod disk;
 mod hostile;
 mod join;
+mod neovim;
 
 /// A server behind a relay, and a folder whose files are documents below `notes/`.
 pub struct Scene {

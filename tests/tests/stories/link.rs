@@ -300,3 +300,32 @@ async fn a_token_goes_where_nobody_reads_it_and_nowhere_else() {
         asking.abort();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_write_while_the_line_is_cut_arrives() {
+    let server = Ropewalk::start().await;
+    let relay = Relay::to(server.address).await;
+    let ann = Client::join(&server, "others").await;
+    let mut link = link(&relay, "others");
+    link.introduce("Bob", "#217a3c");
+    follow(&mut link, "synced", Link::is_synced).await;
+    for round in 0..60u64 {
+        let wait = std::time::Duration::from_millis(round * 7 % 40);
+        relay.cut();
+        let _ = tokio::time::timeout(wait, async {
+            loop {
+                link.next().await;
+            }
+        })
+        .await;
+        ann.append(&format!("<{round}>"));
+        if round % 3 == 0 {
+            insert(&mut link, 0, "x");
+        }
+        let wanted = ann.text();
+        follow(&mut link, "Ann's edit", |link| {
+            text(link).trim_start_matches('x') == wanted.trim_start_matches('x')
+        })
+        .await;
+    }
+}

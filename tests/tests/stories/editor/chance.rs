@@ -9,7 +9,7 @@ use super::*;
 
 const WORDS: [&str; 8] = ["ä", "💚", "👩‍👩‍👧", "\t", "\n", "x", "two words", "1\n2\n"];
 
-fn setting(name: &str, usual: u64) -> u64 {
+pub fn setting(name: &str, usual: u64) -> u64 {
     std::env::var(name)
         .ok()
         .and_then(|value| value.parse().ok())
@@ -27,6 +27,17 @@ fn random(rng: &mut StdRng, text: &str, only: bool) -> (usize, usize) {
     let from = rng.random_range(0..=length);
     let most = if only { 0 } else { 4 };
     (from, rng.random_range(from..=length.min(from + most)))
+}
+
+/// A random edit as a Yjs editor makes it, in UTF-16 units: never between the two of a line break.
+pub fn theirs(rng: &mut StdRng, text: &str, only: bool) -> (u32, u32) {
+    let chars: Vec<char> = text.chars().collect();
+    let whole = |at: usize| match at > 0 && chars[at - 1] == '\r' && chars.get(at) == Some(&'\n') {
+        true => at - 1,
+        false => at,
+    };
+    let (from, to) = random(rng, text, only);
+    (utf16(text, whole(from)), utf16(text, whole(to)))
 }
 
 /// An offset in UTF-16 units.
@@ -71,12 +82,7 @@ async fn play(seed: u64, only_inserts: bool, breaks: &str) {
                 ann.edit(|root, txn| {
                     use yrs::GetString as _;
                     let text = root.get_string(txn);
-                    let (mut from, to) = random(&mut rng, &text, only_inserts);
-                    // No honest editor comes between the two of a line break; the rare one that does is another story.
-                    if text.chars().nth(from) == Some('\n') && from > 0 && breaks.len() == 2 {
-                        from -= 1;
-                    }
-                    let (from, to) = (utf16(&text, from), utf16(&text, to));
+                    let (from, to) = theirs(&mut rng, &text, only_inserts);
                     root.remove_range(txn, from, to - from);
                     root.insert(txn, from, &insert);
                 });
@@ -89,10 +95,13 @@ async fn play(seed: u64, only_inserts: bool, breaks: &str) {
             }
             19 if rng.random_range(0..3) == 0 => {
                 scene.restart().await;
-                let doc = ann.leave().await;
-                ann = Client::join_with(&scene.server, "notes/chance", doc).await;
+                ann = back(&scene, ann, "notes/chance").await;
             }
-            _ => tokio::task::yield_now().await,
+            _ => {
+                let text = editor.text(&path);
+                let (anchor, head) = random(&mut rng, &text, false);
+                editor.select(&path, anchor, head).await;
+            }
         }
         if step % 40 == 39 {
             quiet(
@@ -121,6 +130,32 @@ async fn play(seed: u64, only_inserts: bool, breaks: &str) {
     assert_eq!(status.code(), Some(0), "seed {seed}: {}", editor.log());
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "seed {seed}");
     assert_eq!(scene.copies(&path), Vec::<String>::new(), "seed {seed}");
+}
+
+/// A person comes back. What others wrote last and the server lost is theirs to bring: until they have, whoever else
+/// has it is sent away.
+pub async fn back(scene: &Scene, ann: Client, name: &str) -> Client {
+    let doc = ann.leave().await;
+    loop {
+        let ann = Client::open(&scene.server, name, doc.clone()).await;
+        let is_in = ann.until("synced, or sent away", |state, _| match &state.closed {
+            Some(closed) if closed.code != 1013 => panic!("{closed:?}"),
+            Some(_) => Some(false),
+            None => state.synced.then_some(true),
+        });
+        if is_in.await && !is_sent_away(&ann).await {
+            return ann;
+        }
+    }
+}
+
+async fn is_sent_away(ann: &Client) -> bool {
+    let marker = ann.mark();
+    ann.until("a marker, or sent away", |state, _| match &state.closed {
+        Some(_) => Some(true),
+        None => state.saved.contains(&marker).then_some(false),
+    })
+    .await
 }
 
 /// Everybody has the same, when nobody types.

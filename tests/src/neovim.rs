@@ -1,0 +1,150 @@
+//! Neovim without a screen, driven over its socket.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use crate::ropewalk::{Log, binary, gather};
+use crate::wait::{until, within};
+
+/// A running Neovim.
+pub struct Neovim {
+    child: Child,
+    socket: PathBuf,
+    log: Log,
+}
+
+/// The plugin: `ROPEWALK_TEAMTYPE` names the folder of Teamtype's own, otherwise it is the one that stands in for it.
+fn plugin() -> PathBuf {
+    match std::env::var_os("ROPEWALK_TEAMTYPE") {
+        Some(path) => path.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("neovim"),
+    }
+}
+
+impl Neovim {
+    /// Whether there is a Neovim on this machine.
+    pub async fn is_here() -> bool {
+        let mut command = Command::new("nvim");
+        command.arg("--version").stdout(Stdio::null());
+        command.status().await.is_ok_and(|status| status.success())
+    }
+
+    /// Opens a file in it, with the lines for `init.lua` that README gives. `scratch` is for its socket and its notes.
+    pub async fn open(file: &Path, scratch: &Path) -> Self {
+        let socket = scratch.join("nvim.sock");
+        let init = scratch.join("init.lua");
+        // Before Neovim 0.10 the plugin takes only folders for markers.
+        let lines = format!(
+            r#"vim.opt.runtimepath:append({plugin:?})
+               vim.opt.swapfile, vim.opt.more, vim.opt.cmdheight = false, false, 5
+               local configuration = {{ cmd = {{ "ropewalk", "client" }}, root_markers = ".ropewalk" }}
+               if vim.fn.has("nvim-0.10") == 0 then
+                 configuration.root_dir = function(buffer, found)
+                   local folder = vim.fn.fnamemodify(vim.api.nvim_buf_get_name(buffer), ":p:h")
+                   local marker = vim.fn.findfile(".ropewalk", folder .. ";")
+                   if marker ~= "" then found(vim.fn.fnamemodify(marker, ":p:h")) end
+                 end
+               end
+               require("teamtype").config("ropewalk", configuration)
+               require("teamtype").enable("ropewalk")"#,
+            plugin = plugin()
+        );
+        std::fs::write(&init, lines).expect("a file");
+        let _ = std::fs::remove_file(&socket);
+        let path = std::env::var("PATH").unwrap_or_default();
+        let beside = binary().parent().expect("a folder").display().to_string();
+        let mut command = Command::new("nvim");
+        command
+            .args(["--headless", "-n", "-i", "NONE", "-u"])
+            .arg(&init)
+            .arg("--listen")
+            .arg(&socket)
+            .arg(file)
+            .env("PATH", format!("{beside}:{path}"))
+            .env("XDG_STATE_HOME", scratch)
+            .env("XDG_CACHE_HOME", scratch)
+            .env("ROPEWALK_NAME", "Vi")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn().expect("nvim starts");
+        let log = Log::default();
+        tokio::spawn(gather(child.stderr.take().expect("piped"), log.clone()));
+        tokio::spawn(gather(child.stdout.take().expect("piped"), log.clone()));
+        let neovim = Self { child, socket, log };
+        until("Neovim listens", || async {
+            neovim.try_ask("1").await.map(drop)
+        })
+        .await;
+        neovim
+    }
+
+    async fn call(&self, how: &str, what: &str) -> Option<String> {
+        let mut command = Command::new("nvim");
+        command.arg("--server").arg(&self.socket).args([how, what]);
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let output = within(what, command.output()).await.expect("nvim runs");
+        let said = if output.stdout.is_empty() {
+            output.stderr
+        } else {
+            output.stdout
+        };
+        let said = String::from_utf8_lossy(&said).into_owned();
+        output.status.success().then_some(said)
+    }
+
+    async fn try_ask(&self, expression: &str) -> Option<Value> {
+        let said = self
+            .call("--remote-expr", &format!("json_encode({expression})"))
+            .await?;
+        serde_json::from_str(said.trim()).ok()
+    }
+
+    /// The value of an expression.
+    pub async fn ask(&self, expression: &str) -> Value {
+        match self.try_ask(expression).await {
+            Some(value) => value,
+            None => panic!("Neovim has no answer to {expression}; {}", self.log()),
+        }
+    }
+
+    /// Types keys, as `nvim_input` takes them.
+    pub async fn keys(&self, keys: &str) {
+        let sent = self.call("--remote-send", keys).await;
+        assert!(sent.is_some(), "{keys:?} cannot be sent; {}", self.log());
+    }
+
+    /// The text of the buffer, with the line break at its end that `eol` stands for.
+    pub async fn text(&self) -> String {
+        let lines = self.ask("[getline(1, '$'), &eol]").await;
+        let text: Vec<&str> = lines[0]
+            .as_array()
+            .map(|lines| lines.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default();
+        let end = if lines[1] == 1 { "\n" } else { "" };
+        text.join("\n") + end
+    }
+
+    /// What the plugin complained about.
+    pub async fn messages(&self) -> String {
+        let errors = self
+            .try_ask("luaeval('require(\"teamtype\").errors or {}')")
+            .await;
+        format!("{errors:?} {:?}", self.try_ask("execute('messages')").await)
+    }
+
+    /// What it and the command said.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Leaves it as people do.
+    pub async fn quit(&mut self) {
+        let _ = self.call("--remote-send", "<C-\\><C-n>:qa!<CR>").await;
+        let _ = within("Neovim ends", self.child.wait()).await;
+    }
+}
