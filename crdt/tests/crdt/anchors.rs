@@ -98,7 +98,7 @@ fn places_are_those_of_yrs() {
             let char = rng.below(document.text(ROOT).len_chars() + 1);
             let at = document.text(ROOT).char_to_utf16_cu(char) as u32;
             let ours = document.anchor(ROOT, Unit::Char, char as u64).unwrap();
-            if let Some(theirs) = root.sticky_index(&mut txn, at, Assoc::After)
+            if let Some(theirs) = root.sticky_index(&txn, at, Assoc::After)
                 && at < length
             {
                 let json = serde_json::to_value(&theirs).unwrap();

@@ -133,12 +133,22 @@ impl Exchange {
 
 /// As the editor says it.
 fn changes(text: &Rope, delta: &Delta) -> Vec<Change> {
-    let changes = delta.edits().into_iter().map(|edit| Change {
-        range: Range {
-            start: position(text, edit.from),
-            end: position(text, edit.to),
-        },
-        replacement: edit.insert,
+    let length = text.len_chars() as u64;
+    let is_whole = length > 0 && text.char(text.len_chars() - 1) == '\n';
+    let changes = delta.edits().into_iter().map(|mut edit| {
+        // To Vim the line break at the end is no place of its own: whatever comes behind it takes it along, or Vim
+        // would think that there is still one at the end.
+        if is_whole && edit.from == length && !edit.insert.ends_with('\n') {
+            edit.from -= 1;
+            edit.insert.insert(0, '\n');
+        }
+        Change {
+            range: Range {
+                start: position(text, edit.from),
+                end: position(text, edit.to),
+            },
+            replacement: edit.insert,
+        }
     });
     changes.collect()
 }
@@ -154,7 +164,6 @@ fn edits(text: &Rope, delta: Vec<Change>) -> Result<Delta, Misfit> {
         edits.push(Edit {
             from,
             to,
-            // Editors that hide carriage returns may still say them.
             insert: change.replacement,
         });
     }

@@ -117,3 +117,24 @@ fn what_cannot_be_is_refused() {
         Some(Misfit::Overlap)
     );
 }
+
+#[test]
+fn what_comes_behind_the_last_line_break_takes_it_along() {
+    let append = |text: &str, insert: &str| {
+        let at = text.chars().count() as u64;
+        let edit = Edit {
+            from: at,
+            to: at,
+            insert: insert.into(),
+        };
+        let told = Exchange::new(Rope::from_str(text)).tell(Delta::of(&[edit]));
+        let change = told.unwrap().delta.remove(0);
+        let Range { start, end } = change.range;
+        let places = [start.line, start.character, end.line, end.character];
+        (places, change.replacement)
+    };
+    assert_eq!(append("a\n", "b"), ([0, 1, 1, 0], "\nb".into()));
+    assert_eq!(append("a\n", "b\n"), ([1, 0, 1, 0], "b\n".into()));
+    assert_eq!(append("a", "b"), ([0, 1, 0, 1], "b".into()));
+    assert_eq!(append("", "b"), ([0, 0, 0, 0], "b".into()));
+}
