@@ -199,26 +199,12 @@ impl Shared {
             .elapsed()
             .unwrap_or_default()
             .as_secs();
-        let (folder, name) = path
-            .rsplit_once('/')
-            .map_or(("", path), |(folder, name)| (folder, name));
-        let (stem, ending) = name
-            .rsplit_once('.')
-            .map_or((name, String::new()), |(stem, ending)| {
-                (stem, format!(".{ending}"))
-            });
         for number in 0..100 {
-            let number = if number == 0 {
-                String::new()
-            } else {
-                format!("-{number}")
+            let number = match number {
+                0 => String::new(),
+                number => format!("-{number}"),
             };
-            let copy = format!("{stem}{COPY}{now}{number}{ending}");
-            let copy = if folder.is_empty() {
-                copy
-            } else {
-                format!("{folder}/{copy}")
-            };
+            let copy = format!("{path}{COPY}{now}{number}");
             match self.folder.copy_beside(&copy, text) {
                 Ok(()) => return Ok(copy),
                 Err(Unfit::System(error)) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
