@@ -11,6 +11,7 @@ mod editor;
 mod edits;
 mod exchange;
 mod faults;
+mod flood;
 mod folder;
 mod followed;
 mod forged;

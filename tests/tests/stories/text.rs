@@ -119,6 +119,64 @@ async fn an_edit_is_made_once_wherever_the_connection_breaks() {
     }
 }
 
+fn letter(first: &str, number: u8) -> String {
+    char::from(first.as_bytes()[0] + number - 1).to_string()
+}
+
+/// Two people write; one of them breaks off after so many messages that came, and goes on.
+async fn cut_after(server: &Ropewalk, name: &str, unit: &str, messages: usize, seed: u64) -> bool {
+    let rng = &mut Rng(seed);
+    put(server, name, "a é 😀 b").await;
+    let mut ann = Thin::join(server, name, "ann", unit).await;
+    let mut bob = Thin::join(server, name, "bob", "char").await;
+    let (mut heard, mut made, mut was_cut) = (1, 0, false);
+    // The welcome was one.
+    while made < 4 || ann.pending.is_some() {
+        if heard == messages && !was_cut {
+            was_cut = true;
+            ann.cut();
+            ann.connect(server).await;
+        }
+        if ann.pending.is_none() {
+            made += 1;
+            let at = rng.edits(&ann.text(), unit)[0].0;
+            ann.edit(insert(at, &letter("A", made))).await;
+            let at = rng.edits(&bob.text(), "char")[0].0;
+            bob.edit(insert(at, &letter("W", made))).await;
+            bob.acknowledged().await;
+        }
+        ann.step().await.unwrap();
+        heard += 1;
+    }
+    let text = server.text(name).await;
+    ann.until(&text).await;
+    bob.until(&text).await;
+    for letter in (1..=made).flat_map(|made| [letter("A", made), letter("W", made)]) {
+        assert_eq!(text.matches(&letter).count(), 1, "{letter} in {text}");
+    }
+    was_cut
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_is_made_once_wherever_between_two_messages_the_connection_breaks() {
+    let server = Ropewalk::start().await;
+    for unit in UNITS {
+        let mut messages = 1;
+        while cut_after(
+            &server,
+            &format!("{unit}/{messages}"),
+            unit,
+            messages,
+            messages as u64,
+        )
+        .await
+        {
+            messages += 1;
+        }
+        assert!(messages > 4, "{messages} messages in all");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_edit_again_gets_the_same_answer() {
     let mut server = Ropewalk::start().await;
