@@ -27,6 +27,7 @@ pub mod join;
 mod lines;
 pub mod project;
 mod rpc;
+mod view;
 
 /// Files that one editor may have open.
 const MAX_FILES: usize = 1000;

@@ -188,12 +188,16 @@ impl Editor {
 
     /// Shows a selection, by offsets in characters.
     pub async fn select(&mut self, path: &Path, anchor: usize, head: usize) {
+        let id = self.point(path, anchor, head).await;
+        self.answer(id).await.expect("shown");
+    }
+
+    /// The same, without waiting for the answer; the id of the request.
+    pub async fn point(&mut self, path: &Path, anchor: usize, head: usize) -> u64 {
         let text = self.text(path);
         let range = json!({ "start": position(&text, anchor), "end": position(&text, head) });
-        let id = self
-            .ask("cursor", json!({ "uri": uri(path), "ranges": [range] }))
-            .await;
-        self.answer(id).await.expect("shown");
+        self.ask("cursor", json!({ "uri": uri(path), "ranges": [range] }))
+            .await
     }
 
     /// The text of a file.

@@ -76,6 +76,51 @@ fn beside(path: &Path, end: &str) -> io::Result<PathBuf> {
     Ok(path.with_file_name(name))
 }
 
+/// Writes the text to the file that the editor had open; what is to be said about it.
+pub(super) fn settle(
+    path: &Path,
+    before: Option<String>,
+    text: &str,
+    is_saved: bool,
+) -> Vec<String> {
+    let mut said = Vec::new();
+    let shown = path.display();
+    let done = (|| {
+        let Some(now) = read(path)? else {
+            if !is_saved {
+                let copy = keep_copy(path, text)?;
+                said.push(format!(
+                    "{shown} is gone; what the server does not have is in {}",
+                    copy.display()
+                ));
+            }
+            return Ok(());
+        };
+        if now != text {
+            if before.as_ref() != Some(&now) && !is_known(path, &now) {
+                let copy = keep_copy(path, &now)?;
+                said.push(format!(
+                    "{shown} was changed by another program; that is in {}",
+                    copy.display()
+                ));
+            }
+            write(path, text)?;
+        }
+        if !is_saved {
+            said.push(format!(
+                "{shown} has edits that the server does not have; open it again to bring both together"
+            ));
+            return Ok(());
+        }
+        remember(path, text)
+    })();
+    if let Err(error) = done {
+        let error: std::io::Error = error;
+        said.push(format!("{shown}: {error}"));
+    }
+    said
+}
+
 /// Takes note that the server has, or had, all that is in this text of a file.
 pub(super) fn remember(path: &Path, text: &str) -> io::Result<()> {
     let Some((folder, note)) = note(path) else {

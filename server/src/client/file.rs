@@ -1,7 +1,7 @@
 //! One file that an editor has open: its document, its editor, and the disk.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -15,8 +15,9 @@ use tokio::time::timeout;
 
 use super::delta::Delta;
 use super::exchange::{Change, Exchange, Told};
-use super::lines::{Breaks, Range, nearest, plain, plain_delta, position};
+use super::lines::{Range, nearest, plain, position};
 use super::project::Place;
+use super::view::View;
 use super::{disk, rpc, say};
 use crate::link::{Created, Event, Link, Selection, client_id};
 
@@ -116,10 +117,7 @@ struct File {
     out: Sender<Value>,
     /// The document that the exchange's goal is of; None when it has to be compared.
     seen: Option<(Revision, Rope)>,
-    /// The editor shows lines, and not how they end.
-    hides_breaks: bool,
-    /// New lines end with a carriage return, too.
-    is_crlf: bool,
+    view: View,
     has_news: bool,
     has_people: bool,
     /// Whose cursors the editor shows.
@@ -147,9 +145,6 @@ impl File {
 
         // What the editor has; with the line breaks of the disk, if it only hides these.
         let editor = Rope::from_str(&content);
-        let breaks = Breaks::of(&editor).count();
-        let hides_breaks =
-            breaks == 0 || breaks == editor.chars().filter(|&char| char == '\n').count();
         let on_disk = disk.as_deref().map(|text| {
             let text = text.strip_prefix('\u{feff}').unwrap_or(text);
             Rope::from_str(text)
@@ -187,23 +182,15 @@ impl File {
             keep(&place, local.to_string()).await?;
         }
         note(&place, local.to_string()).await;
-        let is_crlf = [&text, &local]
-            .into_iter()
-            .find_map(mostly_crlf)
-            .unwrap_or(false);
-        let editor = match hides_breaks {
-            true => plain(&editor),
-            false => editor,
-        };
+        let view = View::of(&editor, [&text, &local]);
         Ok(Self {
             seen: None,
             uri,
             place,
             link,
-            exchange: Exchange::new(editor),
+            exchange: Exchange::new(view.shown(&editor)),
             out,
-            hides_breaks,
-            is_crlf,
+            view,
             has_news: true,
             has_people: true,
             shown: BTreeMap::new(),
@@ -267,10 +254,8 @@ impl File {
         }
         // What is new is made past the edit with all the rest; to say it before would be in vain.
         let _ = self.catch_up();
-        if self.hides_breaks {
-            for change in &mut delta {
-                change.replacement = change.replacement.replace("\r\n", "\n");
-            }
+        for change in &mut delta {
+            change.replacement = self.view.said(std::mem::take(&mut change.replacement));
         }
         let (edit, told) = self.exchange.hear(revision, delta).map_err(|misfit| {
             let message = format!("{}: {misfit}; open the file again", self.place.name);
@@ -296,28 +281,14 @@ impl File {
     fn make(&mut self, edit: &Delta) -> Result<(), ropewalk_crdt::Error> {
         let document = self.link.document();
         let revision = document.revision();
-        let mut edits = edit.edits();
-        if self.hides_breaks {
-            let breaks = Breaks::of(&document.text(ROOT));
-            for edit in &mut edits {
-                edit.from = breaks.shown(edit.from);
-                edit.to = breaks.shown(edit.to);
-                if self.is_crlf {
-                    edit.insert = edit.insert.replace('\n', "\r\n");
-                }
-            }
-        }
+        let edits = self.view.inward(&document.text(ROOT), edit);
         self.link.edit(revision, Unit::Char, &edits)
     }
 
     async fn select(&mut self, range: Option<&Range>) {
         self.tell_text().await;
-        let text = self.link.document().text(ROOT);
-        let breaks = self.hides_breaks.then(|| Breaks::of(&text));
-        let place = |position| {
-            let at = nearest(self.exchange.goal(), position);
-            breaks.as_ref().map_or(at, |breaks| breaks.shown(at))
-        };
+        let places = self.view.places(&self.link.document().text(ROOT));
+        let place = |position| places.inward(nearest(self.exchange.goal(), position));
         let selection = range.map(|range| Selection {
             anchor: place(range.start),
             head: place(range.end),
@@ -335,11 +306,9 @@ impl File {
             Some((changes, old))
         });
         let delta = match changes {
-            Some((changes, old)) if self.hides_breaks => plain_delta(old, changes),
-            Some((changes, _)) => Delta::of(&changes),
+            Some((changes, old)) => self.view.outward(old, changes),
             // Nothing is known of the steps.
-            None if self.hides_breaks => Delta::between(self.exchange.goal(), &plain(&text)),
-            None => Delta::between(self.exchange.goal(), &text),
+            None => Delta::between(self.exchange.goal(), &self.view.shown(&text)),
         };
         self.seen = Some((revision, text));
         self.exchange.tell(delta)
@@ -359,13 +328,8 @@ impl File {
         if !std::mem::take(&mut self.has_people) {
             return;
         }
-        let breaks = self
-            .hides_breaks
-            .then(|| Breaks::of(&self.link.document().text(ROOT)));
-        let place = |at| {
-            let at = breaks.as_ref().map_or(at, |breaks| breaks.hidden(at));
-            position(self.exchange.goal(), at)
-        };
+        let places = self.view.places(&self.link.document().text(ROOT));
+        let place = |at| position(self.exchange.goal(), places.outward(at));
         let people = self.link.people(Unit::Char);
         let people = people.into_iter().filter_map(|peer| {
             let Selection { anchor, head } = peer.selection?;
@@ -410,53 +374,13 @@ impl File {
         let is_saved = self.link.is_saved();
         let text = self.link.document().text(ROOT).to_string();
         let (path, disk) = (self.place.path.clone(), self.disk.take());
-        let settled = spawn_blocking(move || settle(&path, disk, &text, is_saved)).await;
+        let settled = spawn_blocking(move || disk::settle(&path, disk, &text, is_saved)).await;
         for message in settled.unwrap_or_default() {
             say(&message);
         }
         self.link.leave().await;
         is_saved
     }
-}
-
-/// Writes the text to the file that the editor had open; what is to be said about it.
-fn settle(path: &Path, before: Option<String>, text: &str, is_saved: bool) -> Vec<String> {
-    let mut said = Vec::new();
-    let shown = path.display();
-    let done = (|| {
-        let Some(now) = disk::read(path)? else {
-            if !is_saved {
-                let copy = disk::keep_copy(path, text)?;
-                said.push(format!(
-                    "{shown} is gone; what the server does not have is in {}",
-                    copy.display()
-                ));
-            }
-            return Ok(());
-        };
-        if now != text {
-            if before.as_ref() != Some(&now) && !disk::is_known(path, &now) {
-                let copy = disk::keep_copy(path, &now)?;
-                said.push(format!(
-                    "{shown} was changed by another program; that is in {}",
-                    copy.display()
-                ));
-            }
-            disk::write(path, text)?;
-        }
-        if !is_saved {
-            said.push(format!(
-                "{shown} has edits that the server does not have; open it again to bring both together"
-            ));
-            return Ok(());
-        }
-        disk::remember(path, text)
-    })();
-    if let Err(error) = done {
-        let error: std::io::Error = error;
-        said.push(format!("{shown}: {error}"));
-    }
-    said
 }
 
 /// Keeps what is on this machine alone, beside the file.
@@ -492,10 +416,4 @@ async fn note(place: &Place, text: String) {
     if let Ok(Err(error)) = noted {
         say(&format!("what the server has cannot be noted: {error}"));
     }
-}
-
-/// Whether most lines of a text end with a carriage return and a line feed; None when it is one line.
-fn mostly_crlf(text: &Rope) -> Option<bool> {
-    let breaks = text.chars().filter(|&char| char == '\n').count();
-    (breaks > 0).then(|| Breaks::of(text).count() * 2 > breaks)
 }

@@ -287,3 +287,20 @@ fn a_job_has_a_path_and_the_settings() {
     }
     refused(&["backup", "there", "--replace"]);
 }
+
+#[test]
+fn an_editor_and_a_folder_need_no_settings() {
+    assert_eq!(asked(&["client"]), Ok(Request::Client));
+    let join = |prefix: &str, folder: &str| {
+        Ok(Request::Join {
+            url: "https://a".into(),
+            prefix: prefix.into(),
+            folder: folder.into(),
+        })
+    };
+    assert_eq!(asked(&["join", "https://a"]), join("", "."));
+    let all = ["join", "https://a", "b", "--prefix", "c"];
+    assert_eq!(asked(&all), join("c", "b"));
+    assert!(refused(&["join"]).contains("URL"));
+    assert!(refused(&["client", "x"]).contains("'x'"));
+}

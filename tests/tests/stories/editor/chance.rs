@@ -64,7 +64,7 @@ async fn play(seed: u64, only_inserts: bool, breaks: &str) {
         let word = WORDS[rng.random_range(0..WORDS.len())];
         // One character, so that nothing comes into the middle of it.
         let token = char::from_u32(0xe000 + step).unwrap();
-        match rng.random_range(0..20) {
+        match rng.random_range(0..26) {
             0..8 => {
                 let text = editor.text(&path);
                 let (from, to) = random(&mut rng, &text, only_inserts);
@@ -100,7 +100,7 @@ async fn play(seed: u64, only_inserts: bool, breaks: &str) {
             _ => {
                 let text = editor.text(&path);
                 let (anchor, head) = random(&mut rng, &text, false);
-                editor.select(&path, anchor, head).await;
+                editor.point(&path, anchor, head).await;
             }
         }
         if step % 40 == 39 {
