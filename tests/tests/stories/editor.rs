@@ -160,6 +160,23 @@ async fn what_an_editor_leaves_out_it_gets_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cursors_and_news_at_once_take_nothing_from_one_another() {
+    let scene = Scene::new().await;
+    let path = scene.file("moves", "text");
+    let mut editor = scene.editor();
+    editor.open(&path, "text").await.unwrap();
+    let ann = Client::join(&scene.server, "notes/moves").await;
+    for _ in 0..40 {
+        for n in 0..10 {
+            ann.append(&n.to_string());
+            editor.point(&path, n % 4, 4).await;
+        }
+        // Nothing is typed here, so what is left out now is never sent again.
+        editor.until_text(&path, &ann.text()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn several_files_are_open_at_once_and_one_is_closed() {
     let scene = Scene::new().await;
     let mut editor = scene.editor();
