@@ -24,6 +24,7 @@ mod disk;
 mod exchange;
 mod file;
 pub mod join;
+mod joined;
 mod lines;
 pub mod project;
 mod rpc;

@@ -138,14 +138,19 @@ pub(super) fn is_known(path: &Path, text: &str) -> bool {
 
 /// Where the note of a file is.
 fn note(path: &Path) -> Option<(PathBuf, String)> {
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    let name = format!("{:016x}", hasher.finish());
+    Some((state()?, name))
+}
+
+/// Where this machine's notes are.
+pub(super) fn state() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME")
         .map(PathBuf::from)
         .filter(|state| state.is_absolute())
         .or_else(|| Some(std::env::home_dir()?.join(".local/state")))?;
-    let mut hasher = DefaultHasher::new();
-    path.hash(&mut hasher);
-    let name = format!("{:016x}", hasher.finish());
-    Some((state.join("ropewalk"), name))
+    Some(state.join("ropewalk"))
 }
 
 /// Stands for a text. Should the same be another one in a later version, a copy more is kept.

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::delta::Delta;
 use super::exchange::{Change, Exchange, Told};
+use super::joined::is_joined;
 use super::lines::{Range, nearest, plain, position};
 use super::project::Place;
 use super::view::View;
@@ -136,7 +137,7 @@ impl File {
             uri, path, content, ..
         } = opening;
         let found = spawn_blocking(move || {
-            let place = Place::of(&path).map_err(|error| error.to_string())?;
+            let place = Place::of(&path, is_joined).map_err(|error| error.to_string())?;
             let disk = disk::read(&place.path)
                 .map_err(|error| format!("{}: {error}", place.path.display()))?;
             Ok::<_, String>((place, disk))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::joined;
 use super::project::{MARKER, NoDocument, Settings};
 use crate::link::{Address, BadAddress, Unreachable};
 
@@ -45,7 +46,7 @@ pub async fn join(url: &str, prefix: &str, folder: &Path) -> Result<String, Join
         name: None,
     };
     let path = folder.join(MARKER);
-    let is_there = match fs::symlink_metadata(&path) {
+    let found = match fs::symlink_metadata(&path) {
         Ok(_) => {
             let found = Settings::read(&path)?;
             let same = found.server.trim_end_matches('/') == wanted.server
@@ -53,20 +54,22 @@ pub async fn join(url: &str, prefix: &str, folder: &Path) -> Result<String, Join
             if !same {
                 return Err(JoinError::Taken(path));
             }
-            true
+            Some(found)
         }
-        Err(_) => false,
+        Err(_) => None,
     };
     if let Err(error) = address.is_alive().await {
         return Err(JoinError::Unreachable(address, error));
     }
-    if !is_there {
-        write(&path, &wanted).map_err(|error| JoinError::Write {
-            path: path.clone(),
-            error,
-        })?;
+    let failed = |error| JoinError::Write {
+        path: path.clone(),
+        error,
+    };
+    if found.is_none() {
+        write(&path, &wanted).map_err(failed)?;
     }
-    let shown = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let shown = fs::canonicalize(folder).map_err(failed)?;
+    joined::note(&shown, found.as_ref().unwrap_or(&wanted)).map_err(failed)?;
     Ok(format!(
         r#"Files in {} are documents on {} now, once an editor opens them.
 

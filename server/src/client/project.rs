@@ -56,6 +56,14 @@ pub enum NoDocument {
     /// There is no [`MARKER`] in any folder above.
     #[error("{}: there is no {MARKER} in the folders above; `ropewalk join` makes one", .0.display())]
     NoProject(PathBuf),
+    /// The marker came from elsewhere, or was changed since.
+    #[error("{}: it leads to {server}, and nobody has joined that on this machine; `ropewalk join` does", path.display())]
+    NotJoined {
+        /// The marker.
+        path: PathBuf,
+        /// What it says.
+        server: String,
+    },
     /// The marker cannot be read.
     #[error("{}: {problem}", path.display())]
     Marker {
@@ -114,7 +122,10 @@ pub(super) fn path_of(uri: &str) -> Result<PathBuf, NoDocument> {
 
 impl Place {
     /// Finds the project of a file, and its document. Reads files, and asks git for a name.
-    pub(super) fn of(path: &Path) -> Result<Self, NoDocument> {
+    pub(super) fn of(
+        path: &Path,
+        is_joined: impl Fn(&Path, &Settings) -> bool,
+    ) -> Result<Self, NoDocument> {
         let system = |path: &Path| {
             let path = path.to_owned();
             |error| NoDocument::System { path, error }
@@ -147,6 +158,12 @@ impl Place {
             path: path.clone(),
             error,
         })?;
+        if !is_joined(root, &settings) {
+            return Err(NoDocument::NotJoined {
+                path: root.join(MARKER),
+                server: settings.server,
+            });
+        }
         let token = settings.token(root)?;
         let address = Address::new(&settings.server, token.as_deref());
         let address = address.map_err(|error| NoDocument::Address {

@@ -27,16 +27,17 @@ impl Scene {
         let server = Ropewalk::start().await;
         let relay = Relay::to(server.address).await;
         let folder = tempfile::tempdir().unwrap();
-        let marker = format!(
-            "server = \"http://{}\"\nprefix = \"notes\"\n",
-            relay.address
-        );
-        std::fs::write(folder.path().join(".ropewalk"), marker).unwrap();
+        let state = Arc::new(tempfile::tempdir().unwrap());
+        let url = format!("http://{}", relay.address);
+        let notes = [("XDG_STATE_HOME", state.path().to_str().unwrap())];
+        let join = ["join", &url, "--prefix", "notes"];
+        let joined = Ropewalk::run(&join, &notes, folder.path()).await;
+        assert_eq!(joined.code, Some(0), "{joined:?}");
         Self {
             server,
             relay,
             folder,
-            state: Arc::new(tempfile::tempdir().unwrap()),
+            state,
         }
     }
 

@@ -13,19 +13,22 @@ fn project(settings: &str) -> tempfile::TempDir {
 fn a_file_is_a_document_by_its_path_in_the_folder() {
     let folder = project("server = \"https://write.example.org/\"\nprefix = \"/notes/\"");
     for (file, name) in [("x.md", "notes/x.md"), ("a/b/ü 💚", "notes/a/b/ü 💚")] {
-        let place = Place::of(&folder.path().join(file)).unwrap();
+        let place = Place::of(&folder.path().join(file), |_, _| true).unwrap();
         assert_eq!(place.name.as_str(), name);
         assert_eq!(place.address.to_string(), "https://write.example.org");
     }
     let up = folder.path().join("a/../a/b/../../x.md");
-    assert_eq!(Place::of(&up).unwrap().name.as_str(), "notes/x.md");
+    assert_eq!(
+        Place::of(&up, |_, _| true).unwrap().name.as_str(),
+        "notes/x.md"
+    );
     // The nearest marker counts.
     fs::write(
         folder.path().join("a").join(MARKER),
         "server = \"http://localhost:1\"",
     )
     .unwrap();
-    let inner = Place::of(&folder.path().join("a/b/c")).unwrap();
+    let inner = Place::of(&folder.path().join("a/b/c"), |_, _| true).unwrap();
     assert_eq!(inner.name.as_str(), "b/c");
 }
 
@@ -55,7 +58,7 @@ fn what_is_not_a_file_of_the_folder_is_refused() {
         (at("new\nline"), "control characters"),
         (at(&"x".repeat(200)).join("y"), "No such file"),
     ] {
-        let error = Place::of(&path).unwrap_err().to_string();
+        let error = Place::of(&path, |_, _| true).unwrap_err().to_string();
         assert!(error.contains(wanted), "{path:?}: {error}");
     }
 }
@@ -74,7 +77,9 @@ fn a_marker_says_what_is_wrong_with_it() {
         ("[[", "keys cannot be empty"),
     ] {
         let folder = project(settings);
-        let error = Place::of(&folder.path().join("x")).unwrap_err().to_string();
+        let error = Place::of(&folder.path().join("x"), |_, _| true)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(wanted), "{settings:?}: {error}");
         assert_eq!(error.lines().count(), 1, "{error}");
     }

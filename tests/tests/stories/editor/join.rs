@@ -6,7 +6,8 @@ use super::*;
 async fn a_folder_is_joined_once_and_to_one_server() {
     let server = Ropewalk::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let run = async |arguments: &[&str]| Ropewalk::run(arguments, &[], folder.path()).await;
+    let notes = [("XDG_STATE_HOME", folder.path().to_str().unwrap())];
+    let run = async |arguments: &[&str]| Ropewalk::run(arguments, &notes, folder.path()).await;
     let url = format!("http://{}", server.address);
     let nobody = run(&["join", "http://127.0.0.1:1"]).await;
     assert_eq!(nobody.code, Some(1), "{nobody:?}");
@@ -49,10 +50,27 @@ async fn a_folder_that_was_joined_can_be_edited() {
     let server = Ropewalk::start().await;
     let folder = tempfile::tempdir().unwrap();
     let url = format!("http://{}", server.address);
-    Ropewalk::run(&["join", &url], &[], folder.path()).await;
     let path = folder.path().canonicalize().unwrap().join("x.md");
     std::fs::write(&path, "text\n").unwrap();
-    let mut editor = Editor::start(folder.path(), folder.path(), &[]);
-    editor.open(&path, "text\n").await.unwrap();
+    // A folder with a marker of somebody else's.
+    let marker = folder.path().join(".ropewalk");
+    let to = |token: &str| format!("server = \"{url}\"\n{token}");
+    std::fs::write(&marker, to("")).unwrap();
+    let open = async || {
+        let mut editor = Editor::start(folder.path(), folder.path(), &[]);
+        editor.open(&path, "text\n").await
+    };
+    let refused = open().await.unwrap_err().to_string();
+    assert!(refused.contains("nobody has joined that"), "{refused}");
+    assert_eq!(server.get("/api/documents/x.md").await.status, 404);
+    let notes = [("XDG_STATE_HOME", folder.path().to_str().unwrap())];
+    let joined = Ropewalk::run(&["join", &url], &notes, folder.path()).await;
+    assert_eq!(joined.code, Some(0), "{joined:?}");
+    open().await.unwrap();
     assert_eq!(server.text("x.md").await, "text\n");
+    // And one that was changed since.
+    std::fs::write(folder.path().join("key"), "secret").unwrap();
+    std::fs::write(&marker, to("token_file = \"key\"\n")).unwrap();
+    let refused = open().await.unwrap_err().to_string();
+    assert!(refused.contains("nobody has joined that"), "{refused}");
 }

@@ -1,0 +1,41 @@
+//! Which folders were joined on this machine. A `.ropewalk` that came along with a folder leads nowhere: whoever wrote it would get the
+//! texts that are opened, and a token.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash as _, Hasher as _};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::disk::state;
+use super::project::Settings;
+
+/// Takes note that somebody has joined a folder here.
+pub(super) fn note(root: &Path, settings: &Settings) -> io::Result<()> {
+    let Some(path) = place(root) else {
+        return Ok(());
+    };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, said(root, settings))
+}
+
+/// Whether somebody has joined this folder here, to this server and with this token.
+pub(super) fn is_joined(root: &Path, settings: &Settings) -> bool {
+    let known = place(root).map(fs::read_to_string);
+    known.is_some_and(|known| known.is_ok_and(|known| known == said(root, settings)))
+}
+
+fn place(root: &Path) -> Option<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    root.hash(&mut hasher);
+    let name = format!("{:016x}", hasher.finish());
+    Some(state()?.join("joined").join(name))
+}
+
+fn said(root: &Path, settings: &Settings) -> String {
+    let server = settings.server.trim_end_matches('/');
+    let token = settings.token_file.as_deref().unwrap_or(Path::new(""));
+    format!("{}\n{server}\n{}\n", root.display(), token.display())
+}
