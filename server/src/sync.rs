@@ -11,10 +11,10 @@ use notify::{RecursiveMode, Watcher as _};
 use thiserror::Error;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::link::{Address, Unreachable};
+use crate::link::{Address, Entry, Unreachable};
 use crate::name::DocumentName;
 use folder::{Folder, Unfit};
 use pair::End;
@@ -314,6 +314,7 @@ pub async fn run(
         said: BTreeSet::new(),
         first_seen: BTreeMap::new(),
         is_listed: false,
+        next_scan: Instant::now(),
     };
     keeper.keep(&path, stop).await
 }
@@ -329,6 +330,24 @@ fn tidy(shared: &Shared) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Asks the server, after some time, which documents there are.
+async fn list(
+    shared: Arc<Shared>,
+    prefix: String,
+    after: Duration,
+) -> Result<Vec<Entry>, Unreachable> {
+    sleep(after).await;
+    let (mut entries, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = shared.address.documents(&prefix, cursor.as_deref()).await?;
+        entries.extend(page.documents);
+        cursor = page.next;
+        if cursor.is_none() || entries.len() > 10 * MAX_FILES {
+            return Ok(entries);
+        }
+    }
+}
+
 /// Begins and ends pairs.
 struct Keeper {
     names: Names,
@@ -341,6 +360,7 @@ struct Keeper {
     first_seen: BTreeMap<String, Instant>,
     /// The server's list was read once.
     is_listed: bool,
+    next_scan: Instant,
 }
 
 impl Keeper {
@@ -359,27 +379,35 @@ impl Keeper {
             let every = SCAN_ALONE.as_secs();
             self.shared.trouble(format_args!("The system does not tell of changes ({error}): the folder is looked at every {every} s."));
         }
-        let mut scan = interval(if watching.is_ok() { SCAN } else { SCAN_ALONE });
-        let mut list = interval(LIST);
-        list.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let began = Instant::now();
+        let every = if watching.is_ok() { SCAN } else { SCAN_ALONE };
+        let mut listing = Box::pin(list(
+            self.shared.clone(),
+            self.names.prefix.clone(),
+            Duration::ZERO,
+        ));
+        let late = Instant::now() + PATIENCE;
         self.known();
+        self.scan(every);
         loop {
             if self.once && self.is_listed && self.all_in_step() {
                 break;
             }
             tokio::select! {
                 () = &mut stop => break,
-                () = sleep((began + PATIENCE).saturating_duration_since(Instant::now())), if self.once => {
-                    let left = self.shared.state().files.values().filter(|seen| !seen.is_in_step && !seen.is_idle).count();
-                    let why = self.shared.state().offline.clone().unwrap_or_default();
+                () = sleep_until(late), if self.once => {
+                    let (left, why) = self.not_in_step();
                     self.end().await;
                     return Err(Failure::NotInStep(left, why));
                 }
-                event = changed.recv() => self.changed(path, event, &mut scan),
-                _ = scan.tick() => self.scan(&mut scan),
-                _ = list.tick() => self.list().await,
+                Some(event) = changed.recv(), if watching.is_ok() => self.changed(path, event),
+                () = sleep_until(self.next_scan) => self.scan(every),
+                listed = &mut listing => {
+                    match listed {
+                        Ok(entries) => self.listed(&entries),
+                        Err(error) => self.shared.offline(&error.to_string()),
+                    }
+                    listing.set(list(self.shared.clone(), self.names.prefix.clone(), LIST));
+                }
                 Some(done) = self.tasks.join_next() => {
                     if let Ok((path, end)) = done {
                         self.ended(path, end);
@@ -390,6 +418,16 @@ impl Keeper {
         }
         self.end().await;
         Ok(())
+    }
+
+    /// How many files are not in step, and why that may be.
+    fn not_in_step(&self) -> (usize, String) {
+        let state = self.shared.state();
+        let left = state
+            .files
+            .values()
+            .filter(|seen| !seen.is_in_step && !seen.is_idle);
+        (left.count(), state.offline.clone().unwrap_or_default())
     }
 
     /// Begins with all files that are recorded.
@@ -408,14 +446,11 @@ impl Keeper {
             .all(|seen| seen.is_in_step || seen.is_idle)
     }
 
-    fn changed(
-        &mut self,
-        root: &Path,
-        event: Option<notify::Result<notify::Event>>,
-        scan: &mut Interval,
-    ) {
-        let Some(Ok(event)) = event else {
-            return scan.reset_after(SOON);
+    fn changed(&mut self, root: &Path, event: notify::Result<notify::Event>) {
+        let soon = self.next_scan.min(Instant::now() + SOON);
+        let Ok(event) = event else {
+            self.next_scan = soon;
+            return;
         };
         if event.kind.is_access() {
             return;
@@ -433,12 +468,13 @@ impl Keeper {
             }
         }
         if is_new {
-            scan.reset_after(SOON);
+            self.next_scan = soon;
         }
     }
 
     /// Looks for files that are new, and has the others looked at.
-    fn scan(&mut self, next: &mut Interval) {
+    fn scan(&mut self, every: Duration) {
+        self.next_scan = Instant::now() + every;
         let found = match self.shared.folder.walk() {
             Ok(found) => found,
             Err(error) => {
@@ -461,7 +497,7 @@ impl Keeper {
                     if is_known || self.once || now >= since + NEW {
                         self.begin(path);
                     } else {
-                        next.reset_after(NEW);
+                        self.next_scan = self.next_scan.min(since + NEW);
                     }
                 }
             }
@@ -480,45 +516,24 @@ impl Keeper {
         }
     }
 
-    /// Asks the server for documents that are new.
-    async fn list(&mut self) {
-        let mut cursor: Option<String> = None;
-        loop {
-            let page = match self
-                .shared
-                .address
-                .documents(&self.names.prefix, cursor.as_deref())
-                .await
-            {
-                Ok(page) => page,
-                Err(error) => return self.shared.offline(&error.to_string()),
-            };
-            self.shared.online();
-            for entry in page.documents {
-                let Some(path) = self.names.path(&entry.name) else {
-                    if entry.name.starts_with(&self.names.prefix) {
-                        self.leave_out(&entry.name, "its name cannot be that of a file here");
-                    }
-                    continue;
-                };
-                let record = self.shared.records.get(&path);
-                match record {
-                    Ok(Some(record)) if record.gone.is_some() => {
-                        // It was begun again.
-                        let _ = self.shared.records.forget(&path);
-                        self.begin(&path);
-                    }
-                    Ok(None)
-                        if entry.length > 0 && !self.shared.state().files.contains_key(&path) =>
-                    {
-                        self.begin(&path)
-                    }
-                    _ => {}
+    /// Begins with documents that are new.
+    fn listed(&mut self, entries: &[Entry]) {
+        self.shared.online();
+        for entry in entries {
+            let Some(path) = self.names.path(&entry.name) else {
+                if entry.name.starts_with(&self.names.prefix) {
+                    self.leave_out(&entry.name, "its name cannot be that of a file here");
                 }
-            }
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
+                continue;
+            };
+            match self.shared.records.get(&path) {
+                Ok(Some(record)) if record.gone.is_some() => {
+                    // It was begun again.
+                    let _ = self.shared.records.forget(&path);
+                    self.begin(&path);
+                }
+                Ok(None) if entry.length > 0 => self.begin(&path),
+                _ => {}
             }
         }
         self.is_listed = true;

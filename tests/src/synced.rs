@@ -27,12 +27,23 @@ impl Synced {
 
     /// Keeps a folder in step.
     pub async fn start_in(folder: Arc<TempDir>, server: SocketAddr, arguments: &[&str]) -> Self {
+        Self::in_environment(folder, server, arguments, &[]).await
+    }
+
+    /// Keeps a folder in step, with more variables in its environment.
+    pub async fn in_environment(
+        folder: Arc<TempDir>,
+        server: SocketAddr,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut command = command(binary());
         command
             .arg("sync")
             .arg(folder.path())
             .arg(format!("http://{server}"))
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -116,9 +127,14 @@ impl Synced {
         self.child.kill().await.expect("our child");
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// Asks it to end and waits until it has.
     pub async fn terminate(&mut self) -> Option<i32> {
-        let pid = self.child.id().expect("it runs").to_string();
+        let pid = self.pid().to_string();
         let told = std::process::Command::new("kill")
             .args(["-TERM", &pid])
             .status();

@@ -113,7 +113,7 @@ impl Preload {
 }
 
 /// The library, built once.
-fn library() -> &'static PathBuf {
+pub fn library() -> &'static PathBuf {
     static LIBRARY: OnceLock<(PathBuf, TempDir)> = OnceLock::new();
     let (path, _) = LIBRARY.get_or_init(|| {
         let kept = folder();
