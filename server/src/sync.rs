@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use notify::{RecursiveMode, Watcher as _};
+use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher as _};
 use thiserror::Error;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -314,6 +314,7 @@ pub async fn run(
         said: BTreeSet::new(),
         first_seen: BTreeMap::new(),
         is_listed: false,
+        last_scan: Instant::now(),
         next_scan: Instant::now(),
     };
     keeper.keep(&path, stop).await
@@ -360,6 +361,8 @@ struct Keeper {
     first_seen: BTreeMap<String, Instant>,
     /// The server's list was read once.
     is_listed: bool,
+    /// When the folder was looked at, and when it is to be.
+    last_scan: Instant,
     next_scan: Instant,
 }
 
@@ -367,10 +370,12 @@ impl Keeper {
     async fn keep(&mut self, path: &Path, stop: impl Future<Output = ()>) -> Result<(), Failure> {
         tokio::pin!(stop);
         let (sender, mut changed) = mpsc::channel(1024);
-        let watching = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let tell = move |event: notify::Result<notify::Event>| {
             // What finds no room is found by the next scan.
             let _ = sender.try_send(event);
-        });
+        };
+        let within = Config::default().with_follow_symlinks(false);
+        let watching = RecommendedWatcher::new(tell, within);
         let watching = watching.and_then(|mut watcher| {
             watcher.watch(path, RecursiveMode::Recursive)?;
             Ok(watcher)
@@ -446,11 +451,15 @@ impl Keeper {
             .all(|seen| seen.is_in_step || seen.is_idle)
     }
 
+    /// Has the folder looked at before it is its turn; however often that is asked for, it is not put off.
+    fn scan_in(&mut self, wait: Duration) {
+        let at = (Instant::now() + wait).max(self.last_scan + SCAN_ALONE);
+        self.next_scan = self.next_scan.min(at);
+    }
+
     fn changed(&mut self, root: &Path, event: notify::Result<notify::Event>) {
-        let soon = self.next_scan.min(Instant::now() + SOON);
         let Ok(event) = event else {
-            self.next_scan = soon;
-            return;
+            return self.scan_in(SOON);
         };
         if event.kind.is_access() {
             return;
@@ -468,13 +477,14 @@ impl Keeper {
             }
         }
         if is_new {
-            self.next_scan = soon;
+            self.scan_in(SOON);
         }
     }
 
     /// Looks for files that are new, and has the others looked at.
     fn scan(&mut self, every: Duration) {
-        self.next_scan = Instant::now() + every;
+        self.last_scan = Instant::now();
+        self.next_scan = self.last_scan + every;
         let found = match self.shared.folder.walk() {
             Ok(found) => found,
             Err(error) => {
@@ -497,7 +507,7 @@ impl Keeper {
                     if is_known || self.once || now >= since + NEW {
                         self.begin(path);
                     } else {
-                        self.next_scan = self.next_scan.min(since + NEW);
+                        self.scan_in(NEW);
                     }
                 }
             }

@@ -39,6 +39,7 @@ impl Synced {
     ) -> Self {
         let mut command = command(binary());
         command
+            .envs(environment.iter().copied())
             .arg("sync")
             .arg(folder.path())
             .arg(format!("http://{server}"))
@@ -82,7 +83,8 @@ impl Synced {
         let mut files = Vec::new();
         let mut folders = vec![self.folder.path().to_owned()];
         while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).expect("a folder") {
+            // It may be gone by now.
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
                 let path = entry.expect("an entry").path();
                 let name = path.strip_prefix(self.folder.path()).expect("within");
                 let name = name.to_str().expect("UTF-8").to_owned();
@@ -91,7 +93,6 @@ impl Synced {
                 }
                 match path.is_dir() {
                     true => folders.push(path),
-                    // It may be gone by now.
                     false => files.extend(self.read(&name).map(|text| (name, text))),
                 }
             }
@@ -127,14 +128,9 @@ impl Synced {
         self.child.kill().await.expect("our child");
     }
 
-    /// Its process.
-    pub fn pid(&self) -> u32 {
-        self.child.id().expect("it runs")
-    }
-
     /// Asks it to end and waits until it has.
     pub async fn terminate(&mut self) -> Option<i32> {
-        let pid = self.pid().to_string();
+        let pid = self.child.id().expect("it runs").to_string();
         let told = std::process::Command::new("kill")
             .args(["-TERM", &pid])
             .status();

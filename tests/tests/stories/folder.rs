@@ -8,6 +8,7 @@ use ropewalk_tests::ropewalk::folder;
 use ropewalk_tests::{Client, Relay, Request, Ropewalk, Synced, until};
 
 mod storm;
+mod trouble;
 
 async fn put(server: &Ropewalk, name: &str, text: &str) {
     let request = Request::new("PUT", &format!("/api/documents/{name}")).body(text);
@@ -391,37 +392,4 @@ async fn a_document_that_is_replaced_takes_nothing_along() {
         files.iter().any(|(_, text)| text == "old, edited"),
         "{files:?}"
     );
-}
-
-/// Jiffies that a process has worked.
-#[cfg(target_os = "linux")]
-fn worked(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap()
-        .split_whitespace()
-        .collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test(flavor = "multi_thread")]
-async fn a_folder_of_which_the_system_tells_nothing_is_looked_at() {
-    let server = Ropewalk::start().await;
-    let library = crate::preload::library().to_str().unwrap();
-    let environment = [("LD_PRELOAD", library), ("NO_INOTIFY", "1")];
-    let here = Synced::in_environment(Arc::new(folder()), server.address, &[], &environment).await;
-    here.until_said("does not tell of changes").await;
-    here.save("a", "one");
-    until_text(&server, "a", "one").await;
-    let before = worked(here.pid());
-    for text in ["two", "three"] {
-        here.save("a", text);
-        until_text(&server, "a", text).await;
-    }
-    // It waits between two looks: these were two seconds, of 100 each.
-    let worked = worked(here.pid()) - before;
-    assert!(worked < 60, "{worked}");
 }

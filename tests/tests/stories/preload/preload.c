@@ -105,6 +105,13 @@ static int fails_file(enum call call, int file) {
     return faults && faults->left[call] && fails(call, name_of(file, path));
 }
 
+// A system without room for one more watcher.
+int inotify_init1(int flags) {
+    if (!getenv("NO_INOTIFY")) return syscall(SYS_inotify_init1, flags);
+    errno = EMFILE;
+    return -1;
+}
+
 ssize_t pwrite64(int file, const void *data, size_t size, off64_t offset) {
     if (fails_file(WRITE, file)) return -1;
     ssize_t done = syscall(SYS_pwrite64, file, data, size, offset);
@@ -188,11 +195,4 @@ int rename(const char *from, const char *to) {
     const char *name = name_in(from), *new = name_in(to);
     if (!bad && name && new) record('R', name, 0, new, strlen(new));
     return bad;
-}
-
-// With NO_INOTIFY the system has no more of these to give.
-int inotify_init1(int flags) {
-    if (!getenv("NO_INOTIFY")) return syscall(SYS_inotify_init1, flags);
-    errno = EMFILE;
-    return -1;
 }

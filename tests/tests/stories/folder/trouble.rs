@@ -1,0 +1,58 @@
+//! What is in the way of a folder: no room, long names, files that come and go, and a folder that is taken away.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ropewalk_tests::ropewalk::folder;
+use ropewalk_tests::{Ropewalk, Synced};
+
+use super::until_text;
+
+/// Writes again and again, in a thread, until it is dropped.
+struct Writing(Arc<AtomicBool>);
+
+impl Writing {
+    fn begin(mut write: impl FnMut() + Send + 'static) -> Self {
+        let ends = Arc::new(AtomicBool::new(false));
+        let seen = ends.clone();
+        std::thread::spawn(move || {
+            while !seen.load(Ordering::Relaxed) {
+                write();
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        Self(ends)
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_system_that_does_not_tell_of_changes_is_asked() {
+    let server = Ropewalk::start().await;
+    let library = crate::preload::library().to_str().unwrap();
+    let environment = [("LD_PRELOAD", library), ("NO_INOTIFY", "1")];
+    let files = Arc::new(folder());
+    let here = Synced::in_environment(files, server.address, &[], &environment).await;
+    here.until_said("The system does not tell of changes").await;
+    here.save("a", "one");
+    until_text(&server, "a", "one").await;
+    here.save("a", "two");
+    until_text(&server, "a", "two").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_files_may_be_written_all_the_time() {
+    let server = Ropewalk::start().await;
+    let here = Synced::start(server.address, &[]).await;
+    let hidden = here.path(".hidden");
+    let _writing = Writing::begin(move || std::fs::write(&hidden, "x").unwrap());
+    here.save("a", "one");
+    until_text(&server, "a", "one").await;
+}
