@@ -199,12 +199,15 @@ impl Shared {
             .elapsed()
             .unwrap_or_default()
             .as_secs();
+        let (folder, name) = path.split_at(path.rfind('/').map_or(0, |at| at + 1));
         for number in 0..100 {
             let number = match number {
                 0 => String::new(),
                 number => format!("-{number}"),
             };
-            let copy = format!("{path}{COPY}{now}{number}");
+            // A name has 255 bytes at most.
+            let mark = format!("{COPY}{now}{number}");
+            let copy = format!("{folder}{}{mark}", cut(name, 255 - mark.len()));
             match self.folder.copy_beside(&copy, text) {
                 Ok(()) => return Ok(copy),
                 Err(Unfit::System(error)) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -218,6 +221,14 @@ impl Shared {
     async fn delete(&self, name: &DocumentName, text: &str) -> Result<bool, Problem> {
         Ok(self.address.delete(name, text).await?)
     }
+}
+
+/// The beginning of a text, of so many bytes at most.
+fn cut(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len()))
+        .rev()
+        .find(|&at| text.is_char_boundary(at));
+    &text[..end.unwrap_or_default()]
 }
 
 /// Which files have which documents.

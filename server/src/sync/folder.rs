@@ -160,9 +160,11 @@ impl Folder {
         if let Some(mode) = mode {
             unix::fchmod(&file, mode)?;
         }
-        let mut file = File::from(file);
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
+        if let Err(error) = write(file, text) {
+            // Half a text helps nobody, and takes room that may be all there is.
+            self.forget_aside(aside)?;
+            return Err(error.into());
+        }
         Ok(())
     }
 
@@ -212,9 +214,11 @@ impl Folder {
         };
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(unix::openat(&folder, name, flags, Mode::from(0o666))?);
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
+        let file = unix::openat(&folder, name, flags, Mode::from(0o666))?;
+        if let Err(error) = write(file, text) {
+            unix::unlinkat(&folder, name, AtFlags::empty())?;
+            return Err(error.into());
+        }
         unix::fsync(&folder)?;
         Ok(())
     }
@@ -230,6 +234,14 @@ impl Folder {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Keeps what is aside for good, and says where.
+    pub fn keep_aside(&self, aside: &str) -> Result<String, Unfit> {
+        let (folder, kept) = (self.aside()?, format!("removed-{aside}"));
+        unix::renameat_with(&folder, aside, &folder, &*kept, RenameFlags::NOREPLACE)?;
+        unix::fsync(&folder)?;
+        Ok(format!("{ASIDE}/{kept}"))
     }
 
     /// Names of what is aside.
@@ -327,6 +339,12 @@ fn walk(folder: &OwnedFd, path: &str, depth: usize, found: &mut Found) -> Result
         }
     }
     Ok(())
+}
+
+fn write(file: OwnedFd, text: &str) -> io::Result<()> {
+    let mut file = File::from(file);
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 fn open_folder(at: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {

@@ -255,18 +255,33 @@ async fn meet(
         // An empty document is the beginning of any text.
         Some(_) if text.is_empty() => {}
         Some(file) => {
-            let mut was = file.text;
+            // The copies come first: what is aside may be forgotten in a crash.
             let aside = aside_name();
             shared.folder.put_aside(&aside, &text, path)?;
-            shared.folder.exchange(&aside, path)?;
-            if let Some(found) = shared.folder.read_aside(&aside)? {
-                was = found.text;
-            }
-            if !was.is_empty() {
-                let copy = shared.copy(path, &was)?;
+            let keep = |text: &str| {
+                if text.is_empty() {
+                    return Ok(());
+                }
+                let copy = shared.copy(path, text)?;
                 shared.say(format_args!(
                     "{path}: the server has another text under this name; yours is kept as {copy}"
                 ));
+                Ok::<_, Unfit>(())
+            };
+            if let Err(error) = keep(&file.text) {
+                shared.folder.forget_aside(&aside)?;
+                return Err(error.into());
+            }
+            shared.folder.exchange(&aside, path)?;
+            match shared.folder.read_aside(&aside) {
+                Ok(Some(found)) if found.text != file.text => keep(&found.text)?,
+                Ok(_) => {}
+                Err(error) => {
+                    let kept = shared.folder.keep_aside(&aside)?;
+                    shared.trouble(format_args!(
+                        "{path}: what was there is kept as {kept}: {error}"
+                    ));
+                }
             }
             shared.folder.forget_aside(&aside)?;
         }
@@ -474,9 +489,9 @@ impl Pair {
             }
             Ok(_) => {}
             Err(error) => {
-                let (path, aside) = (&self.path, super::ASIDE.to_owned() + "/" + &aside);
+                let (path, kept) = (&self.path, self.shared.folder.keep_aside(&aside)?);
                 self.shared.trouble(format_args!(
-                    "{path}: what was there is kept as {aside}: {error}"
+                    "{path}: what was there is kept as {kept}: {error}"
                 ));
             }
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ropewalk_tests::ropewalk::folder;
 use ropewalk_tests::{Ropewalk, Synced};
 
-use super::until_text;
+use super::{put, until_text};
 
 /// Writes again and again, in a thread, until it is dropped.
 struct Writing(Arc<AtomicBool>);
@@ -55,4 +55,18 @@ async fn other_files_may_be_written_all_the_time() {
     let _writing = Writing::begin(move || std::fs::write(&hidden, "x").unwrap());
     here.save("a", "one");
     until_text(&server, "a", "one").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_file_with_a_long_name_is_kept() {
+    let server = Ropewalk::start().await;
+    let name = "ä".repeat(120) + ".md";
+    let encoded = ropewalk_tests::http::encode_name(&name);
+    put(&server, &encoded, "theirs").await;
+    let files = Arc::new(folder());
+    std::fs::write(files.path().join(&name), "ours").unwrap();
+    let here = Synced::start_in(files, server.address, &[]).await;
+    here.until(&name, "theirs").await;
+    here.until_said("yours is kept as").await;
+    assert!(here.files().iter().any(|(_, text)| text == "ours"));
 }
