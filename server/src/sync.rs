@@ -599,8 +599,12 @@ impl Keeper {
                 (None, true)
             }
         };
+        let is_forgotten = is_idle && matches!(self.shared.records.get(&path), Ok(None));
         let mut state = self.shared.state();
-        if let Some(seen) = state.files.get_mut(&path) {
+        if is_forgotten {
+            // It may come again, from either side.
+            state.files.remove(&path);
+        } else if let Some(seen) = state.files.get_mut(&path) {
             (seen.is_in_step, seen.is_idle) = (false, is_idle);
         }
         drop(state);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ropewalk_tests::ropewalk::folder;
-use ropewalk_tests::{Ropewalk, Synced};
+use ropewalk_tests::{Request, Ropewalk, Synced};
 
 use super::{put, until_text};
 
@@ -55,6 +55,23 @@ async fn other_files_may_be_written_all_the_time() {
     let _writing = Writing::begin(move || std::fs::write(&hidden, "x").unwrap());
     here.save("a", "one");
     until_text(&server, "a", "one").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_may_come_again() {
+    let server = Ropewalk::start().await;
+    let here = Synced::start(server.address, &["--delete"]).await;
+    here.save("a", "one");
+    until_text(&server, "a", "one").await;
+    std::fs::remove_file(here.path("a")).unwrap();
+    here.until_said("a: deleted, here and on the server").await;
+    put(&server, "a", "two").await;
+    here.until("a", "two").await;
+    let delete = Request::new("DELETE", "/api/documents/a");
+    server.send(delete).await;
+    here.until_said("a: deleted on the server, and here").await;
+    put(&server, "a", "three").await;
+    here.until("a", "three").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
