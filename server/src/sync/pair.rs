@@ -321,6 +321,7 @@ impl Pair {
     async fn look(&mut self) -> Result<Option<End>, Problem> {
         self.look = None;
         if self.stamp.is_some() && self.shared.folder.stamp(&self.path).ok() == Some(self.stamp) {
+            self.is_there();
             return Ok(None);
         }
         let file = match self.shared.folder.read(&self.path) {
@@ -340,8 +341,8 @@ impl Pair {
                 return Ok(None);
             }
         };
-        self.missing = None;
         self.is_unfit = false;
+        self.is_there();
         if self.stamp == Some(file.stamp) {
             return Ok(None);
         }
@@ -354,6 +355,12 @@ impl Pair {
         self.stamp = Some(file.stamp);
         self.take(file.text)?;
         Ok(None)
+    }
+
+    /// The file is not missing, or not any more: what came meanwhile was not written.
+    fn is_there(&mut self) {
+        self.missing = None;
+        self.write.get_or_insert_with(Instant::now);
     }
 
     /// Takes in what the file has become.

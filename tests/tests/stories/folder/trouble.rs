@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ropewalk_tests::ropewalk::folder;
-use ropewalk_tests::{Request, Ropewalk, Synced};
+use ropewalk_tests::{Client, Request, Ropewalk, Synced};
+use tokio::time::sleep;
 
 use super::{put, until_text};
 
@@ -55,6 +56,26 @@ async fn other_files_may_be_written_all_the_time() {
     let _writing = Writing::begin(move || std::fs::write(&hidden, "x").unwrap());
     here.save("a", "one");
     until_text(&server, "a", "one").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_away_gets_what_came_meanwhile() {
+    let server = Ropewalk::start().await;
+    put(&server, "a", "one").await;
+    let here = Synced::start(server.address, &[]).await;
+    here.until("a", "one").await;
+    let yjs = Client::join(&server, "a").await;
+    std::fs::rename(here.path("a"), here.path(".away")).unwrap();
+    yjs.append(", two");
+    sleep(Duration::from_millis(700)).await;
+    std::fs::rename(here.path(".away"), here.path("a")).unwrap();
+    here.until("a", "one, two").await;
+    std::fs::write(here.path("a"), b"one, \0").unwrap();
+    here.until_said("a: it is not a text").await;
+    yjs.append(", three");
+    sleep(Duration::from_millis(700)).await;
+    std::fs::write(here.path("a"), "one, two").unwrap();
+    here.until("a", "one, two, three").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
