@@ -416,7 +416,16 @@ impl Keeper {
                     return Err(Failure::NotInStep(left, why));
                 }
                 Some(event) = changed.recv(), if watching.is_ok() => self.changed(path, event),
-                () = sleep_until(self.next_scan) => self.scan(every),
+                () = sleep_until(self.next_scan) => {
+                    if !self.shared.folder.is_whole() {
+                        self.end().await;
+                        return Err(Failure::Folder {
+                            path: path.to_owned(),
+                            reason: format!("its folder {ASIDE} is gone"),
+                        });
+                    }
+                    self.scan(every);
+                }
                 listed = &mut listing => {
                     match listed {
                         Ok(entries) => self.listed(&entries),
@@ -478,7 +487,7 @@ impl Keeper {
         let mut is_new = event.need_rescan();
         for path in &event.paths {
             let path = path.strip_prefix(root).ok().and_then(Path::to_str);
-            let Some(path) = path.filter(|path| !path.starts_with(ASIDE)) else {
+            let Some(path) = path.filter(|path| !path.starts_with(ASIDE) || *path == ASIDE) else {
                 continue;
             };
             let state = self.shared.state();

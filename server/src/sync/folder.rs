@@ -20,6 +20,8 @@ const MAX_DEPTH: usize = crate::name::MAX_SEGMENTS;
 #[derive(Debug)]
 pub struct Folder {
     root: OwnedFd,
+    /// The folder's own folder; it is locked as long as this is open.
+    own: OwnedFd,
 }
 
 /// By which a file that has changed is told.
@@ -95,9 +97,20 @@ impl Folder {
             Err(Errno::WOULDBLOCK) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
-        // The lock is held as long as the descriptor is open.
-        std::mem::forget(aside);
-        Ok(Some(Self { root }))
+        Ok(Some(Self { root, own: aside }))
+    }
+
+    /// Whether its own folder, and so the lock, is where it was. If not, files are missing for another reason than that somebody has
+    /// deleted them.
+    pub fn is_whole(&self) -> bool {
+        let same = || {
+            let (found, own) = (
+                unix::fstat(self.aside().ok()?).ok()?,
+                unix::fstat(&self.own).ok()?,
+            );
+            Some((found.st_dev, found.st_ino) == (own.st_dev, own.st_ino))
+        };
+        same() == Some(true)
     }
 
     /// Reads a text. `None` if there is no file.

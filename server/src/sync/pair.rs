@@ -547,6 +547,9 @@ impl Pair {
             return Ok(None);
         }
         let path = &self.path;
+        if !self.shared.folder.is_whole() {
+            return Ok(None);
+        }
         if self.shared.deletes {
             if !self.link.is_synced() || !self.link.is_saved() {
                 // What others have written meanwhile is not known.

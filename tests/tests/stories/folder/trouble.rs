@@ -108,3 +108,24 @@ async fn a_copy_of_a_file_with_a_long_name_is_kept() {
     here.until_said("yours is kept as").await;
     assert!(here.files().iter().any(|(_, text)| text == "ours"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_taken_away_deletes_nothing() {
+    let server = Ropewalk::start().await;
+    put(&server, "a", "one").await;
+    put(&server, "b/c", "two").await;
+    let mut here = Synced::start(server.address, &["--delete"]).await;
+    here.until("a", "one").await;
+    here.until("b/c", "two").await;
+    std::fs::remove_dir_all(here.path("")).unwrap();
+    assert_eq!(here.ended().await.code(), Some(4));
+    assert_eq!(server.text("a").await, "one");
+    assert_eq!(server.text("b/c").await, "two");
+    // Without its own folder, nobody else could tell that it is kept in step.
+    std::fs::create_dir(here.path("")).unwrap();
+    let mut here = Synced::start_in(here.folder.clone(), server.address, &[]).await;
+    here.until("a", "one").await;
+    std::fs::remove_dir_all(here.path(".ropewalk-sync")).unwrap();
+    assert_eq!(here.ended().await.code(), Some(4));
+    here.until_said("is gone").await;
+}
