@@ -62,7 +62,17 @@ pub struct Pair {
     /// It is none that can be kept in step, and that was said.
     is_unfit: bool,
     /// What was taken out of the way, as it was then.
-    lingering: Vec<(Instant, String, String)>,
+    lingering: Vec<Old>,
+}
+
+/// What was in the place of a new text.
+struct Old {
+    /// When to look whether somebody has written on in it.
+    due: Instant,
+    aside: String,
+    text: String,
+    /// Somebody has.
+    is_changed: bool,
 }
 
 /// Keeps a file in step until that ends.
@@ -105,7 +115,7 @@ pub async fn run(shared: Arc<Shared>, path: &str, name: DocumentName) -> Result<
             }
             () = at(pair.look) => pair.look().await,
             () = at(pair.write) => pair.write(),
-            () = at(pair.lingering.first().map(|first| first.0)) => pair.forget_old(Instant::now()),
+            () = at(pair.lingering.first().map(|first| first.due)) => pair.forget_old(Instant::now(), false),
         };
         if let Some(end) = flow? {
             pair.link.leave().await;
@@ -506,8 +516,12 @@ impl Pair {
         self.ahead = more.clone();
         self.record()?;
         if let Ok(Some(found)) = found {
-            self.lingering
-                .push((Instant::now() + LINGER, aside, found.text));
+            self.lingering.push(Old {
+                due: Instant::now() + LINGER,
+                aside,
+                text: found.text,
+                is_changed: false,
+            });
         }
         if !more.is_empty() {
             self.link.apply(&more)?;
@@ -520,20 +534,29 @@ impl Pair {
         Ok(())
     }
 
-    /// Forgets what was taken out of the way, unless somebody went on writing there.
-    fn forget_old(&mut self, now: Instant) -> Result<Option<End>, Problem> {
-        let due = self.lingering.partition_point(|(due, ..)| *due <= now);
-        for (_, aside, was) in self.lingering.drain(..due) {
-            if let Ok(Some(found)) = self.shared.folder.read_aside(&aside)
-                && found.text != was
+    /// Forgets what was taken out of the way, unless somebody went on writing there: then it is kept, when that has ended.
+    fn forget_old(&mut self, now: Instant, is_end: bool) -> Result<Option<End>, Problem> {
+        let due = self.lingering.partition_point(|old| old.due <= now);
+        for mut old in self.lingering.drain(..due).collect::<Vec<_>>() {
+            if let Ok(Some(found)) = self.shared.folder.read_aside(&old.aside)
+                && found.text != old.text
             {
-                let copy = self.shared.copy(&self.path, &found.text)?;
+                old.text = found.text;
+                old.is_changed = true;
+                if !is_end {
+                    old.due = now + LINGER;
+                    self.lingering.push(old);
+                    continue;
+                }
+            }
+            if old.is_changed {
+                let copy = self.shared.copy(&self.path, &old.text)?;
                 let path = &self.path;
                 self.shared.say(format_args!(
                     "{path}: somebody wrote on in a file that was replaced; that is kept as {copy}"
                 ));
             }
-            self.shared.folder.forget_aside(&aside)?;
+            self.shared.folder.forget_aside(&old.aside)?;
         }
         Ok(None)
     }
@@ -634,7 +657,7 @@ impl Pair {
                 () = sleep_until(later) => break,
             }
         }
-        self.forget_old(later)?;
+        self.forget_old(later, true)?;
         self.link.leave().await;
         Ok(())
     }

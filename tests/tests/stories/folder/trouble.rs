@@ -1,11 +1,12 @@
 //! What is in the way of a folder: no room, long names, files that come and go, and a folder that is taken away.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ropewalk_tests::ropewalk::folder;
-use ropewalk_tests::{Client, Request, Ropewalk, Synced};
+use ropewalk_tests::{Client, Request, Ropewalk, Synced, until};
 use tokio::time::sleep;
 
 use super::{put, until_text};
@@ -128,4 +129,31 @@ async fn a_folder_that_is_taken_away_deletes_nothing() {
     std::fs::remove_dir_all(here.path(".ropewalk-sync")).unwrap();
     assert_eq!(here.ended().await.code(), Some(4));
     here.until_said("is gone").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_writes_on_in_a_file_that_was_replaced_has_it_all_in_a_copy() {
+    let server = Ropewalk::start().await;
+    put(&server, "a", "begin\n").await;
+    let here = Synced::start(server.address, &[]).await;
+    here.until("a", "begin\n").await;
+    let mut held = std::fs::OpenOptions::new()
+        .append(true)
+        .open(here.path("a"))
+        .unwrap();
+    let yjs = Client::join(&server, "a").await;
+    yjs.insert(0, "theirs\n");
+    here.until("a", "theirs\nbegin\n").await;
+    let mut all = "begin\n".to_owned();
+    for line in 0..25 {
+        let line = format!("{line}\n");
+        held.write_all(line.as_bytes()).unwrap();
+        all += &line;
+        sleep(Duration::from_millis(200)).await;
+    }
+    until("it is in a copy", || async {
+        let files = here.files();
+        files.iter().any(|(_, text)| *text == all).then_some(())
+    })
+    .await;
 }
