@@ -20,6 +20,8 @@ use crate::name::DocumentName;
 
 /// A file is read when nobody has touched it for so long.
 const QUIET: Duration = Duration::from_millis(80);
+/// Or, if that never is, after so long.
+const RESTLESS: Duration = Duration::from_secs(2);
 /// A file that has become the beginning of what it was may be half written.
 const HALF: Duration = Duration::from_millis(700);
 /// A file that is gone may come back: some editors save so.
@@ -55,6 +57,8 @@ pub struct Pair {
     /// When to look at the file, and when to write it.
     look: Option<Instant>,
     write: Option<Instant>,
+    /// Since when it is touched without having been looked at.
+    touched: Option<Instant>,
     /// A file that may be half written.
     half: Option<Stamp>,
     /// Since when it is missing.
@@ -110,7 +114,9 @@ pub async fn run(shared: Arc<Shared>, path: &str, name: DocumentName) -> Result<
                 Event::Saved | Event::People => Ok(None),
             },
             () = touched.notified() => {
-                pair.look = Some(Instant::now() + QUIET);
+                let now = Instant::now();
+                let since = *pair.touched.get_or_insert(now);
+                pair.look = Some((now + QUIET).min(since + RESTLESS));
                 Ok(None)
             }
             () = at(pair.look) => pair.look().await,
@@ -313,6 +319,7 @@ impl Pair {
             ahead: Vec::new(),
             link,
             look: None,
+            touched: None,
             write: Some(Instant::now()),
             half: None,
             missing: None,
@@ -330,6 +337,10 @@ impl Pair {
     /// Looks at the file, and takes in what has changed.
     async fn look(&mut self) -> Result<Option<End>, Problem> {
         self.look = None;
+        let is_restless = self
+            .touched
+            .take()
+            .is_some_and(|since| Instant::now() >= since + RESTLESS);
         if self.stamp.is_some() && self.shared.folder.stamp(&self.path).ok() == Some(self.stamp) {
             self.is_there();
             return Ok(None);
@@ -364,6 +375,10 @@ impl Pair {
         }
         self.stamp = Some(file.stamp);
         self.take(file.text)?;
+        if is_restless {
+            // There is no better time.
+            return self.write();
+        }
         Ok(None)
     }
 

@@ -60,6 +60,33 @@ async fn other_files_may_be_written_all_the_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_may_be_written_all_the_time() {
+    let server = Ropewalk::start().await;
+    put(&server, "a", "begin\n").await;
+    let here = Synced::start(server.address, &[]).await;
+    here.until("a", "begin\n").await;
+    let path = here.path("a");
+    let writing = Writing::begin(move || {
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap();
+        file.write_all(b"more\n").unwrap();
+    });
+    until("the server has some of it", || async {
+        server.text("a").await.contains("more").then_some(())
+    })
+    .await;
+    let yjs = Client::join(&server, "a").await;
+    yjs.insert(0, "theirs\n");
+    until("it is in the file", || async {
+        here.read("a").unwrap().starts_with("theirs").then_some(())
+    })
+    .await;
+    drop(writing);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_was_away_gets_what_came_meanwhile() {
     let server = Ropewalk::start().await;
     put(&server, "a", "one").await;
