@@ -194,13 +194,16 @@ fn resume(
             .folder
             .read_aside(&next.aside)?
             .map(|aside| aside.text);
-        let mut was_written = aside.as_deref() != Some(&new);
-        if !was_written
-            && shared
-                .folder
-                .read(path)?
-                .is_some_and(|file| digest(&file.text) == next.before)
-        {
+        let is_unread = shared
+            .folder
+            .read(path)?
+            .is_some_and(|file| digest(&file.text) == next.before);
+        let mut was_written = match &aside {
+            Some(aside) => *aside != new,
+            // Somebody has removed it.
+            None => !is_unread,
+        };
+        if !was_written && is_unread && aside.is_some() {
             shared.folder.exchange(&next.aside, path)?;
             was_written = true;
         }
@@ -503,13 +506,8 @@ impl Pair {
         match self.shared.folder.exchange(&aside, &self.path) {
             Ok(()) => {}
             Err(Unfit::System(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-                // Whoever has taken it away has not seen this: it is as if it had been written.
-                self.shown = text;
-                self.ahead.clear();
-                self.record()?;
-                self.shared.folder.forget_aside(&aside)?;
-                self.look = Some(Instant::now());
-                return Ok(());
+                // Whoever has taken it away has not seen this: it is not to be deleted with it.
+                return Err(Problem::Again);
             }
             Err(error) => return Err(error.into()),
         }
