@@ -397,20 +397,17 @@ impl Pair {
         if edits.is_empty() {
             return Ok(());
         }
-        if let Some((base, edits)) = self.past.base(&edits, &text) {
-            let before = self.mirror.save();
-            match self.mirror.edit(base, ROOT, Unit::Utf8, &edits) {
-                Ok(update) => {
-                    let path = &self.path;
-                    self.shared.say(format_args!(
-                        "{path}: saved without what others have written meanwhile; both are in it now"
-                    ));
-                    return self.exchange(&text, before, Some(update));
-                }
-                // Too long ago: then it is an edit of what was there.
-                Err(ropewalk_crdt::Error::Stale) => {}
-                Err(error) => return self.refused(error),
-            }
+        if let Some((seen, edits)) = self.past.base(&edits, &text) {
+            let (before, update) = match edited(&seen, &edits) {
+                Ok(edited) => edited,
+                Err(Problem::Document(error)) => return self.refused(error),
+                Err(problem) => return Err(problem),
+            };
+            let path = &self.path;
+            self.shared.say(format_args!(
+                "{path}: saved without what others have written meanwhile; both are in it now"
+            ));
+            return self.exchange(&text, before, Some(update));
         }
         let base = self.mirror.version().clone();
         let update = match self.mirror.edit(&base, ROOT, Unit::Utf8, &edits) {
@@ -458,16 +455,16 @@ impl Pair {
             return Ok(None);
         }
         let before = self.mirror.save();
-        let (revision, shown) = (self.mirror.revision(), self.shown.clone());
-        self.exchange(&shown, before, None)?;
+        let shown = self.shown.clone();
+        self.exchange(&shown, before.clone(), None)?;
         if self.shown != shown {
-            self.past.add(revision, shown);
+            self.past.add(before, shown);
         }
         Ok(None)
     }
 
     /// Brings mirror and file to where the link is, and to an update that is not yet there. `expected` is what the file has now,
-    /// `before` the mirror that is recorded.
+    /// `before` the document with that text.
     fn exchange(
         &mut self,
         expected: &str,
@@ -477,6 +474,13 @@ impl Pair {
         let has = self.mirror.version().vector.clone();
         let news = self.link.diff(&has);
         self.mirror.apply(&news)?;
+        let mut ahead = self.ahead.clone();
+        if let Some(update) = &update {
+            self.mirror.apply(update)?;
+            // `before` is of a time when the mirror had less.
+            let seen = Document::open(client_id(), &before)?;
+            ahead = both(&ahead, &self.mirror.diff(&seen.version().vector));
+        }
         let text = self.mirror.text(ROOT).to_string();
         if text == expected {
             self.shown = text;
@@ -491,7 +495,7 @@ impl Pair {
         self.shared.folder.put_aside(&aside, &text, &self.path)?;
         let record = Record {
             mirror: before.clone(),
-            ahead: both(&self.ahead, update.as_deref().unwrap_or_default()),
+            ahead,
             next: Some(Next {
                 mirror: self.mirror.save(),
                 aside: aside.clone(),

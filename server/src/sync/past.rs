@@ -3,19 +3,20 @@
 
 use std::time::Instant;
 
-use ropewalk_crdt::{Edit, Revision};
+use ropewalk_crdt::Edit;
 
 use super::diff;
 
 /// States that are remembered at most.
 const STATES: usize = 32;
 /// Bytes in all of them.
-const BYTES: usize = 4 << 20;
+const BYTES: usize = 8 << 20;
 
 #[derive(Debug)]
 struct State {
     at: Instant,
-    revision: Revision,
+    /// The document then, as `Document::save` writes it.
+    mirror: Vec<u8>,
     text: String,
 }
 
@@ -26,11 +27,12 @@ pub struct Past {
 }
 
 impl Past {
-    /// The file had this text, which is that of the document at this revision.
-    pub fn add(&mut self, revision: Revision, text: String) {
+    /// The file had this text, which is that of the saved document.
+    pub fn add(&mut self, mirror: Vec<u8>, text: String) {
         let at = Instant::now();
-        self.states.push(State { at, revision, text });
-        let bytes = |states: &[State]| states.iter().map(|state| state.text.len()).sum::<usize>();
+        self.states.push(State { at, mirror, text });
+        let size = |state: &State| state.mirror.len() + state.text.len();
+        let bytes = |states: &[State]| states.iter().map(size).sum::<usize>();
         while self.states.len() > STATES || bytes(&self.states) > BYTES {
             // Those stay that are far apart.
             let gaps = self
@@ -44,20 +46,20 @@ impl Past {
 
     /// The state that a text was made of, if it is nearer to that than to what the file had last, and how. All states are forgotten then:
     /// whoever does the same again means it.
-    pub fn base(&mut self, now: &[Edit], text: &str) -> Option<(Revision, Vec<Edit>)> {
+    pub fn base(&mut self, now: &[Edit], text: &str) -> Option<(Vec<u8>, Vec<Edit>)> {
         let mut nearest = size(now);
         let mut found = None;
-        for state in self.states.iter().rev() {
+        for (at, state) in self.states.iter().enumerate().rev() {
             let edits = diff::edits(&state.text, text);
             if size(&edits) < nearest {
                 nearest = size(&edits);
-                found = Some((state.revision, edits));
+                found = Some((at, edits));
             }
         }
-        if found.is_some() {
-            self.states.clear();
-        }
-        found
+        let (at, edits) = found?;
+        let state = self.states.swap_remove(at);
+        self.states.clear();
+        Some((state.mirror, edits))
     }
 }
 

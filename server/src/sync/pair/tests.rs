@@ -114,7 +114,7 @@ async fn what_is_written_to_a_file_that_was_replaced_is_kept() {
     let before = pair.mirror.save();
     pair.exchange(OLD, before, None).unwrap();
     std::io::Write::write_all(&mut open, b"late\n").unwrap();
-    pair.forget_old(Instant::now() + LINGER).unwrap();
+    pair.forget_old(Instant::now() + LINGER, true).unwrap();
     let entries = std::fs::read_dir(scene.folder.path()).unwrap();
     let texts = entries.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok());
     let mut texts: Vec<String> = texts.collect();
@@ -229,4 +229,26 @@ async fn a_save_without_what_others_wrote_is_merged_also_when_that_broke_off() {
     let mut pair = scene.again();
     hear(&mut pair, &merged);
     assert_eq!(settle(&scene, &mut pair).await, both);
+}
+
+#[tokio::test]
+async fn a_save_without_what_others_wrote_whose_exchange_fails_is_taken_in_once() {
+    let scene = Scene::new();
+    let mut pair = scene.pair();
+    pair.stamp = None;
+    settle(&scene, &mut pair).await;
+    // Somebody saves what was made of the old text, and the file is not there when both are written to it.
+    std::fs::remove_file(scene.file()).unwrap();
+    let cut = pair.take("one\ntwo\nthree\n".to_owned());
+    assert!(matches!(cut, Err(Problem::Again)), "{cut:?}");
+    let server = pair.link.save();
+    drop(pair);
+    // Meanwhile it is edited again.
+    std::fs::write(scene.file(), "one\ntwo\nthree\nfour\n").unwrap();
+    let mut pair = scene.again();
+    hear(&mut pair, &server);
+    assert_eq!(
+        settle(&scene, &mut pair).await,
+        "zero\none\ntwo\nthree\nfour\n"
+    );
 }
