@@ -370,8 +370,7 @@ impl Pair {
         if self.stamp == Some(file.stamp) {
             return Ok(None);
         }
-        let is_half = file.text.len() < self.shown.len() && self.shown.starts_with(&file.text);
-        if is_half && self.half != Some(file.stamp) {
+        if self.is_half(&file.text) && self.half != Some(file.stamp) {
             self.half = Some(file.stamp);
             self.look = Some(Instant::now() + HALF);
             return Ok(None);
@@ -383,6 +382,11 @@ impl Pair {
             return self.write();
         }
         Ok(None)
+    }
+
+    /// Whether somebody may be about to write the rest.
+    fn is_half(&self, text: &str) -> bool {
+        text.len() < self.shown.len() && self.shown.starts_with(text)
     }
 
     /// The file is not missing, or not any more: what came meanwhile was not written.
@@ -664,6 +668,8 @@ impl Pair {
     async fn finish(mut self) -> Result<(), Problem> {
         if self.shared.folder.stamp(&self.path)? != self.stamp
             && let Ok(Some(file)) = self.shared.folder.read(&self.path)
+            // The next process sees what it has become.
+            && !self.is_half(&file.text)
         {
             self.take(file.text)?;
         }

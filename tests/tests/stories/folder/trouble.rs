@@ -184,3 +184,17 @@ async fn who_writes_on_in_a_file_that_was_replaced_has_it_all_in_a_copy() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_save_in_the_middle_of_which_the_process_ends_deletes_nothing() {
+    let server = Ropewalk::start().await;
+    put(&server, "a", "one\ntwo\n").await;
+    let mut here = Synced::start(server.address, &[]).await;
+    here.until("a", "one\ntwo\n").await;
+    let mut file = std::fs::File::create(here.path("a")).unwrap();
+    assert_eq!(here.terminate().await, Some(0));
+    assert_eq!(server.text("a").await, "one\ntwo\n");
+    file.write_all(b"one\ntwo\nthree\n").unwrap();
+    let _here = Synced::start_in(here.folder.clone(), server.address, &[]).await;
+    until_text(&server, "a", "one\ntwo\nthree\n").await;
+}
