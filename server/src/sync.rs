@@ -335,8 +335,24 @@ pub async fn run(
 fn tidy(shared: &Shared) -> Result<(), Problem> {
     let needed = shared.records.asides()?;
     for aside in shared.folder.all_aside()? {
-        if aside.starts_with("text-") && !needed.contains(&aside) {
+        if aside.starts_with(folder::NEW) {
             shared.folder.forget_aside(&aside)?;
+        }
+        if !aside.starts_with("text-") || needed.contains(&aside) {
+            continue;
+        }
+        match shared.folder.read_aside(&aside) {
+            Ok(None) => {}
+            Ok(Some(found)) if pair::is_as_it_was(&aside, &found.text) => {
+                shared.folder.forget_aside(&aside)?;
+            }
+            // The process ended before it could see that.
+            _ => {
+                let kept = shared.folder.keep_aside(&aside)?;
+                shared.say(format_args!(
+                    "Somebody wrote on in a file that was replaced; that is kept as {kept}"
+                ));
+            }
         }
     }
     Ok(())

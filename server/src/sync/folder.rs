@@ -11,6 +11,8 @@ use thiserror::Error;
 
 use super::ASIDE;
 
+/// With this begins the name of what is not all written yet.
+pub const NEW: &str = "new-";
 /// The largest text that is taken in, in bytes.
 const MAX_TEXT: u64 = 64 << 20;
 /// How deep folders are looked into; document names have no more segments.
@@ -169,15 +171,17 @@ impl Folder {
         };
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = unix::openat(&self.aside()?, aside, flags, Mode::from(0o666))?;
+        let (folder, new) = (self.aside()?, format!("{NEW}{aside}"));
+        let file = unix::openat(&folder, &*new, flags, Mode::from(0o666))?;
         if let Some(mode) = mode {
             unix::fchmod(&file, mode)?;
         }
         if let Err(error) = write(file, text) {
             // Half a text helps nobody, and takes room that may be all there is.
-            self.forget_aside(aside)?;
+            self.forget_aside(&new)?;
             return Err(error.into());
         }
+        unix::renameat(&folder, &*new, &folder, aside)?;
         Ok(())
     }
 

@@ -261,7 +261,7 @@ async fn meet(
     match file {
         None if text.is_empty() => return Ok(None),
         None => {
-            let aside = aside_name();
+            let aside = aside_name(&[&text]);
             shared.folder.put_aside(&aside, &text, path)?;
             let is_placed = shared.folder.place_new(&aside, path)?;
             shared.folder.forget_aside(&aside)?;
@@ -275,7 +275,7 @@ async fn meet(
         Some(_) if text.is_empty() => {}
         Some(file) => {
             // The copies come first: what is aside may be forgotten in a crash.
-            let aside = aside_name();
+            let aside = aside_name(&[&text, &file.text]);
             shared.folder.put_aside(&aside, &text, path)?;
             let keep = |text: &str| {
                 if text.is_empty() {
@@ -495,7 +495,7 @@ impl Pair {
             }
             return Ok(());
         }
-        let aside = aside_name();
+        let aside = aside_name(&[&text, expected]);
         self.shared.folder.put_aside(&aside, &text, &self.path)?;
         let record = Record {
             mirror: before.clone(),
@@ -633,7 +633,7 @@ impl Pair {
             (4404, Some(file))
                 if self.shared.deletes && file.text == self.shown && self.link.is_saved() =>
             {
-                let aside = format!("removed-{}", aside_name());
+                let aside = format!("removed-{}", aside_name(&[]));
                 self.shared.folder.take_out(&path, &aside)?;
                 self.shared.records.forget(&path)?;
                 self.shared.say(format_args!(
@@ -706,8 +706,24 @@ fn both(one: &[u8], other: &[u8]) -> Vec<u8> {
     }
 }
 
-fn aside_name() -> String {
-    format!("text-{:016x}", rand::rng().random::<u64>())
+/// A name for what goes aside; it tells which texts may lie there without anybody having written on in them.
+fn aside_name(texts: &[&str]) -> String {
+    let name = format!("text-{:016x}", rand::rng().random::<u64>());
+    texts
+        .iter()
+        .fold(name, |name, text| name + "-" + &hex(text))
+}
+
+/// Whether what is aside, under such a name, is what was put there.
+pub fn is_as_it_was(aside: &str, text: &str) -> bool {
+    aside.split('-').skip(2).any(|known| known == hex(text))
+}
+
+fn hex(text: &str) -> String {
+    digest(text)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]

@@ -186,6 +186,34 @@ async fn who_writes_on_in_a_file_that_was_replaced_has_it_all_in_a_copy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_writes_on_while_the_process_is_killed_loses_nothing() {
+    let server = Ropewalk::start().await;
+    put(&server, "a", "begin\n").await;
+    let mut here = Synced::start(server.address, &[]).await;
+    here.until("a", "begin\n").await;
+    let mut held = std::fs::OpenOptions::new()
+        .append(true)
+        .open(here.path("a"))
+        .unwrap();
+    let yjs = Client::join(&server, "a").await;
+    yjs.insert(0, "theirs\n");
+    here.until("a", "theirs\nbegin\n").await;
+    held.write_all(b"more\n").unwrap();
+    here.kill().await;
+    let here = Synced::start_in(here.folder.clone(), server.address, &[]).await;
+    until("it is kept", || async {
+        let aside = std::fs::read_dir(here.path(".ropewalk-sync")).unwrap();
+        let found = aside.flatten().any(|entry| {
+            let is_kept = entry.file_name().to_str().unwrap().starts_with("removed-");
+            is_kept && std::fs::read_to_string(entry.path()).unwrap() == "begin\nmore\n"
+        });
+        let is_in_file = here.read("a").unwrap().contains("more");
+        (found || is_in_file).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_save_in_the_middle_of_which_the_process_ends_deletes_nothing() {
     let server = Ropewalk::start().await;
     put(&server, "a", "one\ntwo\n").await;
