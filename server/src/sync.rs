@@ -98,6 +98,8 @@ enum Problem {
     Document(#[from] ropewalk_crdt::Error),
     #[error("the server refuses it for good: {1} ({0})")]
     Refused(u16, String),
+    #[error("{0}")]
+    Offline(String),
     /// Something has come in between.
     #[error("it has just changed")]
     Again,
@@ -152,12 +154,12 @@ impl Shared {
 
     /// Says what was done.
     fn say(&self, line: fmt::Arguments<'_>) {
-        let _ = writeln!(std::io::stdout(), "{line}");
+        let _ = writeln!(std::io::stdout(), "{}", harmless(line));
     }
 
     /// Says what was not.
     fn trouble(&self, line: fmt::Arguments<'_>) {
-        let _ = writeln!(std::io::stderr(), "{line}");
+        let _ = writeln!(std::io::stderr(), "{}", harmless(line));
     }
 
     fn online(&self) {
@@ -229,6 +231,12 @@ fn cut(text: &str, most: usize) -> &str {
         .rev()
         .find(|&at| text.is_char_boundary(at));
     &text[..end.unwrap_or_default()]
+}
+
+/// A line as a terminal may get it: names of files and documents can hold anything.
+fn harmless(line: fmt::Arguments<'_>) -> String {
+    let plain = |char: char| if char.is_control() { '\u{fffd}' } else { char };
+    line.to_string().chars().map(plain).collect()
 }
 
 /// Which files have which documents.
@@ -615,6 +623,10 @@ impl Keeper {
             Ok(End::Stopped) => return,
             Ok(End::Idle) => (None, true),
             Ok(End::Again) | Err(Problem::Again) => (Some(Duration::ZERO), false),
+            Err(Problem::Offline(reason)) => {
+                self.shared.offline(&reason);
+                (Some(LATER), false)
+            }
             Err(Problem::Unreachable(error)) if !error.is_final() => {
                 self.shared.offline(&error.to_string());
                 (Some(LATER), false)

@@ -46,7 +46,7 @@ pub struct Text {
 #[derive(Debug, Error)]
 pub enum Unfit {
     /// It leads elsewhere, or a folder on the way to it does.
-    #[error("it is a symbolic link, or below one")]
+    #[error("it is a symbolic link, or below one or below a plain file")]
     Link,
     /// A folder, a socket or another thing.
     #[error("it is not a plain file")]

@@ -246,7 +246,8 @@ async fn meet(
     loop {
         match link.next().await {
             Event::Synced => break shared.online(),
-            Event::Offline(reason) => shared.offline(&reason),
+            // It is somebody else's turn.
+            Event::Offline(reason) => return Err(Problem::Offline(reason)),
             Event::Closed(4404, _) => return Ok(None),
             Event::Closed(code, reason) => return Err(Problem::Refused(code, reason)),
             _ => {}
