@@ -7,16 +7,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::RngExt as _;
 use ropewalk_crdt::{Document, Edit, ROOT, Unit, merge};
 use tokio::time::{Instant, sleep_until};
 
-use super::folder::{Stamp, Text, Unfit};
+use super::folder::{Stamp, Unfit};
 use super::past::Past;
-use super::records::{Next, Record, digest};
-use super::{Problem, Shared, diff};
-use crate::link::{Created, Event, Link, client_id};
+use super::records::Record;
+use super::shared::Shared;
+use super::{Problem, diff};
+use crate::link::{Event, Link, client_id};
 use crate::name::DocumentName;
+use exchange::Old;
+
+mod ending;
+mod exchange;
+mod meeting;
+
+pub use exchange::is_as_it_was;
 
 /// A file is read when nobody has touched it for so long.
 const QUIET: Duration = Duration::from_millis(80);
@@ -69,22 +76,12 @@ pub struct Pair {
     lingering: Vec<Old>,
 }
 
-/// What was in the place of a new text.
-struct Old {
-    /// When to look whether somebody has written on in it.
-    due: Instant,
-    aside: String,
-    text: String,
-    /// Somebody has.
-    is_changed: bool,
-}
-
 /// Keeps a file in step until that ends.
 pub async fn run(shared: Arc<Shared>, path: &str, name: DocumentName) -> Result<End, Problem> {
     let beginning = async {
         // Closed never.
         let _turn = shared.turns.acquire().await;
-        begin(&shared, path, name).await
+        meeting::begin(&shared, path, name).await
     };
     let begun = tokio::select! {
         () = shared.stopping.cancelled() => return Ok(End::Stopped),
@@ -137,178 +134,6 @@ async fn at(due: Option<Instant>) {
         Some(due) => sleep_until(due).await,
         None => std::future::pending().await,
     }
-}
-
-/// Reads a file when it does not change any more.
-async fn read(shared: &Shared, path: &str) -> Result<Option<Text>, Unfit> {
-    for _ in 0..50 {
-        match shared.folder.read(path) {
-            Err(Unfit::Restless) => tokio::time::sleep(QUIET).await,
-            read => return read,
-        }
-    }
-    Err(Unfit::Restless)
-}
-
-/// Finds out what both sides have, and brings them together for the first time. Nothing if that is not to be done.
-async fn begin(
-    shared: &Arc<Shared>,
-    path: &str,
-    name: DocumentName,
-) -> Result<Option<Pair>, Problem> {
-    let record = shared.records.get(path)?;
-    let file = read(shared, path).await?;
-    match (record, file) {
-        (Some(Record { removed: true, .. }), None) => Ok(None),
-        (Some(Record { gone: Some(_), .. }), None) => {
-            // Both have deleted it.
-            shared.records.forget(path)?;
-            Ok(None)
-        }
-        (
-            Some(Record {
-                gone: Some(gone), ..
-            }),
-            Some(file),
-        ) if gone == digest(&file.text) => Ok(None),
-        (Some(Record { removed: true, .. } | Record { gone: Some(_), .. }), Some(file)) => {
-            shared.records.forget(path)?;
-            meet(shared, path, name, Some(file)).await
-        }
-        (Some(record), _) => resume(shared, path, name, record).map(Some),
-        (None, file) => meet(shared, path, name, file).await,
-    }
-}
-
-/// Goes on with what is recorded.
-fn resume(
-    shared: &Arc<Shared>,
-    path: &str,
-    name: DocumentName,
-    mut record: Record,
-) -> Result<Pair, Problem> {
-    if let Some(next) = record.next.take() {
-        let old = text_of(&record.mirror)?;
-        let new = text_of(&next.mirror)?;
-        let aside = shared
-            .folder
-            .read_aside(&next.aside)?
-            .map(|aside| aside.text);
-        let is_unread = shared
-            .folder
-            .read(path)?
-            .is_some_and(|file| digest(&file.text) == next.before);
-        let mut was_written = match &aside {
-            Some(aside) => *aside != new,
-            // Somebody has removed it.
-            None => !is_unread,
-        };
-        if !was_written && is_unread && aside.is_some() {
-            shared.folder.exchange(&next.aside, path)?;
-            was_written = true;
-        }
-        if was_written {
-            if let Some(aside) = aside.filter(|aside| *aside != new && digest(aside) != next.before)
-            {
-                let (_, more) = edited(&record.mirror, &diff::edits(&old, &aside))?;
-                record.ahead = both(&record.ahead, &more);
-            }
-            record.mirror = next.mirror;
-        }
-        shared.records.put(path, &record)?;
-        shared.folder.forget_aside(&next.aside)?;
-    }
-    let mirror = Document::open(client_id(), &record.mirror)?;
-    let mut server = Document::open(client_id(), &record.mirror)?;
-    if !record.ahead.is_empty() {
-        server.apply(&record.ahead)?;
-    }
-    let link = Link::new(shared.address.clone(), name, server);
-    Ok(Pair {
-        ahead: record.ahead,
-        ..Pair::new(shared, path, mirror, link)
-    })
-}
-
-/// A file and a document that do not know of each other; either may be missing.
-async fn meet(
-    shared: &Arc<Shared>,
-    path: &str,
-    name: DocumentName,
-    file: Option<Text>,
-) -> Result<Option<Pair>, Problem> {
-    if let Some(file) = &file
-        && shared.address.create(&name, file.text.clone()).await? == Created::Now
-    {
-        shared.say(format_args!("{path}: begun on the server"));
-    }
-    let mut link = Link::new(shared.address.clone(), name, Document::new(client_id()));
-    loop {
-        match link.next().await {
-            Event::Synced => break shared.online(),
-            // It is somebody else's turn.
-            Event::Offline(reason) => return Err(Problem::Offline(reason)),
-            Event::Closed(4404, _) => return Ok(None),
-            Event::Closed(code, reason) => return Err(Problem::Refused(code, reason)),
-            _ => {}
-        }
-    }
-    let text = link.document().text(ROOT).to_string();
-    let saved = link.save();
-    let record = Record {
-        mirror: saved.clone(),
-        ..Record::default()
-    };
-    match file {
-        None if text.is_empty() => return Ok(None),
-        None => {
-            let aside = aside_name(&[&text]);
-            shared.folder.put_aside(&aside, &text, path)?;
-            let is_placed = shared.folder.place_new(&aside, path)?;
-            shared.folder.forget_aside(&aside)?;
-            if !is_placed {
-                return Err(Problem::Again);
-            }
-            shared.say(format_args!("{path}: new here"));
-        }
-        Some(file) if file.text == text => {}
-        // An empty document is the beginning of any text.
-        Some(_) if text.is_empty() => {}
-        Some(file) => {
-            // The copies come first: what is aside may be forgotten in a crash.
-            let aside = aside_name(&[&text, &file.text]);
-            shared.folder.put_aside(&aside, &text, path)?;
-            let keep = |text: &str| {
-                if text.is_empty() {
-                    return Ok(());
-                }
-                let copy = shared.copy(path, text)?;
-                shared.say(format_args!(
-                    "{path}: the server has another text under this name; yours is kept as {copy}"
-                ));
-                Ok::<_, Unfit>(())
-            };
-            if let Err(error) = keep(&file.text) {
-                shared.folder.forget_aside(&aside)?;
-                return Err(error.into());
-            }
-            shared.folder.exchange(&aside, path)?;
-            match shared.folder.read_aside(&aside) {
-                Ok(Some(found)) if found.text != file.text => keep(&found.text)?,
-                Ok(_) => {}
-                Err(error) => {
-                    let kept = shared.folder.keep_aside(&aside)?;
-                    shared.trouble(format_args!(
-                        "{path}: what was there is kept as {kept}: {error}"
-                    ));
-                }
-            }
-            shared.folder.forget_aside(&aside)?;
-        }
-    }
-    shared.records.put(path, &record)?;
-    let mirror = Document::open(client_id(), &saved)?;
-    Ok(Some(Pair::new(shared, path, mirror, link)))
 }
 
 impl Pair {
@@ -468,203 +293,6 @@ impl Pair {
         Ok(None)
     }
 
-    /// Brings mirror and file to where the link is, and to an update that is not yet there. `expected` is what the file has now,
-    /// `before` the document with that text.
-    fn exchange(
-        &mut self,
-        expected: &str,
-        before: Vec<u8>,
-        update: Option<Vec<u8>>,
-    ) -> Result<(), Problem> {
-        let has = self.mirror.version().vector.clone();
-        let news = self.link.diff(&has);
-        self.mirror.apply(&news)?;
-        let mut ahead = self.ahead.clone();
-        if let Some(update) = &update {
-            self.mirror.apply(update)?;
-            // `before` is of a time when the mirror had less.
-            let seen = Document::open(client_id(), &before)?;
-            ahead = both(&ahead, &self.mirror.diff(&seen.version().vector));
-        }
-        let text = self.mirror.text(ROOT).to_string();
-        if text == expected {
-            self.shown = text;
-            self.ahead.clear();
-            self.record()?;
-            if let Some(update) = update {
-                self.link.apply(&update)?;
-            }
-            return Ok(());
-        }
-        let aside = aside_name(&[&text, expected]);
-        self.shared.folder.put_aside(&aside, &text, &self.path)?;
-        let record = Record {
-            mirror: before.clone(),
-            ahead,
-            next: Some(Next {
-                mirror: self.mirror.save(),
-                aside: aside.clone(),
-                before: digest(expected),
-            }),
-            ..Record::default()
-        };
-        self.shared.records.put(&self.path, &record)?;
-        if let Some(update) = update {
-            self.link.apply(&update)?;
-        }
-        match self.shared.folder.exchange(&aside, &self.path) {
-            Ok(()) => {}
-            Err(Unfit::System(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-                // Whoever has taken it away has not seen this: it is not to be deleted with it.
-                return Err(Problem::Again);
-            }
-            Err(error) => return Err(error.into()),
-        }
-        let found = self.shared.folder.read_aside(&aside);
-        let mut more = Vec::new();
-        match &found {
-            Ok(Some(found)) if found.text != expected && found.text != text => {
-                (_, more) = edited(&before, &diff::edits(&text_of(&before)?, &found.text))?;
-            }
-            Ok(_) => {}
-            Err(error) => {
-                let (path, kept) = (&self.path, self.shared.folder.keep_aside(&aside)?);
-                self.shared.trouble(format_args!(
-                    "{path}: what was there is kept as {kept}: {error}"
-                ));
-            }
-        }
-        self.shown = text;
-        self.ahead = more.clone();
-        self.record()?;
-        if let Ok(Some(found)) = found {
-            self.lingering.push(Old {
-                due: Instant::now() + LINGER,
-                aside,
-                text: found.text,
-                is_changed: false,
-            });
-        }
-        if !more.is_empty() {
-            self.link.apply(&more)?;
-            self.write = Some(Instant::now());
-        }
-        // Whoever was quick has changed it already.
-        self.stamp = None;
-        self.look = Some(Instant::now());
-        self.write.get_or_insert_with(|| Instant::now() + PAUSE);
-        Ok(())
-    }
-
-    /// Forgets what was taken out of the way, unless somebody went on writing there: then it is kept, when that has ended.
-    fn forget_old(&mut self, now: Instant, is_end: bool) -> Result<Option<End>, Problem> {
-        let due = self.lingering.partition_point(|old| old.due <= now);
-        for mut old in self.lingering.drain(..due).collect::<Vec<_>>() {
-            if let Ok(Some(found)) = self.shared.folder.read_aside(&old.aside)
-                && found.text != old.text
-            {
-                old.text = found.text;
-                old.is_changed = true;
-                if !is_end {
-                    old.due = now + LINGER;
-                    self.lingering.push(old);
-                    continue;
-                }
-            }
-            if old.is_changed {
-                let copy = self.shared.copy(&self.path, &old.text)?;
-                let path = &self.path;
-                self.shared.say(format_args!(
-                    "{path}: somebody wrote on in a file that was replaced; that is kept as {copy}"
-                ));
-            }
-            self.shared.folder.forget_aside(&old.aside)?;
-        }
-        Ok(None)
-    }
-
-    /// The file is not there.
-    async fn missing(&mut self) -> Result<Option<End>, Problem> {
-        let now = Instant::now();
-        let since = *self.missing.get_or_insert(now);
-        if now < since + BACK {
-            self.look = Some(since + BACK);
-            return Ok(None);
-        }
-        let path = &self.path;
-        if !self.shared.folder.is_whole() {
-            return Ok(None);
-        }
-        if self.shared.deletes {
-            if !self.link.is_synced() || !self.link.is_saved() {
-                // What others have written meanwhile is not known.
-                self.look = Some(now + BACK);
-                return Ok(None);
-            }
-            if self.shared.delete(self.link.name(), &self.shown).await? {
-                self.shared.records.forget(path)?;
-                self.shared
-                    .say(format_args!("{path}: deleted, here and on the server"));
-                return Ok(Some(End::Idle));
-            }
-            self.shared.records.forget(path)?;
-            self.shared.say(format_args!(
-                "{path}: others have written in it meanwhile; it comes back"
-            ));
-            return Ok(Some(End::Again));
-        }
-        let record = Record {
-            mirror: self.mirror.save(),
-            removed: true,
-            ..Record::default()
-        };
-        self.shared.records.put(path, &record)?;
-        self.shared.say(format_args!(
-            "{path}: deleted here; the document stays on the server"
-        ));
-        Ok(Some(End::Idle))
-    }
-
-    /// The server has no such document any more.
-    fn closed(&mut self, code: u16, reason: &str) -> Result<Option<End>, Problem> {
-        let path = self.path.clone();
-        let file = self.shared.folder.read(&path)?;
-        match (code, file) {
-            (4404, None) => self.shared.records.forget(&path)?,
-            (4404, Some(file))
-                if self.shared.deletes && file.text == self.shown && self.link.is_saved() =>
-            {
-                let aside = format!("removed-{}", aside_name(&[]));
-                self.shared.folder.take_out(&path, &aside)?;
-                self.shared.records.forget(&path)?;
-                self.shared.say(format_args!(
-                    "{path}: deleted on the server, and here; it is kept as {}/{aside}",
-                    super::ASIDE
-                ));
-            }
-            (4404, Some(file)) => {
-                let record = Record {
-                    mirror: self.mirror.save(),
-                    gone: Some(digest(&file.text)),
-                    ..Record::default()
-                };
-                self.shared.records.put(&path, &record)?;
-                self.shared.say(format_args!(
-                    "{path}: deleted on the server; the file stays, and an edit of it begins the document again"
-                ));
-            }
-            (4409, _) => {
-                self.shared.records.forget(&path)?;
-                self.shared.say(format_args!(
-                    "{path}: the server has another document under this name now"
-                ));
-                return Ok(Some(End::Again));
-            }
-            (code, _) => return Err(Problem::Refused(code, reason.to_owned())),
-        }
-        Ok(Some(End::Idle))
-    }
-
     /// The process ends: what has changed in the file is taken in, and sent if that is quick.
     async fn finish(mut self) -> Result<(), Problem> {
         if self.shared.folder.stamp(&self.path)? != self.stamp
@@ -705,26 +333,6 @@ fn both(one: &[u8], other: &[u8]) -> Vec<u8> {
         (_, true) => one.to_vec(),
         _ => merge(&[one, other]).unwrap_or_else(|| other.to_vec()),
     }
-}
-
-/// A name for what goes aside; it tells which texts may lie there without anybody having written on in them.
-fn aside_name(texts: &[&str]) -> String {
-    let name = format!("text-{:016x}", rand::rng().random::<u64>());
-    texts
-        .iter()
-        .fold(name, |name, text| name + "-" + &hex(text))
-}
-
-/// Whether what is aside, under such a name, is what was put there.
-pub fn is_as_it_was(aside: &str, text: &str) -> bool {
-    aside.split('-').skip(2).any(|known| known == hex(text))
-}
-
-fn hex(text: &str) -> String {
-    digest(text)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 #[cfg(test)]

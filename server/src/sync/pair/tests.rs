@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
+use super::meeting::resume;
 use super::*;
 use crate::link::Address;
 use crate::sync::folder::Folder;
-use crate::sync::records::Records;
+use crate::sync::records::{Next, Records, digest};
 
 const FILE: &str = "a";
 const OLD: &str = "one\ntwo\n";

@@ -1,0 +1,361 @@
+//! Begins and ends pairs: by what is in the folder, by what the system tells of it, and by what the server has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::names::Names;
+use super::pair::{self, End};
+use super::shared::{Seen, Shared};
+use super::{ASIDE, Failure, Problem};
+use crate::link::{Entry, Unreachable};
+
+/// Files that are kept in step at most; each has a connection.
+const MAX_FILES: usize = 1000;
+/// How often the whole folder is looked at, in case something was missed.
+const SCAN: Duration = Duration::from_secs(10);
+/// How often, when nobody tells of changes.
+const SCAN_ALONE: Duration = Duration::from_secs(1);
+/// How often the server is asked for new documents.
+const LIST: Duration = Duration::from_secs(3);
+/// After something has changed.
+const SOON: Duration = Duration::from_millis(200);
+/// How old a new file has to be: many programs write files that are gone at once.
+const NEW: Duration = Duration::from_secs(2);
+/// After something went wrong.
+const LATER: Duration = Duration::from_secs(3);
+/// How long the end may take.
+const LEAVE: Duration = Duration::from_secs(10);
+/// How long a run that ends by itself waits for a server.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks the server, after some time, which documents there are.
+async fn list(
+    shared: Arc<Shared>,
+    prefix: String,
+    after: Duration,
+) -> Result<Vec<Entry>, Unreachable> {
+    sleep(after).await;
+    let (mut entries, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = shared.address.documents(&prefix, cursor.as_deref()).await?;
+        entries.extend(page.documents);
+        cursor = page.next;
+        if cursor.is_none() || entries.len() > 10 * MAX_FILES {
+            return Ok(entries);
+        }
+    }
+}
+
+/// See the module.
+pub struct Keeper {
+    names: Names,
+    shared: Arc<Shared>,
+    once: bool,
+    tasks: JoinSet<(String, Result<End, Problem>)>,
+    /// What was said of paths that are left out.
+    said: BTreeSet<String>,
+    /// When a new file was seen.
+    first_seen: BTreeMap<String, Instant>,
+    /// The server's list was read once.
+    is_listed: bool,
+    /// When the folder was looked at, and when it is to be.
+    last_scan: Instant,
+    next_scan: Instant,
+}
+
+impl Keeper {
+    pub fn new(names: Names, shared: Arc<Shared>, once: bool) -> Self {
+        Self {
+            names,
+            shared,
+            once,
+            tasks: JoinSet::new(),
+            said: BTreeSet::new(),
+            first_seen: BTreeMap::new(),
+            is_listed: false,
+            last_scan: Instant::now(),
+            next_scan: Instant::now(),
+        }
+    }
+
+    /// Keeps a folder in step until `stop`, or until everything is if it is only once.
+    pub async fn keep(
+        &mut self,
+        path: &Path,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), Failure> {
+        tokio::pin!(stop);
+        let (sender, mut changed) = mpsc::channel(1024);
+        let tell = move |event: notify::Result<notify::Event>| {
+            // What finds no room is found by the next scan.
+            let _ = sender.try_send(event);
+        };
+        let within = Config::default().with_follow_symlinks(false);
+        let watching = RecommendedWatcher::new(tell, within);
+        let watching = watching.and_then(|mut watcher| {
+            watcher.watch(path, RecursiveMode::Recursive)?;
+            Ok(watcher)
+        });
+        if let Err(error) = &watching {
+            let every = SCAN_ALONE.as_secs();
+            self.shared.trouble(format_args!("The system does not tell of changes ({error}): the folder is looked at every {every} s."));
+        }
+        let every = if watching.is_ok() { SCAN } else { SCAN_ALONE };
+        let mut listing = Box::pin(list(
+            self.shared.clone(),
+            self.names.prefix.clone(),
+            Duration::ZERO,
+        ));
+        let late = Instant::now() + PATIENCE;
+        self.known();
+        self.scan(every);
+        loop {
+            if self.once && self.is_listed && self.all_in_step() {
+                break;
+            }
+            tokio::select! {
+                () = &mut stop => break,
+                () = sleep_until(late), if self.once => {
+                    let (left, why) = self.not_in_step();
+                    self.end().await;
+                    return Err(Failure::NotInStep(left, why));
+                }
+                Some(event) = changed.recv(), if watching.is_ok() => self.changed(path, event),
+                () = sleep_until(self.next_scan) => {
+                    if !self.shared.folder.is_whole() {
+                        self.end().await;
+                        return Err(Failure::Folder {
+                            path: path.to_owned(),
+                            reason: format!("its folder {ASIDE} is gone"),
+                        });
+                    }
+                    self.scan(every);
+                }
+                listed = &mut listing => {
+                    match listed {
+                        Ok(entries) => self.listed(&entries),
+                        Err(error) => self.shared.offline(&error.to_string()),
+                    }
+                    listing.set(list(self.shared.clone(), self.names.prefix.clone(), LIST));
+                }
+                Some(done) = self.tasks.join_next() => {
+                    if let Ok((path, end)) = done {
+                        self.ended(path, end);
+                    }
+                }
+                () = self.shared.news.notified() => {}
+            }
+        }
+        self.end().await;
+        Ok(())
+    }
+
+    /// How many files are not in step, and why that may be.
+    fn not_in_step(&self) -> (usize, String) {
+        let state = self.shared.state();
+        let left = state
+            .files
+            .values()
+            .filter(|seen| !seen.is_in_step && !seen.is_idle);
+        (left.count(), state.offline.clone().unwrap_or_default())
+    }
+
+    /// Begins with all files that are recorded.
+    fn known(&mut self) {
+        match self.shared.records.paths() {
+            Ok(paths) => paths.iter().for_each(|path| self.begin(path)),
+            Err(error) => self.shared.trouble(format_args!("{error}")),
+        }
+    }
+
+    fn all_in_step(&self) -> bool {
+        let state = self.shared.state();
+        state
+            .files
+            .values()
+            .all(|seen| seen.is_in_step || seen.is_idle)
+    }
+
+    /// Has the folder looked at before it is its turn; however often that is asked for, it is not put off.
+    fn scan_in(&mut self, wait: Duration) {
+        let at = (Instant::now() + wait).max(self.last_scan + SCAN_ALONE);
+        self.next_scan = self.next_scan.min(at);
+    }
+
+    fn changed(&mut self, root: &Path, event: notify::Result<notify::Event>) {
+        let Ok(event) = event else {
+            return self.scan_in(SOON);
+        };
+        if event.kind.is_access() {
+            return;
+        }
+        let mut is_new = event.need_rescan();
+        for path in &event.paths {
+            let path = path.strip_prefix(root).ok().and_then(Path::to_str);
+            let Some(path) = path.filter(|path| !path.starts_with(ASIDE) || *path == ASIDE) else {
+                continue;
+            };
+            let state = self.shared.state();
+            match state.files.get(path) {
+                Some(seen) if !seen.is_idle => seen.touched.notify_one(),
+                _ => is_new = true,
+            }
+        }
+        if is_new {
+            self.scan_in(SOON);
+        }
+    }
+
+    /// Looks for files that are new, and has the others looked at.
+    fn scan(&mut self, every: Duration) {
+        self.last_scan = Instant::now();
+        self.next_scan = self.last_scan + every;
+        let found = match self.shared.folder.walk() {
+            Ok(found) => found,
+            Err(error) => {
+                return self
+                    .shared
+                    .trouble(format_args!("The folder cannot be read: {error}"));
+            }
+        };
+        for (path, why) in found.left_out {
+            self.leave_out(&path, why);
+        }
+        let now = Instant::now();
+        for path in &found.files {
+            match self.names.name(path) {
+                None => continue,
+                Some(Err(error)) => self.leave_out(path, &error.to_string()),
+                Some(Ok(_)) => {
+                    let is_known = self.shared.state().files.contains_key(path);
+                    let since = *self.first_seen.entry(path.clone()).or_insert(now);
+                    if is_known || self.once || now >= since + NEW {
+                        self.begin(path);
+                    } else {
+                        self.scan_in(NEW);
+                    }
+                }
+            }
+        }
+        self.first_seen
+            .retain(|path, _| found.files.binary_search(path).is_ok());
+        for seen in self.shared.state().files.values() {
+            seen.touched.notify_one();
+        }
+    }
+
+    fn leave_out(&mut self, path: &str, why: &str) {
+        if self.said.insert(path.to_owned()) {
+            self.shared
+                .trouble(format_args!("{path}: {why}; it is left out"));
+        }
+    }
+
+    /// Begins with documents that are new.
+    fn listed(&mut self, entries: &[Entry]) {
+        self.shared.online();
+        for entry in entries {
+            let Some(path) = self.names.path(&entry.name) else {
+                if entry.name.starts_with(&self.names.prefix) {
+                    self.leave_out(&entry.name, "its name cannot be that of a file here");
+                }
+                continue;
+            };
+            match self.shared.records.get(&path) {
+                Ok(Some(record)) if record.gone.is_some() => {
+                    // It was begun again.
+                    let _ = self.shared.records.forget(&path);
+                    self.begin(&path);
+                }
+                Ok(None) if entry.length > 0 => self.begin(&path),
+                _ => {}
+            }
+        }
+        self.is_listed = true;
+    }
+
+    /// Begins to look after a file, unless that is done.
+    fn begin(&mut self, path: &str) {
+        let Some(Ok(name)) = self.names.name(path) else {
+            return;
+        };
+        {
+            let mut state = self.shared.state();
+            let count = state.files.len();
+            match state.files.get_mut(path) {
+                Some(seen) if !seen.is_idle => return,
+                Some(seen) => seen.is_idle = false,
+                None if count >= MAX_FILES => {
+                    drop(state);
+                    return self.leave_out(path, "there are 1,000 files in step already");
+                }
+                None => drop(state.files.insert(path.to_owned(), Seen::default())),
+            }
+        }
+        let (shared, path) = (self.shared.clone(), path.to_owned());
+        self.tasks.spawn(async move {
+            let end = pair::run(shared, &path, name).await;
+            (path, end)
+        });
+    }
+
+    fn ended(&mut self, path: String, end: Result<End, Problem>) {
+        let (wait, is_idle) = match end {
+            Ok(End::Stopped) => return,
+            Ok(End::Idle) => (None, true),
+            Ok(End::Again) | Err(Problem::Again) => (Some(Duration::ZERO), false),
+            Err(Problem::Offline(reason)) => {
+                self.shared.offline(&reason);
+                (Some(LATER), false)
+            }
+            Err(Problem::Unreachable(error)) if !error.is_final() => {
+                self.shared.offline(&error.to_string());
+                (Some(LATER), false)
+            }
+            Err(problem) => {
+                self.leave_out(&path, &problem.to_string());
+                (None, true)
+            }
+        };
+        let is_forgotten = is_idle && matches!(self.shared.records.get(&path), Ok(None));
+        let mut state = self.shared.state();
+        if is_forgotten {
+            // It may come again, from either side.
+            state.files.remove(&path);
+        } else if let Some(seen) = state.files.get_mut(&path) {
+            (seen.is_in_step, seen.is_idle) = (false, is_idle);
+        }
+        drop(state);
+        let Some(Ok(name)) = self.names.name(&path) else {
+            return;
+        };
+        if let Some(wait) = wait {
+            let shared = self.shared.clone();
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    () = sleep(wait) => {}
+                    () = shared.stopping.cancelled() => return (path, Ok(End::Stopped)),
+                }
+                let end = pair::run(shared, &path, name).await;
+                (path, end)
+            });
+        }
+    }
+
+    async fn end(&mut self) {
+        self.shared.stopping.cancel();
+        let ending = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(LEAVE, ending).await.is_err() {
+            self.shared.trouble(format_args!(
+                "Not everything could be sent; it is the next time."
+            ));
+        }
+    }
+}

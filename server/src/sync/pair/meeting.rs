@@ -1,0 +1,186 @@
+//! How a file and a document come together: where they were, or for the first time.
+
+use std::sync::Arc;
+
+use ropewalk_crdt::{Document, ROOT};
+
+use super::exchange::aside_name;
+use super::{Pair, QUIET, both, edited, text_of};
+use crate::link::{Created, Event, Link, client_id};
+use crate::name::DocumentName;
+use crate::sync::folder::{Text, Unfit};
+use crate::sync::records::{Record, digest};
+use crate::sync::shared::Shared;
+use crate::sync::{Problem, diff};
+
+/// Reads a file when it does not change any more.
+async fn read(shared: &Shared, path: &str) -> Result<Option<Text>, Unfit> {
+    for _ in 0..50 {
+        match shared.folder.read(path) {
+            Err(Unfit::Restless) => tokio::time::sleep(QUIET).await,
+            read => return read,
+        }
+    }
+    Err(Unfit::Restless)
+}
+
+/// Finds out what both sides have, and brings them together for the first time. Nothing if that is not to be done.
+pub(super) async fn begin(
+    shared: &Arc<Shared>,
+    path: &str,
+    name: DocumentName,
+) -> Result<Option<Pair>, Problem> {
+    let record = shared.records.get(path)?;
+    let file = read(shared, path).await?;
+    match (record, file) {
+        (Some(Record { removed: true, .. }), None) => Ok(None),
+        (Some(Record { gone: Some(_), .. }), None) => {
+            // Both have deleted it.
+            shared.records.forget(path)?;
+            Ok(None)
+        }
+        (
+            Some(Record {
+                gone: Some(gone), ..
+            }),
+            Some(file),
+        ) if gone == digest(&file.text) => Ok(None),
+        (Some(Record { removed: true, .. } | Record { gone: Some(_), .. }), Some(file)) => {
+            shared.records.forget(path)?;
+            meet(shared, path, name, Some(file)).await
+        }
+        (Some(record), _) => resume(shared, path, name, record).map(Some),
+        (None, file) => meet(shared, path, name, file).await,
+    }
+}
+
+/// Goes on with what is recorded.
+pub(super) fn resume(
+    shared: &Arc<Shared>,
+    path: &str,
+    name: DocumentName,
+    mut record: Record,
+) -> Result<Pair, Problem> {
+    if let Some(next) = record.next.take() {
+        let old = text_of(&record.mirror)?;
+        let new = text_of(&next.mirror)?;
+        let aside = shared
+            .folder
+            .read_aside(&next.aside)?
+            .map(|aside| aside.text);
+        let is_unread = shared
+            .folder
+            .read(path)?
+            .is_some_and(|file| digest(&file.text) == next.before);
+        let mut was_written = match &aside {
+            Some(aside) => *aside != new,
+            // Somebody has removed it.
+            None => !is_unread,
+        };
+        if !was_written && is_unread && aside.is_some() {
+            shared.folder.exchange(&next.aside, path)?;
+            was_written = true;
+        }
+        if was_written {
+            if let Some(aside) = aside.filter(|aside| *aside != new && digest(aside) != next.before)
+            {
+                let (_, more) = edited(&record.mirror, &diff::edits(&old, &aside))?;
+                record.ahead = both(&record.ahead, &more);
+            }
+            record.mirror = next.mirror;
+        }
+        shared.records.put(path, &record)?;
+        shared.folder.forget_aside(&next.aside)?;
+    }
+    let mirror = Document::open(client_id(), &record.mirror)?;
+    let mut server = Document::open(client_id(), &record.mirror)?;
+    if !record.ahead.is_empty() {
+        server.apply(&record.ahead)?;
+    }
+    let link = Link::new(shared.address.clone(), name, server);
+    Ok(Pair {
+        ahead: record.ahead,
+        ..Pair::new(shared, path, mirror, link)
+    })
+}
+
+/// A file and a document that do not know of each other; either may be missing.
+async fn meet(
+    shared: &Arc<Shared>,
+    path: &str,
+    name: DocumentName,
+    file: Option<Text>,
+) -> Result<Option<Pair>, Problem> {
+    if let Some(file) = &file
+        && shared.address.create(&name, file.text.clone()).await? == Created::Now
+    {
+        shared.say(format_args!("{path}: begun on the server"));
+    }
+    let mut link = Link::new(shared.address.clone(), name, Document::new(client_id()));
+    loop {
+        match link.next().await {
+            Event::Synced => break shared.online(),
+            // It is somebody else's turn.
+            Event::Offline(reason) => return Err(Problem::Offline(reason)),
+            Event::Closed(4404, _) => return Ok(None),
+            Event::Closed(code, reason) => return Err(Problem::Refused(code, reason)),
+            _ => {}
+        }
+    }
+    let text = link.document().text(ROOT).to_string();
+    let saved = link.save();
+    let record = Record {
+        mirror: saved.clone(),
+        ..Record::default()
+    };
+    match file {
+        None if text.is_empty() => return Ok(None),
+        None => {
+            let aside = aside_name(&[&text]);
+            shared.folder.put_aside(&aside, &text, path)?;
+            let is_placed = shared.folder.place_new(&aside, path)?;
+            shared.folder.forget_aside(&aside)?;
+            if !is_placed {
+                return Err(Problem::Again);
+            }
+            shared.say(format_args!("{path}: new here"));
+        }
+        Some(file) if file.text == text => {}
+        // An empty document is the beginning of any text.
+        Some(_) if text.is_empty() => {}
+        Some(file) => {
+            // The copies come first: what is aside may be forgotten in a crash.
+            let aside = aside_name(&[&text, &file.text]);
+            shared.folder.put_aside(&aside, &text, path)?;
+            let keep = |text: &str| {
+                if text.is_empty() {
+                    return Ok(());
+                }
+                let copy = shared.copy(path, text)?;
+                shared.say(format_args!(
+                    "{path}: the server has another text under this name; yours is kept as {copy}"
+                ));
+                Ok::<_, Unfit>(())
+            };
+            if let Err(error) = keep(&file.text) {
+                shared.folder.forget_aside(&aside)?;
+                return Err(error.into());
+            }
+            shared.folder.exchange(&aside, path)?;
+            match shared.folder.read_aside(&aside) {
+                Ok(Some(found)) if found.text != file.text => keep(&found.text)?,
+                Ok(_) => {}
+                Err(error) => {
+                    let kept = shared.folder.keep_aside(&aside)?;
+                    shared.trouble(format_args!(
+                        "{path}: what was there is kept as {kept}: {error}"
+                    ));
+                }
+            }
+            shared.folder.forget_aside(&aside)?;
+        }
+    }
+    shared.records.put(path, &record)?;
+    let mirror = Document::open(client_id(), &saved)?;
+    Ok(Some(Pair::new(shared, path, mirror, link)))
+}
