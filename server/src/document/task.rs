@@ -279,11 +279,14 @@ impl Task {
 
     async fn handle(&mut self, command: Command) -> ControlFlow<End> {
         let waits = match &command {
-            // What comes in one breath is broadcast and journalled as one.
-            Command::Frame { frame, .. } => !matches!(
-                frame,
-                Frame::Update(_) | Frame::Step2(_) | Frame::Awareness(_)
-            ),
+            // What comes in one breath is broadcast and journalled as one; but who says what it has of the past may be let in.
+            Command::Frame {
+                frame: Frame::Step2(_),
+                ..
+            } => self.past.is_some(),
+            Command::Frame { frame, .. } => {
+                !matches!(frame, Frame::Update(_) | Frame::Awareness(_))
+            }
             // Answered when all that was applied is on disk; but what begins a document gives it its identity.
             Command::Edit { .. }
             | Command::Changes { .. }
