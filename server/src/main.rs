@@ -275,7 +275,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         return match failure {
             sync::Failure::Folder { .. } => 4,
             sync::Failure::Argument(_) => BAD_CONFIG,
-            sync::Failure::NotInStep(..) => LEFT_OUT,
+            sync::Failure::LeftOut | sync::Failure::NotInStep(..) => LEFT_OUT,
         };
     }
     match error.downcast_ref() {

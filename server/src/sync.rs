@@ -55,6 +55,9 @@ pub enum Failure {
     /// The address, the prefix or the token.
     #[error("{0}")]
     Argument(String),
+    /// A run that ends by itself could not bring all into step.
+    #[error("not all files are in step")]
+    LeftOut,
     /// A run that ends by itself got no connection.
     #[error("{0} file(s) are not in step: {1}")]
     NotInStep(usize, String),

@@ -86,6 +86,28 @@ impl Address {
         }
     }
 
+    /// Gives a document without text this one, unless somebody else was faster.
+    pub async fn fill(&self, name: &DocumentName, text: &str) -> Result<(), Unreachable> {
+        let path = format!("{}/text", self.path("/api/documents", name));
+        let reading = self.send("GET", &path, &[], String::new(), 1);
+        let (status, head, said) = reading.await?;
+        let version = match (status, head.get(ETAG)) {
+            (StatusCode::OK, Some(version)) if said.is_empty() => version.clone(),
+            (StatusCode::OK, _) => return Ok(()),
+            _ => return Err(refused(status, &said)),
+        };
+        let edit = serde_json::json!({ "from": 0, "to": 0, "insert": text });
+        let edits = serde_json::json!({ "edits": [edit] }).to_string();
+        let only_at = [(IF_MATCH, version)];
+        match self
+            .send("PATCH", &path, &only_at, edits, MAX_ANSWER)
+            .await?
+        {
+            (StatusCode::OK | StatusCode::PRECONDITION_FAILED, ..) => Ok(()),
+            (status, _, said) => Err(refused(status, &said)),
+        }
+    }
+
     /// Deletes a document, if its text is this. Whether it is gone.
     pub async fn delete(&self, name: &DocumentName, text: &str) -> Result<bool, Unreachable> {
         let path = self.path("/api/documents", name);

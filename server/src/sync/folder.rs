@@ -231,7 +231,8 @@ impl Folder {
         };
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = unix::openat(&folder, name, flags, Mode::from(0o666))?;
+        // Whoever may read the file may not be known.
+        let file = unix::openat(&folder, name, flags, Mode::from(0o600))?;
         if let Err(error) = write(file, text) {
             unix::unlinkat(&folder, name, AtFlags::empty())?;
             return Err(error.into());

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::folder::{Stamp, Unfit};
 use super::names::Names;
 use super::pair::{self, End};
 use super::shared::{Seen, Shared};
@@ -61,10 +62,14 @@ pub struct Keeper {
     tasks: JoinSet<(String, Result<End, Problem>)>,
     /// What was said of paths that are left out.
     said: BTreeSet<String>,
+    /// Files that are left out as they are.
+    left_out: BTreeMap<String, Option<Stamp>>,
     /// When a new file was seen.
     first_seen: BTreeMap<String, Instant>,
     /// The server's list was read once.
     is_listed: bool,
+    /// A file is left out that should not be.
+    has_failed: bool,
     /// When the folder was looked at, and when it is to be.
     last_scan: Instant,
     next_scan: Instant,
@@ -78,8 +83,10 @@ impl Keeper {
             once,
             tasks: JoinSet::new(),
             said: BTreeSet::new(),
+            left_out: BTreeMap::new(),
             first_seen: BTreeMap::new(),
             is_listed: false,
+            has_failed: false,
             last_scan: Instant::now(),
             next_scan: Instant::now(),
         }
@@ -154,7 +161,10 @@ impl Keeper {
             }
         }
         self.end().await;
-        Ok(())
+        match self.once && self.has_failed {
+            true => Err(Failure::LeftOut),
+            false => Ok(()),
+        }
     }
 
     /// How many files are not in step, and why that may be.
@@ -234,6 +244,12 @@ impl Keeper {
                 None => continue,
                 Some(Err(error)) => self.leave_out(path, &error.to_string()),
                 Some(Ok(_)) => {
+                    let stamp = self.shared.folder.stamp(path).ok().flatten();
+                    match self.left_out.get(path) {
+                        // It is as it was when it was left out.
+                        Some(left_out) if stamp.is_some() && *left_out == stamp => continue,
+                        _ => drop(self.left_out.remove(path)),
+                    }
                     let is_known = self.shared.state().files.contains_key(path);
                     let since = *self.first_seen.entry(path.clone()).or_insert(now);
                     if is_known || self.once || now >= since + NEW {
@@ -320,6 +336,13 @@ impl Keeper {
                 (Some(LATER), false)
             }
             Err(problem) => {
+                let is_by_kind = matches!(
+                    &problem,
+                    Problem::Unfit(Unfit::Link | Unfit::NotFile | Unfit::NotText)
+                );
+                self.has_failed |= !is_by_kind;
+                let stamp = self.shared.folder.stamp(&path).ok().flatten();
+                self.left_out.insert(path.clone(), stamp);
                 self.leave_out(&path, &problem.to_string());
                 (None, true)
             }

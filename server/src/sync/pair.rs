@@ -35,8 +35,10 @@ const HALF: Duration = Duration::from_millis(700);
 const BACK: Duration = Duration::from_secs(1);
 /// Between two times that a file is written.
 const PAUSE: Duration = Duration::from_millis(250);
-/// So long what was in the place of a new text is kept: somebody may have it open and write on.
-const LINGER: Duration = Duration::from_secs(3);
+/// So long what was in the place of a new text is looked at: somebody may have it open and write on.
+const LINGER: Duration = Duration::from_secs(60);
+/// How long the end may take.
+const LEAVE: Duration = Duration::from_secs(3);
 
 /// How it ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -118,7 +120,7 @@ pub async fn run(shared: Arc<Shared>, path: &str, name: DocumentName) -> Result<
             }
             () = at(pair.look) => pair.look().await,
             () = at(pair.write) => pair.write(),
-            () = at(pair.lingering.first().map(|first| first.due)) => pair.forget_old(Instant::now(), false),
+            () = at(pair.lingering.first().map(|first| first.due)) => pair.look_at_old(Instant::now(), false),
         };
         if let Some(end) = flow? {
             pair.link.leave().await;
@@ -196,7 +198,7 @@ impl Pair {
         if self.stamp == Some(file.stamp) {
             return Ok(None);
         }
-        if self.is_half(&file.text) && self.half != Some(file.stamp) {
+        if is_half(&self.shown, &file.text) && self.half != Some(file.stamp) {
             self.half = Some(file.stamp);
             self.look = Some(Instant::now() + HALF);
             return Ok(None);
@@ -208,11 +210,6 @@ impl Pair {
             return self.write();
         }
         Ok(None)
-    }
-
-    /// Whether somebody may be about to write the rest.
-    fn is_half(&self, text: &str) -> bool {
-        text.len() < self.shown.len() && self.shown.starts_with(text)
     }
 
     /// The file is not missing, or not any more: what came meanwhile was not written.
@@ -237,7 +234,9 @@ impl Pair {
             self.shared.say(format_args!(
                 "{path}: saved without what others have written meanwhile; both are in it now"
             ));
-            return self.exchange(&text, before, Some(update));
+            self.exchange(&text, before.clone(), Some(update))?;
+            self.past.add(before, text);
+            return Ok(());
         }
         let base = self.mirror.version().clone();
         let update = match self.mirror.edit(&base, ROOT, Unit::Utf8, &edits) {
@@ -298,21 +297,26 @@ impl Pair {
         if self.shared.folder.stamp(&self.path)? != self.stamp
             && let Ok(Some(file)) = self.shared.folder.read(&self.path)
             // The next process sees what it has become.
-            && !self.is_half(&file.text)
+            && !is_half(&self.shown, &file.text)
         {
             self.take(file.text)?;
         }
-        let later = Instant::now() + LINGER;
+        self.look_at_old(Instant::now() + LINGER, true)?;
+        let later = Instant::now() + LEAVE;
         while self.link.is_synced() && !self.link.is_saved() {
             tokio::select! {
                 _ = self.link.next() => {}
                 () = sleep_until(later) => break,
             }
         }
-        self.forget_old(later, true)?;
         self.link.leave().await;
         Ok(())
     }
+}
+
+/// Whether somebody may be about to write the rest of what a file had.
+fn is_half(had: &str, has: &str) -> bool {
+    has.len() < had.len() && had.starts_with(has)
 }
 
 fn text_of(saved: &[u8]) -> Result<String, Problem> {

@@ -24,6 +24,8 @@ struct State {
 #[derive(Debug, Default)]
 pub struct Past {
     states: Vec<State>,
+    /// What was saved last without what others had written.
+    late: Option<String>,
 }
 
 impl Past {
@@ -44,9 +46,13 @@ impl Past {
         }
     }
 
-    /// The state that a text was made of, if it is nearer to that than to what the file had last, and how. All states are forgotten then:
-    /// whoever does the same again means it.
+    /// The state that a text was made of, if it is nearer to that than to what the file had last, and how. It is another one itself then, of
+    /// an editor that still has not read the file; but whoever saves the same again means it.
     pub fn base(&mut self, now: &[Edit], text: &str) -> Option<(Vec<u8>, Vec<Edit>)> {
+        if self.late.as_deref() == Some(text) {
+            self.states.clear();
+            return None;
+        }
         let mut nearest = size(now);
         let mut found = None;
         for (at, state) in self.states.iter().enumerate().rev() {
@@ -59,6 +65,7 @@ impl Past {
         let (at, edits) = found?;
         let state = self.states.swap_remove(at);
         self.states.clear();
+        self.late = Some(text.to_owned());
         Some((state.mirror, edits))
     }
 }

@@ -38,6 +38,11 @@ impl Pair {
             ));
             return Ok(Some(End::Again));
         }
+        if !self.link.is_saved() {
+            // What was written here last is still to be sent.
+            self.look = Some(now + BACK);
+            return Ok(None);
+        }
         let record = Record {
             mirror: self.mirror.save(),
             removed: true,

@@ -4,20 +4,24 @@ use rand::RngExt as _;
 use ropewalk_crdt::{Document, ROOT};
 use tokio::time::Instant;
 
-use super::{End, LINGER, PAUSE, Pair, both, edited, text_of};
+use super::{End, HALF, LINGER, PAUSE, Pair, both, edited, is_half};
 use crate::link::client_id;
 use crate::sync::folder::Unfit;
 use crate::sync::records::{Next, Record, digest};
 use crate::sync::{Problem, diff};
 
-/// What was in the place of a new text.
+/// Of a file that is written again and again, so many old ones are looked at.
+const OLD: usize = 32;
+
+/// What was in the place of a new text. Somebody may have it open: what is written to it is an edit of what it had.
 pub(super) struct Old {
-    /// When to look whether somebody has written on in it.
+    /// When to look at it, and how long.
     pub(super) due: Instant,
+    until: Instant,
     aside: String,
     text: String,
-    /// Somebody has.
-    is_changed: bool,
+    /// The document with that text, as it is saved.
+    mirror: Vec<u8>,
 }
 
 impl Pair {
@@ -73,31 +77,37 @@ impl Pair {
             }
             Err(error) => return Err(error.into()),
         }
-        let found = self.shared.folder.read_aside(&aside);
-        let mut more = Vec::new();
-        match &found {
-            Ok(Some(found)) if found.text != expected && found.text != text => {
-                (_, more) = edited(&before, &diff::edits(&text_of(&before)?, &found.text))?;
+        let now = Instant::now();
+        let mut old = Old {
+            due: now + HALF,
+            until: now + LINGER,
+            aside,
+            text: expected.to_owned(),
+            mirror: before,
+        };
+        let more = match self.shared.folder.read_aside(&old.aside) {
+            Ok(Some(found)) if found.text == text => {
+                (old.text, old.mirror) = (text.clone(), self.mirror.save());
+                Vec::new()
             }
-            Ok(_) => {}
+            Ok(Some(found)) => old.edited(found.text)?,
+            Ok(None) | Err(Unfit::Restless | Unfit::NotText) => Vec::new(),
             Err(error) => {
-                let (path, kept) = (&self.path, self.shared.folder.keep_aside(&aside)?);
+                let (path, kept) = (&self.path, self.shared.folder.keep_aside(&old.aside)?);
                 self.shared.trouble(format_args!(
                     "{path}: what was there is kept as {kept}: {error}"
                 ));
+                Vec::new()
             }
-        }
+        };
         self.shown = text;
         self.ahead = more.clone();
         self.record()?;
-        if let Ok(Some(found)) = found {
-            self.lingering.push(Old {
-                due: Instant::now() + LINGER,
-                aside,
-                text: found.text,
-                is_changed: false,
-            });
+        if self.lingering.len() >= OLD {
+            let first = self.lingering.remove(0);
+            self.shared.folder.forget_aside(&first.aside)?;
         }
+        self.lingering.push(old);
         if !more.is_empty() {
             self.link.apply(&more)?;
             self.write = Some(Instant::now());
@@ -109,35 +119,46 @@ impl Pair {
         Ok(())
     }
 
-    /// Forgets what was taken out of the way, unless somebody went on writing there: then it is kept, when that has ended.
-    pub(super) fn forget_old(
+    /// Takes in what was written to files that were replaced, and forgets them when that is long ago.
+    pub(super) fn look_at_old(
         &mut self,
         now: Instant,
         is_end: bool,
     ) -> Result<Option<End>, Problem> {
         let due = self.lingering.partition_point(|old| old.due <= now);
         for mut old in self.lingering.drain(..due).collect::<Vec<_>>() {
-            if let Ok(Some(found)) = self.shared.folder.read_aside(&old.aside)
-                && found.text != old.text
-            {
-                old.text = found.text;
-                old.is_changed = true;
-                if !is_end {
-                    old.due = now + LINGER;
-                    self.lingering.push(old);
-                    continue;
-                }
+            let more = match self.shared.folder.read_aside(&old.aside) {
+                Ok(Some(found)) => old.edited(found.text)?,
+                // It is being written, or what is in it is no text yet.
+                Ok(None) | Err(_) => Vec::new(),
+            };
+            if !more.is_empty() {
+                self.ahead = both(&self.ahead, &more);
+                self.record()?;
+                self.link.apply(&more)?;
+                self.write = Some(now);
+                old.until = now + LINGER;
             }
-            if old.is_changed {
-                let copy = self.shared.copy(&self.path, &old.text)?;
-                let path = &self.path;
-                self.shared.say(format_args!(
-                    "{path}: somebody wrote on in a file that was replaced; that is kept as {copy}"
-                ));
+            if is_end || now >= old.until {
+                self.shared.folder.forget_aside(&old.aside)?;
+            } else {
+                old.due = now + HALF;
+                self.lingering.push(old);
             }
-            self.shared.folder.forget_aside(&old.aside)?;
         }
         Ok(None)
+    }
+}
+
+impl Old {
+    /// What was written to it, as an update; nothing of what may be half written.
+    fn edited(&mut self, text: String) -> Result<Vec<u8>, Problem> {
+        if is_half(&self.text, &text) || text == self.text {
+            return Ok(Vec::new());
+        }
+        let (mirror, more) = edited(&self.mirror, &diff::edits(&self.text, &text))?;
+        (self.text, self.mirror) = (text, mirror);
+        Ok(more)
     }
 }
 

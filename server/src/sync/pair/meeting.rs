@@ -146,8 +146,11 @@ async fn meet(
             shared.say(format_args!("{path}: new here"));
         }
         Some(file) if file.text == text => {}
-        // An empty document is the beginning of any text.
-        Some(_) if text.is_empty() => {}
+        // An empty document is the beginning of any text, but of one alone.
+        Some(file) if text.is_empty() => {
+            shared.address.fill(link.name(), &file.text).await?;
+            return Err(Problem::Again);
+        }
         Some(file) => {
             // The copies come first: what is aside may be forgotten in a crash.
             let aside = aside_name(&[&text, &file.text]);

@@ -105,7 +105,7 @@ async fn what_is_saved_at_the_moment_of_the_exchange_is_kept() {
 }
 
 #[tokio::test]
-async fn what_is_written_to_a_file_that_was_replaced_is_kept() {
+async fn what_is_written_to_a_file_that_was_replaced_is_an_edit() {
     let scene = Scene::new();
     let mut pair = scene.pair();
     let mut open = std::fs::OpenOptions::new()
@@ -114,13 +114,45 @@ async fn what_is_written_to_a_file_that_was_replaced_is_kept() {
         .unwrap();
     let before = pair.mirror.save();
     pair.exchange(OLD, before, None).unwrap();
-    std::io::Write::write_all(&mut open, b"late\n").unwrap();
-    pair.forget_old(Instant::now() + LINGER, true).unwrap();
-    let entries = std::fs::read_dir(scene.folder.path()).unwrap();
-    let texts = entries.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok());
-    let mut texts: Vec<String> = texts.collect();
-    texts.sort();
-    assert_eq!(texts, ["one\ntwo\nlate\n", NEW]);
+    for (line, end) in [("late\n", "late\n"), ("later\n", "late\nlater\n")] {
+        std::io::Write::write_all(&mut open, line.as_bytes()).unwrap();
+        pair.look_at_old(Instant::now() + HALF, false).unwrap();
+        let text = settle(&scene, &mut pair).await;
+        assert_eq!(text, format!("{NEW}{end}"));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_being_written_at_the_moment_of_the_exchange_deletes_nothing() {
+    let scene = Scene::new();
+    let mut pair = scene.pair();
+    let mut open = std::fs::File::create(scene.file()).unwrap();
+    let before = pair.mirror.save();
+    pair.exchange(OLD, before, None).unwrap();
+    assert_eq!(settle(&scene, &mut pair).await, NEW);
+    std::io::Write::write_all(&mut open, b"one\n").unwrap();
+    pair.look_at_old(Instant::now() + HALF, false).unwrap();
+    assert_eq!(settle(&scene, &mut pair).await, NEW);
+    std::io::Write::write_all(&mut open, b"two\nthree\n").unwrap();
+    pair.look_at_old(Instant::now() + 2 * HALF, false).unwrap();
+    assert_eq!(settle(&scene, &mut pair).await, "zero\none\ntwo\nthree\n");
+}
+
+#[tokio::test]
+async fn an_editor_that_never_reads_the_file_again_takes_nothing_from_others() {
+    let scene = Scene::new();
+    let mut pair = scene.pair();
+    pair.stamp = None;
+    settle(&scene, &mut pair).await;
+    for (saved, end) in [
+        ("one\ntwo\nx\n", "zero\none\ntwo\nx\n"),
+        ("one\ntwo\nx y\n", "zero\none\ntwo\nx y\n"),
+        // The same again is meant.
+        ("one\ntwo\nx y\n", "one\ntwo\nx y\n"),
+    ] {
+        std::fs::write(scene.file(), saved).unwrap();
+        assert_eq!(settle(&scene, &mut pair).await, end);
+    }
 }
 
 /// Writes the record that stands while a new text is exchanged with the file.
