@@ -44,8 +44,9 @@ fn main() -> ExitCode {
         Ok(Request::Join {
             url,
             prefix,
+            token_file,
             folder,
-        }) => join(&url, &prefix, &folder).unwrap_or_else(failed),
+        }) => join(&url, &prefix, token_file.as_deref(), &folder).unwrap_or_else(failed),
         #[cfg(unix)]
         Ok(Request::Sync(options)) => sync(options).unwrap_or_else(|error| {
             say(format_args!("ropewalk: {error:#}"));
@@ -89,11 +90,16 @@ fn client() -> anyhow::Result<ExitCode> {
     })
 }
 
-fn join(url: &str, prefix: &str, folder: &Path) -> anyhow::Result<ExitCode> {
+fn join(
+    url: &str,
+    prefix: &str,
+    token_file: Option<&Path>,
+    folder: &Path,
+) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let done = runtime.block_on(client::join::join(url, prefix, folder))?;
+    let done = runtime.block_on(client::join::join(url, prefix, token_file, folder))?;
     let _ = io::stdout().write_all(done.as_bytes());
     Ok(ExitCode::SUCCESS)
 }

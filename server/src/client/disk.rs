@@ -32,14 +32,43 @@ pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
         .create_new(true)
         .open(&beside)?;
     let written = file
-        .write_all(text.as_bytes())
-        .and_then(|()| file.set_permissions(permissions))
+        .set_permissions(permissions)
+        .and_then(|()| file.write_all(text.as_bytes()))
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
         let _ = fs::remove_file(&beside);
     }
     written
+}
+
+/// Writes a text into a file that is as it was, or begins it if there was none. Whether that was so.
+pub(super) fn write_down(path: &Path, before: Option<&str>, text: &str) -> io::Result<bool> {
+    let now = read(path)?;
+    if now.as_deref() != before {
+        return Ok(false);
+    }
+    match now {
+        Some(now) if now == text => {}
+        Some(_) => write(path, text)?,
+        None => begin(path, text)?,
+    }
+    Ok(true)
+}
+
+/// A text without what is not to be seen of it.
+fn lines(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    text.replace("\r\n", "\n")
+}
+
+fn begin(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 /// Keeps a text beside a file; answers where.
@@ -58,6 +87,9 @@ pub(super) fn keep_copy(path: &Path, text: &str) -> io::Result<PathBuf> {
             .open(&copy);
         match file {
             Ok(mut file) => {
+                if let Ok(found) = fs::metadata(path) {
+                    file.set_permissions(found.permissions())?;
+                }
                 file.write_all(text.as_bytes())?;
                 file.sync_all()?;
                 return Ok(copy);
@@ -87,6 +119,14 @@ pub(super) fn settle(
     let shown = path.display();
     let done = (|| {
         let Some(now) = read(path)? else {
+            if before.is_none() && !text.is_empty() {
+                // There never was one.
+                begin(path, text)?;
+                if is_saved {
+                    remember(path, text)?;
+                }
+                return Ok(());
+            }
             if !is_saved {
                 let copy = keep_copy(path, text)?;
                 said.push(format!(
@@ -96,7 +136,8 @@ pub(super) fn settle(
             }
             return Ok(());
         };
-        if now != text {
+        // A file keeps its own kind of line breaks, and its mark, as long as nothing else is different.
+        if lines(&now) != lines(text) {
             if before.as_ref() != Some(&now) && !is_known(path, &now) {
                 let copy = keep_copy(path, &now)?;
                 said.push(format!(

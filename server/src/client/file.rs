@@ -11,7 +11,7 @@ use ropey::Rope;
 use serde_json::Value;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::delta::Delta;
 use super::exchange::{Change, Exchange, Told};
@@ -24,6 +24,8 @@ use crate::link::{Created, Event, Link, Selection, client_id};
 
 /// The longest wait for a server when a file is opened.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// An edit that the server does not have after so long is written to the file.
+const LATE: Duration = Duration::from_secs(1);
 /// The longest wait, when it is closed, for what is not on the server's disk yet.
 const LAST: Duration = Duration::from_secs(8);
 
@@ -96,10 +98,18 @@ pub(super) async fn run(
                 file.tell().await;
             }
             event = file.link.next() => file.hear(event),
+            () = at(file.late) => file.write_down().await,
         }
     }
     if !file.close().await {
         unsaved.store(true, Relaxed);
+    }
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -123,8 +133,10 @@ struct File {
     has_people: bool,
     /// Whose cursors the editor shows.
     shown: BTreeMap<ClientId, (String, Range)>,
-    /// The text on disk when it was opened.
+    /// The text on disk when it was opened, or as it was written since.
     disk: Option<String>,
+    /// When the server is late: then what it does not have is written to the file.
+    late: Option<Instant>,
     /// Why nothing goes to the server any more.
     is_over: Option<String>,
     /// Why the text of the editor is not known any more.
@@ -196,6 +208,7 @@ impl File {
             has_people: true,
             shown: BTreeMap::new(),
             disk,
+            late: None,
             is_over: None,
             is_lost: None,
         })
@@ -265,6 +278,7 @@ impl File {
             message
         })?;
         let made = self.make(&edit);
+        self.late.get_or_insert_with(|| Instant::now() + LATE);
         if let Some(told) = told {
             self.send(rpc::edit(&self.uri, told)).await;
         }
@@ -355,6 +369,26 @@ impl File {
         }
     }
 
+    /// The server may be away for long, and this process end at any moment: editors do not write the file themselves.
+    async fn write_down(&mut self) {
+        self.late = None;
+        if self.link.is_saved() {
+            return;
+        }
+        let text = self.link.document().text(ROOT).to_string();
+        let (path, before) = (self.place.path.clone(), self.disk.clone());
+        let written = spawn_blocking({
+            let text = text.clone();
+            move || disk::write_down(&path, before.as_deref(), &text)
+        });
+        match written.await {
+            Ok(Ok(true)) => self.disk = Some(text),
+            // Another program has changed it; that is seen to when it is closed.
+            Ok(Ok(false)) | Err(_) => {}
+            Ok(Err(error)) => say(&format!("{}: {error}", self.place.path.display())),
+        }
+    }
+
     /// When nobody reads any more, the input ends soon, too.
     async fn send(&mut self, message: Value) {
         let _ = self.out.send(message).await;
@@ -387,12 +421,12 @@ impl File {
 /// Keeps what is on this machine alone, beside the file.
 async fn keep(place: &Place, text: String) -> Result<(), String> {
     let path = place.path.clone();
-    let kept = spawn_blocking(
-        move || match text.is_empty() || disk::is_known(&path, &text) {
+    let kept = spawn_blocking(move || {
+        match text.trim_matches(['\r', '\n']).is_empty() || disk::is_known(&path, &text) {
             true => Ok(None),
             false => disk::keep_copy(&path, &text).map(Some),
-        },
-    );
+        }
+    });
     match kept.await {
         Ok(Ok(None)) => Ok(()),
         Ok(Ok(Some(copy))) => {

@@ -36,13 +36,18 @@ pub enum JoinError {
 }
 
 /// Makes `folder` a project of the server at `url`; answers what to do next.
-pub async fn join(url: &str, prefix: &str, folder: &Path) -> Result<String, JoinError> {
+pub async fn join(
+    url: &str,
+    prefix: &str,
+    token_file: Option<&Path>,
+    folder: &Path,
+) -> Result<String, JoinError> {
     let token = std::env::var("ROPEWALK_TOKEN").ok();
     let address = Address::new(url, token.as_deref())?;
     let wanted = Settings {
         server: address.to_string(),
         prefix: prefix.trim_matches('/').to_owned(),
-        token_file: None,
+        token_file: token_file.map(Path::to_owned),
         name: None,
     };
     let path = folder.join(MARKER);
@@ -50,7 +55,8 @@ pub async fn join(url: &str, prefix: &str, folder: &Path) -> Result<String, Join
         Ok(_) => {
             let found = Settings::read(&path)?;
             let same = found.server.trim_end_matches('/') == wanted.server
-                && found.prefix.trim_matches('/') == wanted.prefix;
+                && found.prefix.trim_matches('/') == wanted.prefix
+                && found.token_file == wanted.token_file;
             if !same {
                 return Err(JoinError::Taken(path));
             }

@@ -37,5 +37,10 @@ fn place(root: &Path) -> Option<PathBuf> {
 fn said(root: &Path, settings: &Settings) -> String {
     let server = settings.server.trim_end_matches('/');
     let token = settings.token_file.as_deref().unwrap_or(Path::new(""));
-    format!("{}\n{server}\n{}\n", root.display(), token.display())
+    let prefix = settings.prefix.trim_matches('/');
+    format!(
+        "{}\n{server}\n{prefix}\n{}\n",
+        root.display(),
+        token.display()
+    )
 }

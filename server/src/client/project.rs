@@ -78,6 +78,9 @@ pub enum NoDocument {
     /// It is the marker, or a copy that was kept.
     #[error("{}: this file is Ropewalk's own", .0.display())]
     Own(PathBuf),
+    /// What is hidden is the business of the machine.
+    #[error("{}: hidden files are left alone", .0.display())]
+    Hidden(PathBuf),
     /// The server would refuse it.
     #[error("{}: {error}", path.display())]
     Name {
@@ -151,6 +154,11 @@ impl Place {
         let is_own = |name: &str| name == MARKER || name.contains(COPY);
         if file.to_str().is_some_and(is_own) {
             return Err(NoDocument::Own(path));
+        }
+        let within = path.strip_prefix(root).unwrap_or(&path);
+        let is_hidden = |part: Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(b".");
+        if within.components().any(is_hidden) {
+            return Err(NoDocument::Hidden(path));
         }
         let settings = Settings::read(&root.join(MARKER))?;
         let name = settings.name_of(path.strip_prefix(root).unwrap_or(&path));

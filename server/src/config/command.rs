@@ -31,6 +31,8 @@ pub enum Request {
         url: String,
         /// What stands before the paths of its files in the names of documents.
         prefix: String,
+        /// The file with a token.
+        token_file: Option<PathBuf>,
         /// The folder.
         folder: PathBuf,
     },
@@ -129,6 +131,7 @@ fn join(matches: &ArgMatches) -> Request {
     Request::Join {
         url: text("url").unwrap_or_default(),
         prefix: text("prefix").unwrap_or_default(),
+        token_file: matches.get_one("token-file").cloned(),
         folder: folder.unwrap_or_else(|| ".".into()),
     }
 }
@@ -208,6 +211,13 @@ fn command() -> Command {
                         .long("prefix")
                         .value_name("PATH")
                         .help("What stands before the paths of files in the names of documents [default: none]"),
+                )
+                .arg(
+                    Arg::new("token-file")
+                        .long("token-file")
+                        .value_name("FILE")
+                        .value_parser(clap::value_parser!(PathBuf))
+                        .help("File with a token that is sent along [default: none]"),
                 ),
         )
         .subcommand(

@@ -295,6 +295,7 @@ fn an_editor_and_a_folder_need_no_settings() {
         Ok(Request::Join {
             url: "https://a".into(),
             prefix: prefix.into(),
+            token_file: None,
             folder: folder.into(),
         })
     };

@@ -148,3 +148,47 @@ async fn a_signal_ends_it_in_order() {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), signal);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_not_there_is_when_it_is_closed() {
+    let scene = Scene::new().await;
+    let path = scene.file("new", "");
+    std::fs::remove_file(&path).unwrap();
+    let mut editor = scene.editor();
+    editor.open(&path, "").await.unwrap();
+    let id = editor.edit(&path, &[(0, 0, "text\n")]).await;
+    editor.answer(id).await.unwrap();
+    assert_eq!(editor.quit().await.code(), Some(0), "{}", editor.log());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "text\n");
+    assert_eq!(scene.copies(&path), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_does_not_have_is_in_the_file_before_it_is_closed() {
+    let scene = Scene::new().await;
+    let path = scene.file("away", "base\n");
+    let mut editor = scene.editor();
+    editor.open(&path, "base\n").await.unwrap();
+    scene.relay.lead(None);
+    scene.relay.cut();
+    editor.edit(&path, &[(5, 5, "typed\n")]).await;
+    until("it is in the file", || async {
+        (std::fs::read_to_string(&path).unwrap() == "base\ntyped\n").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_keeps_its_line_breaks_and_its_mark() {
+    let scene = Scene::new().await;
+    for (name, disk) in [("breaks", "a\r\nb\r\n"), ("mark", "\u{feff}a\nb\n")] {
+        let ann = Client::join(&scene.server, &format!("notes/{name}")).await;
+        ann.append("a\nb\n");
+        ann.all_saved().await;
+        let path = scene.file(name, disk);
+        let mut editor = scene.editor();
+        editor.open(&path, "a\nb\n").await.unwrap();
+        assert_eq!(editor.quit().await.code(), Some(0), "{}", editor.log());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), disk);
+    }
+}
