@@ -169,7 +169,13 @@ impl File {
 
         let where_to = format!("{} on {}", place.name, place.address);
         let created = place.address.create(&place.name, local.to_string()).await;
-        let created = created.map_err(|error| format!("{where_to} cannot be opened: {error}"))?;
+        let unopened = |error| format!("{where_to} cannot be opened: {error}");
+        let created = created.map_err(unopened)?;
+        if created == Created::Before && local.len_chars() > 0 {
+            // An empty document is the beginning of any text. To show it as it is would not do: in Neovim the empty buffer has a line break.
+            let filled = place.address.fill(&place.name, &local.to_string()).await;
+            filled.map_err(unopened)?;
+        }
         let document = Document::new(client_id());
         let mut link = Link::new(place.address.clone(), place.name.clone(), document);
         link.introduce(&place.person.0, place.person.1);

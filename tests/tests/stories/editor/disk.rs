@@ -192,3 +192,27 @@ async fn a_file_keeps_its_line_breaks_and_its_mark() {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), disk);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_document_begins_with_what_the_editor_has() {
+    let scene = Scene::new().await;
+    // Neovim has a line break in a buffer of nothing.
+    for (name, there, buffer) in [("nothing", None, "\n"), ("text", Some("mine\n"), "mine\n")] {
+        let put = Request::new("PUT", &format!("/api/documents/notes/{name}"));
+        assert_eq!(scene.server.send(put).await.status, 201);
+        let path = scene.file(name, there.unwrap_or_default());
+        if there.is_none() {
+            std::fs::remove_file(&path).unwrap();
+        }
+        let mut editor = scene.editor();
+        editor.open(&path, buffer).await.unwrap();
+        let end = buffer.chars().count();
+        let id = editor.edit(&path, &[(end, end, "more\n")]).await;
+        editor.answer(id).await.unwrap();
+        assert_eq!(editor.quit().await.code(), Some(0), "{}", editor.log());
+        let text = format!("{buffer}more\n");
+        assert_eq!(scene.server.text(&format!("notes/{name}")).await, text);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(scene.copies(&path), Vec::<String>::new(), "{name}");
+    }
+}
