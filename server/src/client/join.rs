@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::joined;
 use super::project::{MARKER, NoDocument, Settings};
 use crate::link::{Address, BadAddress, Unreachable};
+use crate::name::{BadName, DocumentName};
 
 /// Why a folder is no project now.
 #[derive(Debug, Error)]
@@ -16,6 +17,9 @@ pub enum JoinError {
     /// The address, or the token.
     #[error(transparent)]
     Address(#[from] BadAddress),
+    /// No document can have such a name.
+    #[error("--prefix: {0}")]
+    Prefix(#[from] BadName),
     /// The server does not answer.
     #[error("{0} does not answer as a Ropewalk does: {1}")]
     Unreachable(Address, Unreachable),
@@ -44,9 +48,13 @@ pub async fn join(
 ) -> Result<String, JoinError> {
     let token = std::env::var("ROPEWALK_TOKEN").ok();
     let address = Address::new(url, token.as_deref())?;
+    let prefix = prefix.trim_matches('/');
+    if !prefix.is_empty() {
+        DocumentName::new(prefix)?;
+    }
     let wanted = Settings {
         server: address.to_string(),
-        prefix: prefix.trim_matches('/').to_owned(),
+        prefix: prefix.to_owned(),
         token_file: token_file.map(Path::to_owned),
         name: None,
     };

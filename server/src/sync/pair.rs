@@ -224,6 +224,12 @@ impl Pair {
         if edits.is_empty() {
             return Ok(());
         }
+        if self.past.is_meant(&text) {
+            let (path, copy) = (&self.path, self.shared.copy(&self.path, &self.shown)?);
+            self.shared.say(format_args!(
+                "{path}: saved once more without what others have written; what it was with that is kept as {copy}"
+            ));
+        }
         if let Some((seen, edits)) = self.past.base(&edits, &text) {
             let (before, update) = match edited(&seen, &edits) {
                 Ok(edited) => edited,

@@ -46,11 +46,16 @@ impl Past {
         }
     }
 
+    /// Whether this was saved just so before, without what others had written.
+    pub fn is_meant(&self, text: &str) -> bool {
+        self.late.as_deref() == Some(text)
+    }
+
     /// The state that a text was made of, if it is nearer to that than to what the file had last, and how. It is another one itself then, of
     /// an editor that still has not read the file; but whoever saves the same again means it.
     pub fn base(&mut self, now: &[Edit], text: &str) -> Option<(Vec<u8>, Vec<Edit>)> {
-        if self.late.as_deref() == Some(text) {
-            self.states.clear();
+        if self.is_meant(text) {
+            (self.late, self.states) = (None, Vec::new());
             return None;
         }
         let mut nearest = size(now);

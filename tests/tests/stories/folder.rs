@@ -155,6 +155,7 @@ async fn a_save_that_has_not_seen_what_others_wrote_is_merged() {
     // Whoever does it again means it.
     here.save("a", "one\ntwo\nthree\nfour\n");
     yjs.until_text("one\ntwo\nthree\nfour\n").await;
+    here.until_said("is kept as a.ropewalk-").await;
     // What one wrote oneself can be taken back at any time.
     here.save("a", "one\ntwo\nthree\n");
     yjs.until_text("one\ntwo\nthree\n").await;

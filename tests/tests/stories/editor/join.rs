@@ -39,6 +39,11 @@ async fn a_folder_is_joined_once_and_to_one_server() {
     let joined = run(&["join", &url, "inner"]).await;
     assert_eq!(joined.code, Some(0), "{joined:?}");
     assert!(inner.join(".ropewalk").exists());
+    let bad = run(&["join", &url, "inner", "--prefix", "a//b"]).await;
+    assert!(
+        bad.code == Some(1) && bad.stderr.contains("--prefix"),
+        "{bad:?}"
+    );
     let bad = run(&["join", "nowhere"]).await;
     assert_eq!(bad.code, Some(1), "{bad:?}");
     let none = run(&["join"]).await;
