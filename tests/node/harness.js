@@ -31,7 +31,7 @@ export async function until(what, look) {
 }
 
 /** The binary under test: ROPEWALK_BIN, or the newest build of this tree. */
-function binary() {
+export function binary() {
   const root = resolve(import.meta.dirname, '../..')
   const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
   const found = [process.env.ROPEWALK_BIN, join(target, 'release/ropewalk'), join(target, 'debug/ropewalk')]
