@@ -127,10 +127,14 @@ impl Pair {
     ) -> Result<Option<End>, Problem> {
         let due = self.lingering.partition_point(|old| old.due <= now);
         for mut old in self.lingering.drain(..due).collect::<Vec<_>>() {
-            let more = match self.shared.folder.read_aside(&old.aside) {
-                Ok(Some(found)) => old.edited(found.text)?,
+            let (more, is_taken_in) = match self.shared.folder.read_aside(&old.aside) {
+                Ok(Some(found)) => {
+                    let is_half = is_half(&old.text, &found.text);
+                    (old.edited(found.text)?, !is_half)
+                }
+                Ok(None) => (Vec::new(), true),
                 // It is being written, or what is in it is no text yet.
-                Ok(None) | Err(_) => Vec::new(),
+                Err(_) => (Vec::new(), false),
             };
             if !more.is_empty() {
                 self.ahead = both(&self.ahead, &more);
@@ -139,11 +143,14 @@ impl Pair {
                 self.write = Some(now);
                 old.until = now + LINGER;
             }
-            if is_end || now >= old.until {
-                self.shared.folder.forget_aside(&old.aside)?;
-            } else {
-                old.due = now + HALF;
-                self.lingering.push(old);
+            match is_end || now >= old.until {
+                true if is_taken_in => self.shared.folder.forget_aside(&old.aside)?,
+                // The next process keeps what has become of it.
+                true => {}
+                false => {
+                    old.due = now + HALF;
+                    self.lingering.push(old);
+                }
             }
         }
         Ok(None)

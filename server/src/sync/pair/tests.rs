@@ -139,6 +139,24 @@ async fn a_file_that_is_being_written_at_the_moment_of_the_exchange_deletes_noth
 }
 
 #[tokio::test]
+async fn a_file_that_is_being_written_when_the_process_ends_is_not_forgotten() {
+    for half in [&b""[..], b"one\n", b"one\ntwo\n\xf0\x9f"] {
+        let scene = Scene::new();
+        let mut pair = scene.pair();
+        let mut open = std::fs::File::create(scene.file()).unwrap();
+        let before = pair.mirror.save();
+        pair.exchange(OLD, before, None).unwrap();
+        std::io::Write::write_all(&mut open, half).unwrap();
+        pair.look_at_old(Instant::now() + LINGER, true).unwrap();
+        let left = scene.shared.folder.all_aside().unwrap();
+        assert!(
+            left.iter().any(|name| name.starts_with("text-")),
+            "{left:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_editor_that_never_reads_the_file_again_takes_nothing_from_others() {
     let scene = Scene::new();
     let mut pair = scene.pair();
