@@ -244,12 +244,6 @@ impl Keeper {
                 None => continue,
                 Some(Err(error)) => self.leave_out(path, &error.to_string()),
                 Some(Ok(_)) => {
-                    let stamp = self.shared.folder.stamp(path).ok().flatten();
-                    match self.left_out.get(path) {
-                        // It is as it was when it was left out.
-                        Some(left_out) if stamp.is_some() && *left_out == stamp => continue,
-                        _ => drop(self.left_out.remove(path)),
-                    }
                     let is_known = self.shared.state().files.contains_key(path);
                     let since = *self.first_seen.entry(path.clone()).or_insert(now);
                     if is_known || self.once || now >= since + NEW {
@@ -265,6 +259,19 @@ impl Keeper {
         for seen in self.shared.state().files.values() {
             seen.touched.notify_one();
         }
+    }
+
+    /// Whether a file is as it was when it was left out.
+    fn is_left_out(&mut self, path: &str) -> bool {
+        let Some(left_out) = self.left_out.get(path) else {
+            return false;
+        };
+        let stamp = self.shared.folder.stamp(path).ok().flatten();
+        let is_same = stamp.is_some() && *left_out == stamp;
+        if !is_same {
+            self.left_out.remove(path);
+        }
+        is_same
     }
 
     fn leave_out(&mut self, path: &str, why: &str) {
@@ -302,6 +309,9 @@ impl Keeper {
         let Some(Ok(name)) = self.names.name(path) else {
             return;
         };
+        if self.is_left_out(path) {
+            return;
+        }
         {
             let mut state = self.shared.state();
             let count = state.files.len();
