@@ -62,7 +62,8 @@ fn lines(text: &str) -> String {
     text.replace("\r\n", "\n")
 }
 
-fn begin(path: &Path, text: &str) -> io::Result<()> {
+/// Writes a text where no file is.
+pub(super) fn begin(path: &Path, text: &str) -> io::Result<()> {
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)

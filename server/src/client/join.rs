@@ -1,13 +1,13 @@
 //! `ropewalk join`: makes a folder a project.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::joined;
 use super::project::{MARKER, NoDocument, Settings};
+use super::{disk, joined};
 use crate::link::{Address, BadAddress, Unreachable};
 use crate::name::{BadName, DocumentName};
 
@@ -103,10 +103,5 @@ VS Code, with the extension Teamtype, in settings.json:
 
 fn write(path: &Path, settings: &Settings) -> io::Result<()> {
     let text = toml::to_string(settings).map_err(io::Error::other)?;
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    disk::begin(path, &text)
 }
