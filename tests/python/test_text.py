@@ -114,7 +114,13 @@ class TextWire(unittest.IsolatedAsyncioTestCase):
             await ann.edit(0, 0, "x")
             await saved(ann)
             server.request("DELETE", "gone")
-            with self.assertRaisesRegex(Refused, "4404"):
+            with self.assertRaisesRegex(Refused, "4404.*deleted"):
+                await asyncio.wait_for(ann.until(lambda c: False), DEADLINE)
+
+    async def test_says_that_there_is_no_text_wire_at_an_address(self):
+        server = Ropewalk(self)
+        async with TextClient(f"ws://{server.address}/txt/a") as ann:
+            with self.assertRaisesRegex(Refused, "HTTP 4"):
                 await asyncio.wait_for(ann.until(lambda c: False), DEADLINE)
 
 

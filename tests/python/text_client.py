@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import uuid
 from contextlib import suppress
 from os.path import commonprefix
@@ -55,8 +56,7 @@ class TextClient:
     def __init__(self, url: str, client: str | None = None):
         self.url, self.client, self.text = url, client or str(uuid.uuid4()), ""
         self._base, self._sent, self._parts, self._sending, self._version = "", "", [], [], None
-        self._pending, self._current, self._socket = None, False, None
-        self._changed = asyncio.Condition()
+        self._pending, self._current, self._socket, self._changed = None, False, None, asyncio.Condition()
 
     async def __aenter__(self):
         self._running = asyncio.create_task(self._run())
@@ -76,9 +76,7 @@ class TextClient:
         """Waits until `look(self)` is true."""
         async with self._changed:
             while not look(self):
-                if self._running.done():
-                    self._running.result()
-                await self._changed.wait()
+                await (self._running if self._running.done() else self._changed.wait())
 
     async def saved(self):
         """Waits until all that was edited here is on the server's disk."""
@@ -87,16 +85,17 @@ class TextClient:
     async def _run(self):
         try:
             while True:
-                with suppress(OSError, WebSocketException):
+                try:
                     async with connect(self.url, subprotocols=["ropewalk.text.v1"], max_size=None) as self._socket:
                         await self._say(type="hello", client=self.client, unit="char", since=self._version)
                         async for message in self._socket:
                             await self._hear(**json.loads(message))
                             await self._tell()
+                except (OSError, WebSocketException) as error:
+                    said = getattr(error, "rcvd", None) or getattr(error, "response", None)
+                    if re.fullmatch("4?4..", str(getattr(said, "code", getattr(said, "status_code", "")))):
+                        raise Refused(str(error)) from error
                 self._current = False
-                code = getattr(self._socket, "close_code", None) or 0
-                if 4400 <= code < 4500:
-                    raise Refused(f"closed with {code}")
                 await asyncio.sleep(0.3)
         finally:
             await self._tell()
