@@ -6,15 +6,18 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
+use clap::ArgMatches;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::Config;
-use super::settings::{SETTINGS, Setting, Slot};
+use super::settings::{SETTINGS, Setting};
 use crate::maintain::Job;
 #[cfg(unix)]
 use crate::sync;
 use crate::view;
+use arguments::{command, variable};
+
+mod arguments;
 
 /// What the process is asked to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +51,9 @@ pub enum Request {
 /// Reads the arguments (the first is the program's name), the environment and the file they name. `Err` is one line
 /// that says what is wrong.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
-    let matches = match command().try_get_matches_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let mut command = command();
+    let matches = match command.try_get_matches_from_mut(&arguments) {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => return Ok(Request::Print(error.to_string())),
         Err(error) => {
@@ -61,11 +66,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
                 .collect();
             let line = lines.join(" ");
             let line = line.trim_start_matches("error: ");
-            return Err(format!("{line}; see ropewalk --help"));
+            let asked = arguments.iter().skip(1);
+            let of = asked
+                .filter_map(|word| command.find_subcommand(word))
+                .next();
+            let of = of.map_or_else(String::new, |of| format!(" {}", of.get_name()));
+            return Err(format!("{line}; see ropewalk{of} --help"));
         }
     };
-    // Settings may stand before the subcommand and after it; clap brings them together in the innermost.
-    let (name, matches) = match matches.subcommand() {
+    let (name, inner) = match matches.subcommand() {
         Some((view::COMMAND, _)) => return Ok(Request::View),
         Some(("client", _)) => return Ok(Request::Client),
         Some(("join", inner)) => return Ok(join(inner)),
@@ -74,11 +83,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
         Some((name, inner)) => (name, inner),
         None => ("serve", &matches),
     };
-    let file = read_file(matches)?;
+    // Settings may stand before the subcommand and after it.
+    let given = Given {
+        inner,
+        outer: &matches,
+    };
+    let file = read_file(&given)?;
     let mut config = Config::default();
     let mut report = String::new();
     for setting in SETTINGS {
-        let from = apply(setting, matches, &file, &mut config)?;
+        let from = apply(setting, &given, &file, &mut config)?;
         let value = (setting.slot)(&mut config).toml();
         let line = format!("{} = {value}", setting.key);
         // Writing to a string does not fail.
@@ -89,7 +103,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
         return Ok(Request::Print(report));
     }
     let config = Box::new(config);
-    Ok(match job(name, matches) {
+    Ok(match job(name, inner) {
         Some(job) => Request::Maintain(config, job),
         None => Request::Serve(config),
     })
@@ -125,6 +139,24 @@ fn job(name: &str, matches: &ArgMatches) -> Option<Job> {
     })
 }
 
+/// What stands after a subcommand, and before it.
+struct Given<'a> {
+    inner: &'a ArgMatches,
+    outer: &'a ArgMatches,
+}
+
+impl Given<'_> {
+    /// Where a setting comes from, with its values; what is nearest counts.
+    fn get(&self, key: &str) -> (Option<ValueSource>, Vec<String>) {
+        let is_flag =
+            |matches: &&&ArgMatches| matches.value_source(key) == Some(ValueSource::CommandLine);
+        let levels = [self.inner, self.outer];
+        let level = levels.iter().find(is_flag).unwrap_or(&self.inner);
+        let values = level.get_many(key).unwrap_or_default().cloned();
+        (level.value_source(key), values.collect())
+    }
+}
+
 fn join(matches: &ArgMatches) -> Request {
     let text = |name| matches.get_one::<String>(name).cloned();
     let folder = matches.get_one::<PathBuf>("path").cloned();
@@ -143,181 +175,16 @@ struct File {
     values: HashMap<String, Vec<String>>,
 }
 
-fn command() -> Command {
-    let config = Arg::new("config")
-        .long("config")
-        .env("ROPEWALK_CONFIG")
-        .hide_env_values(true)
-        .value_name("FILE")
-        .help("TOML file with settings; its keys are the flags with _ for -");
-    let settings = SETTINGS.iter().map(argument);
-    Command::new("ropewalk")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("The collaborative editor server that people trust with their words")
-        .after_help(
-            "A flag goes before the environment, the environment before the file, the file before the default.",
-        )
-        .next_line_help(true)
-        .args(settings.chain([config]).map(|arg| arg.global(true)))
-        .subcommand(Command::new("serve").about("Run the server; this is also what happens without a command"))
-        .subcommand(Command::new(view::COMMAND).hide(true))
-        .subcommand(about(
-            "backup",
-            "FILE",
-            "New file for the copy",
-            "Copy the database into a file, also while the server runs",
-        ))
-        .subcommand(
-            about(
-                "restore",
-                "FILE",
-                "A copy of a database",
-                "Put a copy in the place of the database; the server has to be stopped",
-            )
-            .arg(
-                Arg::new("replace")
-                    .long("replace")
-                    .action(ArgAction::SetTrue)
-                    .help("Also if there is a database; it is kept under another name"),
-            ),
-        )
-        .subcommand(about(
-            "export",
-            "DIR",
-            "Folder that is new or empty",
-            "Write all documents as files, also while the server runs",
-        ))
-        .subcommand(Command::new("verify").about(
-            "Read every document and compare it with its history, also while the server runs",
-        ))
-        .subcommand(about(
-            "import",
-            "DIR",
-            "What an export wrote, or a folder of texts",
-            "Make documents of files; the server has to be stopped",
-        ))
-        .subcommand(
-            Command::new("join")
-                .about("Make a folder one whose files editors share: writes .ropewalk, and says what editors need")
-                .arg(Arg::new("url").value_name("URL").required(true).help("Address of the server"))
-                .arg(
-                    Arg::new("path")
-                        .value_name("DIR")
-                        .value_parser(clap::value_parser!(PathBuf))
-                        .help("The folder [default: .]"),
-                )
-                .arg(
-                    Arg::new("prefix")
-                        .long("prefix")
-                        .value_name("PATH")
-                        .help("What stands before the paths of files in the names of documents [default: none]"),
-                )
-                .arg(
-                    Arg::new("token-file")
-                        .long("token-file")
-                        .value_name("FILE")
-                        .value_parser(clap::value_parser!(PathBuf))
-                        .help("File with a token that is sent along [default: none]"),
-                ),
-        )
-        .subcommand(
-            Command::new("client")
-                .about("Speak with the editor that runs this, over standard input and output, as Teamtype's plugins do"),
-        )
-        .subcommands(sync_command())
-        .subcommand(Command::new("check-config").about("Print every setting in force and where it comes from"))
-}
-
-#[cfg(not(unix))]
-fn sync_command() -> Option<Command> {
-    None
-}
-
-#[cfg(unix)]
-fn sync_command() -> Option<Command> {
-    let switch = |name, help| {
-        Arg::new(name)
-            .long(name)
-            .action(ArgAction::SetTrue)
-            .help(help)
-    };
-    let command = about(
-        "sync",
-        "DIR",
-        "A folder of texts",
-        "Keep a folder of texts in step with the documents of a server; ROPEWALK_TOKEN is sent along",
-    );
-    let url = Arg::new("url")
-        .value_name("URL")
-        .required(true)
-        .help("Where the server is, such as https://write.example.org");
-    let prefix = Arg::new("prefix").long("prefix").value_name("NAME").help("Only documents whose names begin with this and a slash; files have the rest [default: all]");
-    Some(command.args([
-        url,
-        prefix,
-        switch(
-            "delete",
-            "What is deleted on one side is deleted on the other [default: it stays]",
-        ),
-        switch("once", "End when everything is in step"),
-    ]))
-}
-
-/// A command that is about a file or a folder.
-fn about(
-    name: &'static str,
-    value: &'static str,
-    path: &'static str,
-    about: &'static str,
-) -> Command {
-    let path = Arg::new("path")
-        .value_name(value)
-        .help(path)
-        .required(true)
-        .value_parser(clap::value_parser!(PathBuf));
-    Command::new(name).about(about).arg(path)
-}
-
-fn argument(setting: &Setting) -> Arg {
-    let mut default = Config::default();
-    let slot = (setting.slot)(&mut default);
-    let values = slot.values();
-    let default = if values.is_empty() {
-        "none".to_owned()
-    } else {
-        values.concat()
-    };
-    let arg = Arg::new(setting.key)
-        .long(setting.key.replace('_', "-"))
-        .env(variable(setting.key))
-        .hide_env_values(true)
-        .value_name(setting.value)
-        .help(format!("{} [default: {default}]", setting.help));
-    match slot {
-        Slot::List(..) => arg.action(ArgAction::Append).value_delimiter(','),
-        // `--open` alone means yes.
-        Slot::Switch(_) => arg
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true"),
-        _ => arg,
-    }
-}
-
-fn variable(key: &str) -> String {
-    format!("ROPEWALK_{}", key.to_ascii_uppercase())
-}
-
 /// Puts a setting into `config`; answers where it comes from.
 fn apply(
     setting: &Setting,
-    matches: &ArgMatches,
+    given: &Given<'_>,
     file: &File,
     config: &mut Config,
 ) -> Result<String, String> {
     let key = setting.key;
-    let given: Vec<String> = matches.get_many(key).unwrap_or_default().cloned().collect();
-    let (from, values) = match matches.value_source(key) {
+    let (source, given) = given.get(key);
+    let (from, values) = match source {
         Some(ValueSource::CommandLine) => (format!("flag --{}", key.replace('_', "-")), given),
         // An empty variable is how many tools write one that is not set.
         Some(ValueSource::EnvVariable) if given.iter().any(|value| !value.is_empty()) => {
@@ -338,14 +205,12 @@ fn apply(
     Ok(from)
 }
 
-fn read_file(matches: &ArgMatches) -> Result<File, String> {
-    let Some(path) = matches
-        .get_one::<String>("config")
-        .filter(|path| !path.is_empty())
-    else {
+fn read_file(given: &Given<'_>) -> Result<File, String> {
+    let (_, given) = given.get("config");
+    let Some(path) = given.into_iter().find(|path| !path.is_empty()) else {
         return Ok(File::default());
     };
-    let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         let line = error
             .span()
@@ -371,10 +236,7 @@ fn read_file(matches: &ArgMatches) -> Result<File, String> {
         })?;
         values.insert(key, written);
     }
-    Ok(File {
-        path: path.clone(),
-        values,
-    })
+    Ok(File { path, values })
 }
 
 fn plain(value: toml::Value) -> Option<String> {

@@ -304,4 +304,9 @@ fn an_editor_and_a_folder_need_no_settings() {
     assert_eq!(asked(&all), join("c", "b"));
     assert!(refused(&["join"]).contains("URL"));
     assert!(refused(&["client", "x"]).contains("'x'"));
+    for command in ["client", "join", "sync"] {
+        assert!(!printed(&[command, "--help"]).contains("--data"));
+        let wrong = refused(&[command, "--data", "x"]);
+        assert!(wrong.ends_with(&format!("see ropewalk {command} --help")));
+    }
 }
