@@ -281,7 +281,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         return match failure {
             sync::Failure::Folder { .. } => 4,
             sync::Failure::Argument(_) => BAD_CONFIG,
-            sync::Failure::LeftOut | sync::Failure::NotInStep(..) => LEFT_OUT,
+            sync::Failure::LeftOut | sync::Failure::Offline(_) | sync::Failure::NotInStep(_) => {
+                LEFT_OUT
+            }
         };
     }
     match error.downcast_ref() {

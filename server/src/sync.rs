@@ -59,8 +59,11 @@ pub enum Failure {
     #[error("not all files are in step")]
     LeftOut,
     /// A run that ends by itself got no connection.
-    #[error("{0} file(s) are not in step: {1}")]
-    NotInStep(usize, String),
+    #[error("no connection within {wait} s: {0}", wait = keeper::PATIENCE.as_secs())]
+    Offline(String),
+    /// It had one, and was not done in time.
+    #[error("{0} file(s) are not in step after {wait} s", wait = keeper::PATIENCE.as_secs())]
+    NotInStep(usize),
 }
 
 /// Why one file is not.
@@ -139,7 +142,7 @@ pub async fn run(
     let shared = Arc::new(Shared::new(folder, records, address, options.deletes));
     tidy(&shared).map_err(|error| wrong(error.to_string()))?;
     shared.say(format_args!(
-        "{} and {place} are kept in step.",
+        "Keeping {} in step with {place}.",
         path.display()
     ));
     let mut keeper = Keeper::new(names, shared, options.once);

@@ -54,7 +54,7 @@ impl Synced {
         tokio::spawn(gather(child.stdout.take().expect("piped"), log.clone()));
         tokio::spawn(gather(child.stderr.take().expect("piped"), log.clone()));
         let synced = Self { folder, child, log };
-        synced.until_said("are kept in step").await;
+        synced.until_said("Keeping ").await;
         synced
     }
 

@@ -34,7 +34,7 @@ const LATER: Duration = Duration::from_secs(3);
 /// How long the end may take.
 const LEAVE: Duration = Duration::from_secs(10);
 /// How long a run that ends by itself waits for a server.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks the server, after some time, which documents there are.
 async fn list(
@@ -130,9 +130,9 @@ impl Keeper {
             tokio::select! {
                 () = &mut stop => break,
                 () = sleep_until(late), if self.once => {
-                    let (left, why) = self.not_in_step();
+                    let failure = self.not_in_step();
                     self.end().await;
-                    return Err(Failure::NotInStep(left, why));
+                    return Err(failure);
                 }
                 Some(event) = changed.recv(), if watching.is_ok() => self.changed(path, event),
                 () = sleep_until(self.next_scan) => {
@@ -167,14 +167,17 @@ impl Keeper {
         }
     }
 
-    /// How many files are not in step, and why that may be.
-    fn not_in_step(&self) -> (usize, String) {
+    /// Why not everything is in step.
+    fn not_in_step(&self) -> Failure {
         let state = self.shared.state();
+        if let Some(why) = &state.offline {
+            return Failure::Offline(why.clone());
+        }
         let left = state
             .files
             .values()
             .filter(|seen| !seen.is_in_step && !seen.is_idle);
-        (left.count(), state.offline.clone().unwrap_or_default())
+        Failure::NotInStep(left.count())
     }
 
     /// Begins with all files that are recorded.

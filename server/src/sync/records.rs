@@ -30,6 +30,7 @@ const SCHEMA: &str = "
 #[derive(Debug)]
 pub struct Records {
     connection: Mutex<Connection>,
+    place: String,
 }
 
 /// What is known of a file.
@@ -84,17 +85,18 @@ impl Records {
         }
         connection.execute_batch(SCHEMA)?;
         connection.pragma_update(None, "user_version", VERSION)?;
-        connection.execute("INSERT OR IGNORE INTO about VALUES ('place', ?1)", [place])?;
-        let known: String =
-            connection.query_row("SELECT value FROM about WHERE what = 'place'", [], |row| {
+        let known: Option<String> = connection
+            .query_row("SELECT value FROM about WHERE what = 'place'", [], |row| {
                 row.get(0)
-            })?;
-        if known != place {
-            return Err(Unrecorded::Elsewhere(known));
+            })
+            .optional()?;
+        match known {
+            Some(known) if known != place => Err(Unrecorded::Elsewhere(known)),
+            _ => Ok(Self {
+                connection: Mutex::new(connection),
+                place: place.to_owned(),
+            }),
         }
-        Ok(Self {
-            connection: Mutex::new(connection),
-        })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -147,9 +149,12 @@ impl Records {
         Ok(record.optional()?)
     }
 
-    /// Writes what is known of a file; it is on disk when this returns.
+    /// Writes what is known of a file; it is on disk when this returns. From the first on, the folder belongs to its place.
     pub fn put(&self, path: &str, record: &Record) -> Result<(), Unrecorded> {
         let connection = self.connection();
+        connection
+            .prepare_cached("INSERT OR IGNORE INTO about VALUES ('place', ?1)")?
+            .execute([&self.place])?;
         let mut put = connection.prepare_cached(
             "INSERT OR REPLACE INTO files (path, mirror, ahead, next, next_aside, next_before, gone, removed)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",

@@ -34,6 +34,8 @@ pub struct Shared {
 /// What changes of it.
 pub struct State {
     pub files: BTreeMap<String, Seen>,
+    /// There was a connection.
+    was_online: bool,
     /// Why there is no connection, when that was said.
     pub offline: Option<String>,
 }
@@ -77,8 +79,12 @@ impl Shared {
     }
 
     pub fn online(&self) {
-        if self.state().offline.take().is_some() {
+        let mut state = self.state();
+        let was_online = std::mem::replace(&mut state.was_online, true);
+        if state.offline.take().is_some() && was_online {
             self.say(format_args!("Connected again."));
+        } else if !was_online {
+            self.say(format_args!("Connected."));
         }
     }
 

@@ -332,7 +332,14 @@ async fn nothing_out_of_the_folder_is_read_or_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_folder_is_kept_by_one_process() {
     let server = Ropewalk::start().await;
-    let mut here = Synced::start(server.address, &[]).await;
+    // An address where nobody is, mistyped for example, is not remembered.
+    let mut here = Synced::start(([127, 0, 0, 1], 1).into(), &[]).await;
+    here.until_said("No connection").await;
+    assert_eq!(here.terminate().await, Some(0));
+    let mut here = Synced::start_in(here.folder.clone(), server.address, &[]).await;
+    here.until_said("Connected.").await;
+    here.save("a", "a");
+    until_text(&server, "a", "a").await;
     let url = format!("http://{}", server.address);
     let run = |path: std::path::PathBuf, url: String| async move {
         let path = path.to_str().unwrap().to_owned();
