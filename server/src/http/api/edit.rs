@@ -38,7 +38,7 @@ struct Patch {
 
 impl Patch {
     fn change(self) -> Result<Change, ApiError> {
-        let shape = "either edits, with base and unit if you like, or find and replace, with count if you like";
+        let shape = "either edits, with base and unit if you like, or find (not empty) and replace, with count if you like";
         match self {
             Self {
                 base,
