@@ -1,0 +1,224 @@
+//! Who may do what with which document.
+//!
+//! [`Rules`] is what the accounts say at one moment; it is asked at the door, and again for everybody who is inside when it
+//! changes. Nothing is looked up in a database for that.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::name::{BadName, DocumentName};
+
+mod gate;
+mod rules;
+
+pub use gate::Gate;
+pub use rules::{Grant, Hash, Link, Person, Rules, Session, Token};
+
+/// What somebody may do with a document. Each includes all before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Access {
+    /// Nothing.
+    #[default]
+    None,
+    /// Read it, and be seen there.
+    Read,
+    /// Reserved for comments: as long as there are none, this is to read.
+    Comment,
+    /// Change it.
+    Edit,
+    /// Delete it, and say who may do what.
+    Own,
+}
+
+/// This is no access.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("access is read, comment, edit or own")]
+pub struct NoAccess;
+
+impl Access {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Read => "read",
+            Self::Comment => "comment",
+            Self::Edit => "edit",
+            Self::Own => "own",
+        }
+    }
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Access {
+    type Err = NoAccess;
+
+    fn from_str(text: &str) -> Result<Self, NoAccess> {
+        Ok(match text {
+            "read" => Self::Read,
+            "comment" => Self::Comment,
+            "edit" => Self::Edit,
+            "own" => Self::Own,
+            _ => return Err(NoAccess),
+        })
+    }
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub i64);
+    )*};
+}
+
+ids! {
+    /// Names a person for good.
+    PersonId;
+    /// Names a group of people.
+    GroupId;
+    /// Names a session: somebody who is signed in with one browser, or who came there by links.
+    SessionId;
+    /// Names an API token.
+    TokenId;
+    /// Names a link that shares a document.
+    LinkId;
+    /// Names a grant.
+    GrantId;
+}
+
+/// What access is given to: a document, or all documents below a folder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// All there are.
+    Everything,
+    /// Those whose names begin with this and a slash.
+    Folder(DocumentName),
+    /// The one of this name.
+    Document(DocumentName),
+}
+
+impl Target {
+    /// Whether a document is, or belongs to, this.
+    pub fn covers(&self, name: &DocumentName) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Document(own) => own == name,
+            Self::Folder(folder) => name
+                .as_str()
+                .strip_prefix(folder.as_str())
+                .is_some_and(|rest| rest.starts_with('/')),
+        }
+    }
+}
+
+/// `*`, `team/*` or `team/notes`.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everything => f.write_str("*"),
+            Self::Folder(folder) => write!(f, "{folder}/*"),
+            // The only name that could be taken for a folder.
+            Self::Document(name) => f.write_str(name.as_str()),
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        Ok(match text.strip_suffix('*') {
+            Some("") => Self::Everything,
+            Some(folder) if folder.ends_with('/') => {
+                Self::Folder(DocumentName::new(&folder[..folder.len() - 1])?)
+            }
+            _ => Self::Document(DocumentName::new(text)?),
+        })
+    }
+}
+
+/// Who a grant is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// One person.
+    Person(PersonId),
+    /// The people of a group.
+    Group(GroupId),
+    /// Everybody who has an account and is signed in.
+    Everyone,
+}
+
+/// Who somebody has shown to be, by what they brought along. Whether that still counts is for the [`Rules`] to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Who {
+    /// The session of a browser's cookie.
+    pub session: Option<SessionId>,
+    /// An API token.
+    pub token: Option<TokenId>,
+    /// A link that needs no password.
+    pub link: Option<LinkId>,
+    /// What a document token says.
+    pub claims: Option<Arc<Claims>>,
+}
+
+/// What a document token says: whoever embeds this server has signed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// The name that its bearer goes by.
+    pub name: String,
+    /// For which documents.
+    pub target: Target,
+    /// What may be done with them.
+    pub access: Access,
+    /// Until when, in milliseconds since the Unix epoch.
+    pub expires_at_ms: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_target_is_written_in_one_way_and_covers_what_it_says() {
+        let name = |name| DocumentName::new(name).unwrap();
+        for (text, covered, not) in [
+            ("*", &["a", "a/b"][..], &[][..]),
+            ("a/*", &["a/b", "a/b/c"], &["a", "ab", "ab/c", "b"]),
+            ("a", &["a"], &["a/b", "A"]),
+            ("a*", &["a*"], &["ab"]),
+        ] {
+            let target: Target = text.parse().unwrap();
+            assert_eq!(target.to_string(), text);
+            for covered in covered {
+                assert!(target.covers(&name(covered)), "{text} {covered}");
+            }
+            for not in not {
+                assert!(!target.covers(&name(not)), "{text} {not}");
+            }
+        }
+        for bad in ["", "/*", "a//*", "../*", "a/"] {
+            assert!(bad.parse::<Target>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn access_is_ordered_and_written_as_it_is_read() {
+        let all = [Access::Read, Access::Comment, Access::Edit, Access::Own];
+        assert!(all.is_sorted() && Access::None < Access::Read);
+        for access in all {
+            assert_eq!(access.as_str().parse(), Ok(access));
+        }
+        for bad in ["", "none", "Edit", "write"] {
+            assert_eq!(bad.parse::<Access>(), Err(NoAccess), "{bad}");
+        }
+    }
+}

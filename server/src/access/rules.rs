@@ -1,0 +1,278 @@
+//! What the accounts say at one moment.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Access, GrantId, GroupId, LinkId, PersonId, SessionId, Subject, Target, TokenId, Who};
+use crate::name::DocumentName;
+
+/// SHA-256 of a secret of 256 random bits. The secret itself is kept nowhere.
+pub type Hash = [u8; 32];
+
+/// Somebody with an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// What they sign in with.
+    pub login: String,
+    /// The name that others see.
+    pub name: String,
+    /// The colour of their cursor, as `#rrggbb`, if they chose one.
+    pub color: Option<String>,
+    /// Administrators own all documents, and look after the accounts.
+    pub is_admin: bool,
+    /// They may do nothing, and are not forgotten.
+    pub is_disabled: bool,
+    /// What groups they are in.
+    pub groups: Vec<GroupId>,
+}
+
+/// A browser that somebody is signed in with, or came to by links.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Which.
+    pub id: SessionId,
+    /// Who, if anybody is signed in.
+    pub person: Option<PersonId>,
+    /// Links that were followed there.
+    pub links: Vec<LinkId>,
+    /// In milliseconds since the Unix epoch.
+    pub expires_at_ms: i64,
+}
+
+/// An API token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Whose.
+    pub person: PersonId,
+    /// What can be done with it, if its person may.
+    pub access: Access,
+    /// For what.
+    pub target: Target,
+    /// In milliseconds since the Unix epoch; forever without.
+    pub expires_at_ms: Option<i64>,
+}
+
+/// A link that shares something with whoever has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// What.
+    pub target: Target,
+    /// What may be done with it.
+    pub access: Access,
+    /// In milliseconds since the Unix epoch; forever without.
+    pub expires_at_ms: Option<i64>,
+    /// It alone is not enough.
+    pub has_password: bool,
+}
+
+/// Access that somebody was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Names it.
+    pub id: GrantId,
+    /// To what.
+    pub target: Target,
+    /// Who.
+    pub subject: Subject,
+    /// Which.
+    pub access: Access,
+}
+
+/// See the module. What is revoked is not in it.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// There are no accounts, and whoever reaches the server may do everything.
+    pub is_open: bool,
+    /// All accounts.
+    pub people: HashMap<PersonId, Person>,
+    /// Sessions by the hash of their secret; a session that has just changed its secret has two for a moment.
+    pub sessions: HashMap<Hash, SessionId>,
+    /// Sessions.
+    pub sessions_by_id: HashMap<SessionId, Session>,
+    /// API tokens by the hash of their secret.
+    pub tokens: HashMap<Hash, TokenId>,
+    /// API tokens.
+    pub tokens_by_id: HashMap<TokenId, Token>,
+    /// Links by the hash of their secret.
+    pub links: HashMap<Hash, LinkId>,
+    /// Links.
+    pub links_by_id: HashMap<LinkId, Link>,
+    /// Grants by what they are for.
+    pub grants: BTreeMap<Target, Vec<Grant>>,
+}
+
+impl Rules {
+    /// Everybody may do everything.
+    pub fn open() -> Self {
+        Self {
+            is_open: true,
+            ..Self::default()
+        }
+    }
+
+    /// The person that somebody is, if they are signed in or have a token of theirs. `now_ms`: milliseconds since the Unix epoch.
+    pub fn person(&self, who: &Who, now_ms: i64) -> Option<(PersonId, &Person)> {
+        let session = self.session(who, now_ms).and_then(|session| session.person);
+        let token = || self.token(who, now_ms).map(|token| token.person);
+        let id = session.or_else(token)?;
+        let person = self.people.get(&id)?;
+        (!person.is_disabled).then_some((id, person))
+    }
+
+    /// Whether somebody looks after the accounts. A token does so only if it is for everything and to own it.
+    pub fn is_admin(&self, who: &Who, now_ms: i64) -> bool {
+        let is_whole =
+            |token: &Token| token.access == Access::Own && token.target == Target::Everything;
+        let by_token = who.session.is_none() && who.token.is_some();
+        let may = !by_token || self.token(who, now_ms).is_some_and(is_whole);
+        may && self
+            .person(who, now_ms)
+            .is_some_and(|(_, person)| person.is_admin)
+    }
+
+    fn session(&self, who: &Who, now_ms: i64) -> Option<&Session> {
+        let session = self.sessions_by_id.get(&who.session?)?;
+        (session.expires_at_ms > now_ms).then_some(session)
+    }
+
+    fn token(&self, who: &Who, now_ms: i64) -> Option<&Token> {
+        let token = self.tokens_by_id.get(&who.token?)?;
+        is_before(now_ms, token.expires_at_ms).then_some(token)
+    }
+
+    /// Whether anything that somebody brought along counts.
+    pub fn is_known(&self, who: &Who, now_ms: i64) -> bool {
+        let is_valid = |id: &LinkId| {
+            let link = self.links_by_id.get(id);
+            link.is_some_and(|link| is_before(now_ms, link.expires_at_ms))
+        };
+        let followed = self.session(who, now_ms).map(|session| &session.links);
+        let claims = who.claims.as_ref();
+        self.is_open
+            || self.person(who, now_ms).is_some()
+            || self.open_link(who).is_some_and(|id| is_valid(&id))
+            || followed.is_some_and(|links| links.iter().any(is_valid))
+            || claims.is_some_and(|claims| claims.expires_at_ms > now_ms)
+    }
+
+    /// A link that somebody brought along and that needs no password.
+    fn open_link(&self, who: &Who) -> Option<LinkId> {
+        let id = who.link?;
+        let link = self.links_by_id.get(&id)?;
+        (!link.has_password).then_some(id)
+    }
+
+    /// What somebody may do with a document; the best of all that they brought along.
+    pub fn access(&self, who: &Who, name: &DocumentName, now_ms: i64) -> Access {
+        if self.is_open {
+            return Access::Own;
+        }
+        let mut best = Access::None;
+        let session = self.session(who, now_ms);
+        if let Some(session) = session {
+            if let Some(person) = session.person {
+                best = best.max(self.of_person(person, name));
+            }
+            for link in &session.links {
+                best = best.max(self.of_link(*link, name, now_ms));
+            }
+        }
+        if let Some(token) = self.token(who, now_ms)
+            && token.target.covers(name)
+        {
+            best = best.max(token.access.min(self.of_person(token.person, name)));
+        }
+        if let Some(link) = self.open_link(who) {
+            best = best.max(self.of_link(link, name, now_ms));
+        }
+        if let Some(claims) = &who.claims
+            && claims.expires_at_ms > now_ms
+            && claims.target.covers(name)
+        {
+            best = best.max(claims.access);
+        }
+        best
+    }
+
+    fn of_person(&self, id: PersonId, name: &DocumentName) -> Access {
+        let Some(person) = self.people.get(&id).filter(|person| !person.is_disabled) else {
+            return Access::None;
+        };
+        if person.is_admin {
+            return Access::Own;
+        }
+        let is_for = |subject: Subject| match subject {
+            Subject::Everyone => true,
+            Subject::Person(other) => other == id,
+            Subject::Group(group) => person.groups.contains(&group),
+        };
+        self.granted(name)
+            .filter(|grant| is_for(grant.subject))
+            .map(|grant| grant.access)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// All grants that are about a document.
+    fn granted(&self, name: &DocumentName) -> impl Iterator<Item = &Grant> {
+        let folders = name.as_str().match_indices('/').filter_map(|(at, _)| {
+            let folder = DocumentName::new(&name.as_str()[..at]).ok()?;
+            Some(Target::Folder(folder))
+        });
+        [Target::Everything, Target::Document(name.clone())]
+            .into_iter()
+            .chain(folders)
+            .filter_map(|target| self.grants.get(&target))
+            .flatten()
+    }
+
+    fn of_link(&self, id: LinkId, name: &DocumentName, now_ms: i64) -> Access {
+        let link = self.links_by_id.get(&id);
+        link.filter(|link| is_before(now_ms, link.expires_at_ms) && link.target.covers(name))
+            .map(|link| link.access)
+            .unwrap_or_default()
+    }
+
+    /// Whether somebody may begin a document of this name, if there is none. Where a folder was given to anybody, only those may who can
+    /// edit there; everywhere else whoever has an account.
+    pub fn may_begin(&self, who: &Who, name: &DocumentName, now_ms: i64) -> bool {
+        if self.access(who, name, now_ms) >= Access::Edit {
+            return true;
+        }
+        let token = self.token(who, now_ms);
+        let is_limited = who.session.is_none()
+            && !token
+                .is_some_and(|token| token.access >= Access::Edit && token.target.covers(name));
+        let is_given = self
+            .granted(name)
+            .any(|grant| matches!(grant.target, Target::Folder(_)));
+        !is_limited && !is_given && self.person(who, now_ms).is_some()
+    }
+
+    /// When the next of what counts now will not count any more, in milliseconds since the Unix epoch.
+    pub fn next_end_ms(&self, now_ms: i64) -> Option<i64> {
+        let sessions = self
+            .sessions_by_id
+            .values()
+            .map(|session| session.expires_at_ms);
+        let tokens = self
+            .tokens_by_id
+            .values()
+            .filter_map(|token| token.expires_at_ms);
+        let links = self
+            .links_by_id
+            .values()
+            .filter_map(|link| link.expires_at_ms);
+        sessions
+            .chain(tokens)
+            .chain(links)
+            .filter(|&end| end > now_ms)
+            .min()
+    }
+}
+
+fn is_before(now_ms: i64, end_ms: Option<i64>) -> bool {
+    end_ms.is_none_or(|end| now_ms < end)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use super::*;
+use crate::access::Claims;
+
+const ANN: PersonId = PersonId(1);
+const BOB: PersonId = PersonId(2);
+const CAT: PersonId = PersonId(3);
+const EDITORS: GroupId = GroupId(1);
+const NOW: i64 = 1000;
+
+fn name(name: &str) -> DocumentName {
+    DocumentName::new(name).unwrap()
+}
+
+/// Ann is an administrator, Bob is in a group, Cat in none; each has a session of the same number.
+fn rules() -> Rules {
+    let mut rules = Rules::default();
+    for (id, is_admin, groups) in [
+        (ANN, true, vec![]),
+        (BOB, false, vec![EDITORS]),
+        (CAT, false, vec![]),
+    ] {
+        let person = Person {
+            login: format!("p{}", id.0),
+            name: format!("P{}", id.0),
+            color: None,
+            is_admin,
+            is_disabled: false,
+            groups,
+        };
+        rules.people.insert(id, person);
+        let session = Session {
+            id: SessionId(id.0),
+            person: Some(id),
+            links: Vec::new(),
+            expires_at_ms: NOW + 1,
+        };
+        rules.sessions_by_id.insert(session.id, session);
+    }
+    rules
+}
+
+fn give(rules: &mut Rules, target: &str, subject: Subject, access: Access) {
+    let target: Target = target.parse().unwrap();
+    let grant = Grant {
+        id: GrantId(0),
+        target: target.clone(),
+        subject,
+        access,
+    };
+    rules.grants.entry(target).or_default().push(grant);
+}
+
+fn with_session(id: PersonId) -> Who {
+    Who {
+        session: Some(SessionId(id.0)),
+        ..Who::default()
+    }
+}
+
+#[test]
+fn an_open_server_lets_everybody_do_everything() {
+    let rules = Rules::open();
+    assert_eq!(rules.access(&Who::default(), &name("a"), NOW), Access::Own);
+    assert!(rules.may_begin(&Who::default(), &name("a"), NOW));
+    assert!(!rules.is_admin(&Who::default(), NOW));
+}
+
+#[test]
+fn without_anything_nobody_may_do_anything() {
+    for rules in [Rules::default(), rules()] {
+        assert_eq!(rules.access(&Who::default(), &name("a"), NOW), Access::None);
+        assert!(!rules.may_begin(&Who::default(), &name("a"), NOW));
+        assert!(!rules.is_known(&Who::default(), NOW));
+    }
+}
+
+#[test]
+fn people_have_what_they_their_groups_and_everyone_were_given() {
+    let mut rules = rules();
+    give(&mut rules, "a", Subject::Person(CAT), Access::Own);
+    give(&mut rules, "team/*", Subject::Group(EDITORS), Access::Edit);
+    give(&mut rules, "team/x", Subject::Everyone, Access::Read);
+    for (who, document, access) in [
+        (ANN, "z", Access::Own),
+        (BOB, "a", Access::None),
+        (CAT, "a", Access::Own),
+        (BOB, "team/y/z", Access::Edit),
+        (BOB, "team", Access::None),
+        (BOB, "team/x", Access::Edit),
+        (CAT, "team/x", Access::Read),
+        (CAT, "team/y", Access::None),
+    ] {
+        assert_eq!(
+            rules.access(&with_session(who), &name(document), NOW),
+            access,
+            "{who:?} {document}"
+        );
+    }
+    give(&mut rules, "*", Subject::Everyone, Access::Comment);
+    assert_eq!(
+        rules.access(&with_session(CAT), &name("any/thing"), NOW),
+        Access::Comment
+    );
+}
+
+#[test]
+fn who_is_disabled_or_whose_session_ended_may_do_nothing() {
+    let mut rules = rules();
+    give(&mut rules, "a", Subject::Everyone, Access::Edit);
+    assert_eq!(
+        rules.access(&with_session(BOB), &name("a"), NOW),
+        Access::Edit
+    );
+    assert_eq!(
+        rules.access(&with_session(BOB), &name("a"), NOW + 1),
+        Access::None
+    );
+    rules.people.get_mut(&BOB).unwrap().is_disabled = true;
+    assert_eq!(
+        rules.access(&with_session(BOB), &name("a"), NOW),
+        Access::None
+    );
+    assert!(!rules.is_known(&with_session(BOB), NOW));
+    rules.people.get_mut(&ANN).unwrap().is_disabled = true;
+    assert!(!rules.is_admin(&with_session(ANN), NOW));
+}
+
+#[test]
+fn documents_are_begun_by_people_where_no_folder_was_given_to_others() {
+    let mut rules = rules();
+    give(&mut rules, "team/*", Subject::Group(EDITORS), Access::Edit);
+    for (who, document, may) in [
+        (CAT, "new", true),
+        (CAT, "own/new", true),
+        (CAT, "team/new", false),
+        (BOB, "team/new", true),
+        (ANN, "team/new", true),
+    ] {
+        assert_eq!(
+            rules.may_begin(&with_session(who), &name(document), NOW),
+            may,
+            "{who:?} {document}"
+        );
+    }
+}
+
+#[test]
+fn a_token_can_do_no_more_than_its_person_and_than_it_says() {
+    let mut rules = rules();
+    give(&mut rules, "a/*", Subject::Person(CAT), Access::Edit);
+    let mut with = |person, access, target: &str, expires_at_ms| {
+        let id = TokenId(rules.tokens_by_id.len() as i64);
+        let token = Token {
+            person,
+            access,
+            target: target.parse().unwrap(),
+            expires_at_ms,
+        };
+        rules.tokens_by_id.insert(id, token);
+        Who {
+            token: Some(id),
+            ..Who::default()
+        }
+    };
+    let reads = with(CAT, Access::Read, "a/*", None);
+    let owns = with(CAT, Access::Own, "*", None);
+    let ended = with(CAT, Access::Own, "*", Some(NOW));
+    let admin = with(ANN, Access::Own, "*", None);
+    let narrow = with(ANN, Access::Own, "a/*", None);
+    let access = |who, document| rules.access(who, &name(document), NOW);
+    assert_eq!(access(&reads, "a/b"), Access::Read);
+    assert_eq!(access(&reads, "b"), Access::None);
+    assert_eq!(access(&owns, "a/b"), Access::Edit);
+    assert_eq!(access(&ended, "a/b"), Access::None);
+    assert_eq!(access(&narrow, "b"), Access::None);
+    assert_eq!(access(&narrow, "a/b"), Access::Own);
+    assert!(
+        rules.is_admin(&admin, NOW) && !rules.is_admin(&narrow, NOW) && !rules.is_admin(&owns, NOW)
+    );
+    let begins = |who, document| rules.may_begin(who, &name(document), NOW);
+    assert!(!begins(&reads, "new") && begins(&owns, "new") && !begins(&ended, "new"));
+    assert!(!begins(&narrow, "new") && begins(&narrow, "a/new"));
+}
+
+#[test]
+fn a_link_shares_what_it_is_for_until_it_ends() {
+    let mut rules = rules();
+    let mut link = |target: &str, access, expires_at_ms, has_password| {
+        let id = LinkId(rules.links_by_id.len() as i64);
+        let link = Link {
+            target: target.parse().unwrap(),
+            access,
+            expires_at_ms,
+            has_password,
+        };
+        rules.links_by_id.insert(id, link);
+        id
+    };
+    let reads = link("a", Access::Read, None, false);
+    let edits = link("b/*", Access::Edit, Some(NOW + 1), false);
+    let locked = link("a", Access::Edit, None, true);
+    let with = |link| Who {
+        link: Some(link),
+        ..Who::default()
+    };
+    let guest = Session {
+        id: SessionId(9),
+        person: None,
+        links: vec![reads, locked],
+        expires_at_ms: NOW + 1,
+    };
+    rules.sessions_by_id.insert(guest.id, guest);
+    let access = |who: &Who, document, now| rules.access(who, &name(document), now);
+    assert_eq!(access(&with(reads), "a", NOW), Access::Read);
+    assert_eq!(access(&with(reads), "b", NOW), Access::None);
+    assert_eq!(access(&with(edits), "b/c", NOW), Access::Edit);
+    assert_eq!(access(&with(edits), "b/c", NOW + 1), Access::None);
+    assert!(!rules.is_known(&with(edits), NOW + 1));
+    // Its password opens it for a session; the link alone does not.
+    assert_eq!(access(&with(locked), "a", NOW), Access::None);
+    assert!(!rules.is_known(&with(locked), NOW) && rules.is_known(&with(reads), NOW));
+    assert_eq!(access(&with_session(PersonId(9)), "a", NOW), Access::Edit);
+    assert_eq!(rules.next_end_ms(NOW), Some(NOW + 1));
+    assert_eq!(rules.next_end_ms(NOW + 1), None);
+    // With a link nobody begins documents elsewhere.
+    assert!(!rules.may_begin(&with_session(PersonId(9)), &name("new"), NOW));
+    assert!(rules.may_begin(&with(edits), &name("b/new"), NOW));
+}
+
+#[test]
+fn a_document_token_counts_until_it_ends() {
+    let claims = Claims {
+        name: "Zoe".into(),
+        target: "a/*".parse().unwrap(),
+        access: Access::Edit,
+        expires_at_ms: NOW + 1,
+    };
+    let who = Who {
+        claims: Some(Arc::new(claims)),
+        ..Who::default()
+    };
+    let rules = rules();
+    assert_eq!(rules.access(&who, &name("a/b"), NOW), Access::Edit);
+    assert_eq!(rules.access(&who, &name("b"), NOW), Access::None);
+    assert_eq!(rules.access(&who, &name("a/b"), NOW + 1), Access::None);
+}
