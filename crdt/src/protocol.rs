@@ -10,6 +10,8 @@ const QUERY_AWARENESS: u64 = 3;
 const STATELESS: u64 = 5;
 const SAVED: u64 = 102;
 const SLOW: u64 = 103;
+const ACCESS: u64 = 104;
+const REFUSED: u64 = 105;
 
 const STEP1: u64 = 0;
 const STEP2: u64 = 1;
@@ -114,6 +116,31 @@ pub fn slow(waited_ms: u64) -> Vec<u8> {
     let mut body = Vec::new();
     write_var(&mut body, waited_ms);
     frame(&[SLOW], &body)
+}
+
+/// The frame that says whether the client may edit from now on.
+pub fn access(may_edit: bool) -> Vec<u8> {
+    frame(&[ACCESS], &[may_edit.into()])
+}
+
+/// The frame that says that something before the marker `payload` was not taken in.
+pub fn refused(payload: &[u8]) -> Vec<u8> {
+    frame(&[REFUSED], payload)
+}
+
+/// The marker in the frame that says what came of what was before it.
+pub fn read_marker(frame: &[u8]) -> Option<&[u8]> {
+    let mut reader = Reader::new(frame);
+    let (SAVED | REFUSED) = reader.var().ok()? else {
+        return None;
+    };
+    reader.buf().ok()
+}
+
+/// Whether the client may edit, if a frame of this server says that.
+pub fn read_access(frame: &[u8]) -> Option<bool> {
+    let may_edit = frame == access(true);
+    (may_edit || frame == access(false)).then_some(may_edit)
 }
 
 /// The frame that says why the client may not do what it did.

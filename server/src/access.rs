@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
 use thiserror::Error;
 
 use crate::name::{BadName, DocumentName};
@@ -15,7 +16,7 @@ mod gate;
 mod rules;
 
 pub use gate::Gate;
-pub use rules::{Grant, Hash, Link, Person, Rules, Session, Token};
+pub use rules::{Grant, Hash, Known, Link, Person, Rules, Session, Token};
 
 /// What somebody may do with a document. Each includes all before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +49,12 @@ impl Access {
             Self::Edit => "edit",
             Self::Own => "own",
         }
+    }
+}
+
+impl Serialize for Access {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -143,6 +150,23 @@ impl FromStr for Target {
             _ => Self::Document(DocumentName::new(text)?),
         })
     }
+}
+
+/// Why somebody may not do something with a document.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Denied {
+    /// They have not shown who they are, or that does not count any more.
+    #[error("sign in first")]
+    NotKnown,
+    /// They may not even read it.
+    #[error("this document is not shared with you")]
+    NotAllowed,
+    /// They may read it, and no more.
+    #[error("you may only read this document")]
+    ReadOnly,
+    /// They may edit it, but this is for its owner.
+    #[error("only the owner of this document may do this")]
+    NotOwner,
 }
 
 /// Who a grant is for.

@@ -13,6 +13,7 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot, watch};
 
 use crate::App;
+use crate::access::{Access, Denied, Who};
 use crate::name::DocumentName;
 use crate::storage::DocumentId;
 
@@ -40,13 +41,22 @@ pub enum Command {
         outbox: Outbox,
         /// What its wire is like.
         wire: Wire,
-        /// Answered once the document is loaded.
-        reply: oneshot::Sender<Result<(), Refused>>,
+        /// Who it is.
+        who: Arc<Who>,
+        /// Answered once the document is loaded, with what it may do.
+        reply: oneshot::Sender<Result<Access, Refused>>,
     },
     /// A connection is gone.
     Leave(PeerId),
     /// A connection that lagged has read everything.
     CaughtUp(PeerId),
+    /// A connection has shown anew who it is.
+    Renew {
+        /// Which.
+        peer: PeerId,
+        /// Who it is.
+        who: Arc<Who>,
+    },
     /// What a peer sent; it holds room in the mailbox until it is handled.
     Frame {
         /// From whom.
@@ -115,6 +125,8 @@ pub enum Command {
 #[derive(Debug)]
 pub struct Reply<T> {
     sender: oneshot::Sender<Result<T, Refused>>,
+    /// Who asks.
+    pub who: Arc<Who>,
     _room: OwnedSemaphorePermit,
 }
 
@@ -157,6 +169,9 @@ pub struct Wire {
     pub stateless: bool,
     /// It gets what others do as updates of Yjs. One that does not asks for changes when there is news.
     pub updates: bool,
+    /// It is told when it may do less than before, or more, and of each marker whether what came before was taken in. Those that do not know
+    /// that are told in words.
+    pub knows_access: bool,
 }
 
 /// The text of a document at a version.
@@ -264,6 +279,9 @@ impl FromStr for Version {
 /// Why a document does not do what it was asked.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Refused {
+    /// Whoever asks may not do this.
+    #[error("{0}")]
+    Denied(Denied),
     /// It never had content.
     #[error("there is no such document")]
     NotFound,
@@ -354,9 +372,10 @@ impl Handle {
         self.mailbox.send(command).is_ok()
     }
 
-    /// Sends a command of so many bytes that is answered.
+    /// Sends a command of so many bytes, of somebody who waits for the answer.
     pub async fn ask<T>(
         &self,
+        who: &Arc<Who>,
         bytes: usize,
         command: impl FnOnce(Reply<T>) -> Command,
     ) -> Result<T, Refused> {
@@ -367,6 +386,7 @@ impl Handle {
         let (sender, answer) = oneshot::channel();
         let reply = Reply {
             sender,
+            who: who.clone(),
             _room: room,
         };
         if !self.send(command(reply)) {

@@ -18,15 +18,18 @@ mod assets;
 mod error;
 mod guard;
 mod health;
+mod identity;
 mod openapi;
 mod ysweet;
 
 use error::ApiError;
 
 use crate::App;
+use crate::access::{Access, Known, Who};
 use crate::name::DocumentName;
 use crate::session::yjs::Dialect;
 use crate::session::{Progress, hocuspocus, text, yjs};
+use crate::storage::{Entry, Lookup};
 
 /// A request is answered within this time or with 503.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -77,6 +80,10 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(assets::file)
         .method_not_allowed_fallback(async || ApiError::METHOD_NOT_ALLOWED)
         .layer(DefaultBodyLimit::max(app.config.max_text_bytes))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            identity::identify,
+        ))
         .layer(middleware::from_fn_with_state(app.clone(), guard::check))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -97,6 +104,7 @@ pub fn router(app: Arc<App>) -> Router {
 async fn yjs_socket(
     State(app): State<Arc<App>>,
     Extension(progress): Extension<Arc<Progress>>,
+    Extension(who): Extension<Arc<Who>>,
     uri: Uri,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
@@ -105,24 +113,28 @@ async fn yjs_socket(
     let upgrade = socket(&app, upgrade)?;
     let sessions = app.sessions.clone();
     Ok(upgrade.on_upgrade(move |socket| {
-        sessions.track_future(yjs::run(app, socket, name, progress, Dialect::YWebsocket))
+        let dialect = Dialect::YWebsocket;
+        sessions.track_future(yjs::run(app, socket, name, who, progress, dialect))
     }))
 }
 
 async fn hocuspocus_socket(
     State(app): State<Arc<App>>,
     Extension(progress): Extension<Arc<Progress>>,
+    Extension(who): Extension<Arc<Who>>,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
     let upgrade = socket(&app, upgrade)?;
     let sessions = app.sessions.clone();
-    Ok(upgrade
-        .on_upgrade(move |socket| sessions.track_future(hocuspocus::run(app, socket, progress))))
+    Ok(upgrade.on_upgrade(move |socket| {
+        sessions.track_future(hocuspocus::run(app, socket, who, progress))
+    }))
 }
 
 async fn text_socket(
     State(app): State<Arc<App>>,
     Extension(progress): Extension<Arc<Progress>>,
+    Extension(who): Extension<Arc<Who>>,
     uri: Uri,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
@@ -135,8 +147,45 @@ async fn text_socket(
         .max_frame_size(largest)
         .protocols([text::SUBPROTOCOL]);
     let sessions = app.sessions.clone();
-    Ok(upgrade
-        .on_upgrade(move |socket| sessions.track_future(text::run(app, socket, name, progress))))
+    Ok(upgrade.on_upgrade(move |socket| {
+        sessions.track_future(text::run(app, socket, name, who, progress))
+    }))
+}
+
+/// What is known of a document in a list.
+fn known(entry: &Entry) -> Known<'_> {
+    Known {
+        name: &entry.name,
+        owner: entry.owner,
+    }
+}
+
+/// A document that somebody may read, or more. That there is none only those hear who could begin it, or may do something with whatever has its
+/// name.
+async fn found(
+    app: &Arc<App>,
+    who: &Arc<Who>,
+    name: &DocumentName,
+    need: Access,
+) -> Result<Entry, ApiError> {
+    let (storage, wanted) = (app.storage.clone(), name.clone());
+    let reading = app.machine.blocking(move || storage.entry(&wanted));
+    let lookup = reading.await.ok_or(ApiError::INTERNAL)??;
+    let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
+    let access = match &lookup {
+        Lookup::Found(entry) => rules.access(who, &known(entry), now_ms),
+        _ if rules.may_begin(who, name, now_ms) => Access::Own,
+        _ => rules.access(who, &Known { name, owner: None }, now_ms),
+    };
+    if let Some(denied) = rules.denies(who, access, need, now_ms) {
+        app.metrics.refused_access.add_one();
+        return Err(denied.into());
+    }
+    match lookup {
+        Lookup::Found(entry) => Ok(entry),
+        Lookup::Absent => Err(ApiError::NOT_FOUND),
+        Lookup::Deleted => Err(ApiError::DELETED),
+    }
 }
 
 /// Whether there is room for one more connection that stays.

@@ -17,9 +17,8 @@ use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::name::DocumentName;
 use crate::storage::{
-    Author, Compaction, DocumentId, Past, Receipt, Record, Storage, StorageError,
+    Author, Begin, Compaction, DocumentId, Past, Receipt, Record, Storage, StorageError,
 };
 
 mod batch;
@@ -46,7 +45,7 @@ pub struct Entry {
     /// Which document.
     pub id: DocumentId,
     /// Set on the first entry of a new document.
-    pub create: Option<DocumentName>,
+    pub create: Option<Begin>,
     /// Its place in the document's history: one more than the entry before, the first is 1.
     pub sequence: u64,
     /// Yjs update v1; `None` takes a place without saying anything (a document created without text).

@@ -35,6 +35,7 @@ pub mod storage;
 pub mod sync;
 pub mod view;
 
+use access::{Gate, Rules};
 use config::Config;
 use document::Command;
 use document::peer::PeerId;
@@ -58,6 +59,8 @@ pub struct App {
     pub storage: Arc<dyn Storage>,
     /// The one writer.
     pub journal: Journal,
+    /// Who may do what.
+    pub gate: Gate,
     /// Documents in memory.
     pub hub: Hub,
     /// Where it runs.
@@ -83,11 +86,13 @@ impl App {
         storage: Arc<dyn Storage>,
         journal: Journal,
         machine: Arc<dyn Machine>,
+        gate: Gate,
     ) -> std::io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             config,
             storage,
             journal,
+            gate,
             hub: Hub::default(),
             machine,
             metrics: Metrics::default(),
@@ -128,7 +133,9 @@ impl Server {
         let storage: Arc<dyn Storage> = Arc::new(Sqlite::open(&config.data)?);
         let journal =
             Journal::start(storage.clone(), config.journal_limits()).map_err(StartError::System)?;
-        let app = App::new(config, storage, journal, Arc::new(Host)).map_err(StartError::System)?;
+        let gate = Gate::new(Rules::open());
+        let app =
+            App::new(config, storage, journal, Arc::new(Host), gate).map_err(StartError::System)?;
         Ok(Self {
             app,
             listener,

@@ -88,6 +88,10 @@ pub struct Metrics {
     pub refused_full: Counter,
     /// Peers sent away because they had what the name stood for before.
     pub refused_past: Counter,
+    /// Requests and edits of who may not do that.
+    pub refused_access: Counter,
+    /// Connections that ended as access was withdrawn.
+    pub access_revoked: Counter,
     /// Times what such a peer had was set aside.
     pub strays_kept: Counter,
     /// Times an edit waited so long for the disk that peers were told.
@@ -205,6 +209,16 @@ impl Metrics {
                 "refused_past_total",
                 "Connections refused because they had what the name stood for before.",
                 &self.refused_past,
+            ),
+            (
+                "refused_access_total",
+                "Requests and edits refused as whoever sent them may not do that.",
+                &self.refused_access,
+            ),
+            (
+                "access_revoked_total",
+                "Connections that ended as access was withdrawn.",
+                &self.access_revoked,
             ),
             (
                 "strays_kept_total",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::access::Denied;
 use crate::document::Refused;
 
 mod attachment;
@@ -41,6 +42,16 @@ impl Close {
     pub const UNSUPPORTED: Self = Self {
         code: 4400,
         reason: "content of this kind is not supported",
+    };
+    /// Nobody knows who the peer is, or that does not count any more.
+    pub const NOT_KNOWN: Self = Self {
+        code: 4401,
+        reason: "sign in first",
+    };
+    /// The document is not shared with the peer, or not any more.
+    pub const NOT_ALLOWED: Self = Self {
+        code: 4403,
+        reason: "this document is not shared with you",
     };
     /// The document was deleted.
     pub const DELETED: Self = Self {
@@ -123,10 +134,20 @@ impl Close {
     }
 }
 
+impl From<Denied> for Close {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NotKnown => Self::NOT_KNOWN,
+            Denied::NotAllowed | Denied::ReadOnly | Denied::NotOwner => Self::NOT_ALLOWED,
+        }
+    }
+}
+
 impl From<Refused> for Close {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Deleted | Refused::NotFound => Self::DELETED,
+            Refused::Denied(denied) => denied.into(),
             Refused::Full => Self::FULL,
             Refused::TooLarge => Self::TOO_LARGE,
             Refused::Malformed

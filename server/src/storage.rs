@@ -6,6 +6,7 @@ use bytes::Bytes;
 use ropewalk_crdt::{ClientId, Revision, VersionVector};
 use thiserror::Error;
 
+use crate::access::PersonId;
 use crate::name::DocumentName;
 
 pub mod memory;
@@ -28,6 +29,8 @@ pub struct Stored {
     pub updates: Vec<Vec<u8>>,
     /// Sequence number of the newest update of this document, 0 if there never was one.
     pub sequence: u64,
+    /// Who began it, if that was somebody with an account.
+    pub owner: Option<PersonId>,
 }
 
 /// What storage knows of a name.
@@ -75,13 +78,29 @@ impl Record {
     }
 }
 
+/// The beginning of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begin {
+    /// What it is called.
+    pub name: DocumentName,
+    /// Who began it, if that was somebody with an account. It is theirs as soon as it is on disk.
+    pub owner: Option<PersonId>,
+}
+
+impl From<DocumentName> for Begin {
+    /// Of nobody with an account.
+    fn from(name: DocumentName) -> Self {
+        Self { name, owner: None }
+    }
+}
+
 /// All updates of one document that go to disk in one commit.
 #[derive(Debug)]
 pub struct Append {
     /// Which document.
     pub id: DocumentId,
     /// Set on the first write of a new document: makes the name known under this identity.
-    pub create: Option<DocumentName>,
+    pub create: Option<Begin>,
     /// Sequence number of the first update; they are consecutive and start at 1.
     pub first_sequence: u64,
     /// The updates in the order they were applied; may be empty with `create`.
@@ -199,6 +218,8 @@ pub struct Salvage {
     /// Its identity.
     pub id: DocumentId,
     /// As in [`Stored`].
+    pub owner: Option<PersonId>,
+    /// As in [`Stored`].
     pub generation: u64,
     /// Sequence number that the newest update should have.
     pub sequence: u64,
@@ -213,6 +234,8 @@ pub struct Salvage {
 pub struct Entry {
     /// Its name.
     pub name: DocumentName,
+    /// Who began it, if that was somebody with an account.
+    pub owner: Option<PersonId>,
     /// Length of the root text in UTF-16 units.
     pub length: u64,
     /// Milliseconds since the Unix epoch.

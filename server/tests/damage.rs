@@ -24,7 +24,7 @@ fn name(name: &str) -> DocumentName {
 fn append(storage: &Sqlite, id: DocumentId, create: Option<&str>, first: u64, count: u64) {
     let append = Append {
         id,
-        create: create.map(name),
+        create: create.map(|create| name(create).into()),
         first_sequence: first,
         updates: (first..first + count)
             .map(|i| Record {
@@ -207,7 +207,7 @@ fn a_newer_format_is_left_alone() {
         untouched(folder.path()),
         OpenError::Newer {
             found: 99,
-            known: 4,
+            known: 5,
             ..
         }
     ));
@@ -520,7 +520,8 @@ fn a_log_of_an_older_format_is_read_and_goes_into_the_history() {
         "ALTER TABLE log DROP COLUMN framing; DROP TABLE history; DROP TABLE former_snapshots;
          DROP TABLE damaged; DROP TABLE restores; DROP TABLE pasts; DROP TABLE strays;
          DROP TABLE receipts;
-         ALTER TABLE documents DROP COLUMN restores; PRAGMA user_version = 2",
+         ALTER TABLE documents DROP COLUMN restores; ALTER TABLE documents DROP COLUMN owner;
+          PRAGMA user_version = 2",
     )
     .unwrap();
     drop(file);

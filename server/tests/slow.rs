@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::extract::ws::Message;
 use futures_util::{Sink, Stream};
 use ropewalk::App;
+use ropewalk::access::{Gate, Rules};
 use ropewalk::config::Config;
 use ropewalk::document::edit::{Change, Request, Since};
 use ropewalk::document::{Command, Refused};
@@ -74,6 +75,7 @@ impl Peer {
             app.clone(),
             wire,
             name,
+            Arc::default(),
             progress,
             yjs::Dialect::YWebsocket,
         ));
@@ -130,7 +132,14 @@ impl Peer {
 fn server(limits: JournalLimits) -> (Arc<App>, Arc<Memory>) {
     let storage = Arc::new(Memory::default());
     let journal = Journal::start(storage.clone(), limits).unwrap();
-    let app = App::new(Config::default(), storage.clone(), journal, Arc::new(Host)).unwrap();
+    let app = App::new(
+        Config::default(),
+        storage.clone(),
+        journal,
+        Arc::new(Host),
+        Gate::new(Rules::open()),
+    )
+    .unwrap();
     (app, storage)
 }
 
@@ -216,6 +225,7 @@ async fn hocuspocus_clients_hear_of_each_update_when_it_is_on_disk() {
     tokio::spawn(hocuspocus::run(
         app.clone(),
         wire,
+        Arc::default(),
         Arc::new(Progress::default()),
     ));
     let addressed = |message: &[u8]| Message::Binary([ADDRESS, message].concat().into());
@@ -255,17 +265,17 @@ async fn what_is_told_before_it_is_asked_for_is_not_saved_before_it_is() {
     let handle = app.hub.open(&app, &name);
     let text = String::new();
     handle
-        .ask(0, |reply| Command::Create { text, reply })
+        .ask(&Arc::default(), 0, |reply| Command::Create { text, reply })
         .await
         .unwrap();
     let delete = |reply| Command::Delete {
         only_at: None,
         reply,
     };
-    handle.ask(0, delete).await.unwrap();
+    handle.ask(&Arc::default(), 0, delete).await.unwrap();
     let text = String::new();
     handle
-        .ask(0, |reply| Command::Create { text, reply })
+        .ask(&Arc::default(), 0, |reply| Command::Create { text, reply })
         .await
         .unwrap();
     storage.hold(true);
@@ -314,7 +324,8 @@ async fn no_version_is_told_that_is_not_on_disk() {
     ann.send(letter).await;
     bob.next(&[0]).await;
     let handle = app.hub.open(&app, &DocumentName::new("slow").unwrap());
-    let mut changes = Box::pin(handle.ask(0, |reply| Command::Changes {
+    let who = Arc::default();
+    let mut changes = Box::pin(handle.ask(&who, 0, |reply| Command::Changes {
         since: None,
         root: ROOT.to_owned(),
         unit: Unit::Char,
@@ -329,7 +340,7 @@ async fn no_version_is_told_that_is_not_on_disk() {
         key: None,
         author: Arc::default(),
     };
-    let mut edit = Box::pin(handle.ask(1, |reply| Command::Edit { request, reply }));
+    let mut edit = Box::pin(handle.ask(&who, 1, |reply| Command::Edit { request, reply }));
     waits(&mut bob, &mut edit).await;
     storage.hold(false);
     let (changes, edit) = (changes.await.unwrap(), edit.await.unwrap());

@@ -55,7 +55,7 @@ fn append(id: DocumentId, first: u64, updates: &[&str]) -> Append {
 
 fn begin(id: DocumentId, document: &str, updates: &[&str]) -> Append {
     Append {
-        create: Some(name(document)),
+        create: Some(name(document).into()),
         ..append(id, 1, updates)
     }
 }
@@ -233,7 +233,7 @@ fn a_snapshot_does_not_take_who_wrote_what_and_when() {
             let from = first as usize - 1;
             let append = Append {
                 updates: said[from..from + count].to_vec(),
-                create: (first == 1).then(|| name("a")),
+                create: (first == 1).then(|| name("a").into()),
                 ..append(id, first, &[])
             };
             assert_eq!(storage.append(&[append]).unwrap(), []);
@@ -553,7 +553,7 @@ fn sqlite_and_memory_agree() {
                 let count = random.random_range(1..5);
                 let append = Append {
                     id,
-                    create: known.is_none().then(|| name(document)),
+                    create: known.is_none().then(|| name(document).into()),
                     first_sequence: sequence + 1 + u64::from(wrong),
                     updates: (0..count)
                         .map(|_| {

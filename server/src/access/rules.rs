@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Access, GrantId, GroupId, LinkId, PersonId, SessionId, Subject, Target, TokenId, Who};
+use super::{
+    Access, Denied, GrantId, GroupId, LinkId, PersonId, SessionId, Subject, Target, TokenId, Who,
+};
 use crate::name::DocumentName;
 
 /// SHA-256 of a secret of 256 random bits. The secret itself is kept nowhere.
@@ -75,6 +77,15 @@ pub struct Grant {
     pub subject: Subject,
     /// Which.
     pub access: Access,
+}
+
+/// What is known of a document.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'d> {
+    /// What it is called.
+    pub name: &'d DocumentName,
+    /// Who began it, if that was somebody with an account.
+    pub owner: Option<PersonId>,
 }
 
 /// See the module. What is revoked is not in it.
@@ -162,15 +173,16 @@ impl Rules {
     }
 
     /// What somebody may do with a document; the best of all that they brought along.
-    pub fn access(&self, who: &Who, name: &DocumentName, now_ms: i64) -> Access {
+    pub fn access(&self, who: &Who, document: &Known<'_>, now_ms: i64) -> Access {
         if self.is_open {
             return Access::Own;
         }
+        let name = document.name;
         let mut best = Access::None;
         let session = self.session(who, now_ms);
         if let Some(session) = session {
             if let Some(person) = session.person {
-                best = best.max(self.of_person(person, name));
+                best = best.max(self.of_person(person, document));
             }
             for link in &session.links {
                 best = best.max(self.of_link(*link, name, now_ms));
@@ -179,7 +191,7 @@ impl Rules {
         if let Some(token) = self.token(who, now_ms)
             && token.target.covers(name)
         {
-            best = best.max(token.access.min(self.of_person(token.person, name)));
+            best = best.max(token.access.min(self.of_person(token.person, document)));
         }
         if let Some(link) = self.open_link(who) {
             best = best.max(self.of_link(link, name, now_ms));
@@ -193,11 +205,24 @@ impl Rules {
         best
     }
 
-    fn of_person(&self, id: PersonId, name: &DocumentName) -> Access {
+    /// Why somebody who has `access` to a document may not do what needs more.
+    pub fn denies(&self, who: &Who, access: Access, need: Access, now_ms: i64) -> Option<Denied> {
+        if access >= need {
+            return None;
+        }
+        Some(match access {
+            Access::None if !self.is_known(who, now_ms) => Denied::NotKnown,
+            Access::None => Denied::NotAllowed,
+            Access::Read | Access::Comment if need == Access::Edit => Denied::ReadOnly,
+            _ => Denied::NotOwner,
+        })
+    }
+
+    fn of_person(&self, id: PersonId, document: &Known<'_>) -> Access {
         let Some(person) = self.people.get(&id).filter(|person| !person.is_disabled) else {
             return Access::None;
         };
-        if person.is_admin {
+        if person.is_admin || document.owner == Some(id) {
             return Access::Own;
         }
         let is_for = |subject: Subject| match subject {
@@ -205,7 +230,7 @@ impl Rules {
             Subject::Person(other) => other == id,
             Subject::Group(group) => person.groups.contains(&group),
         };
-        self.granted(name)
+        self.granted(document.name)
             .filter(|grant| is_for(grant.subject))
             .map(|grant| grant.access)
             .max()
@@ -235,7 +260,8 @@ impl Rules {
     /// Whether somebody may begin a document of this name, if there is none. Where a folder was given to anybody, only those may who can
     /// edit there; everywhere else whoever has an account.
     pub fn may_begin(&self, who: &Who, name: &DocumentName, now_ms: i64) -> bool {
-        if self.access(who, name, now_ms) >= Access::Edit {
+        let nobodys = Known { name, owner: None };
+        if self.access(who, &nobodys, now_ms) >= Access::Edit {
             return true;
         }
         let token = self.token(who, now_ms);

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Wire;
+use crate::access::{Access, Who};
 use crate::session::Close;
 use crate::storage::Author;
 
@@ -178,6 +179,12 @@ pub struct Peer {
     outbox: Outbox,
     /// How it speaks.
     pub wire: Wire,
+    /// Who it is.
+    pub who: Arc<Who>,
+    /// What it may do, as long as the rules do not change.
+    pub access: Access,
+    /// It has sent what it may not, which is not in the document: no marker of it is answered as if it were.
+    pub is_refused: bool,
     /// While it lags: what it has.
     lagging: Option<Has>,
     /// The client id it introduced itself with.
@@ -227,10 +234,13 @@ struct Work {
 
 impl Peer {
     /// A peer that has everything up to now.
-    pub fn new(outbox: Outbox, wire: Wire) -> Self {
+    pub fn new(outbox: Outbox, wire: Wire, who: Arc<Who>, access: Access) -> Self {
         Self {
             outbox,
             wire,
+            who,
+            access,
+            is_refused: false,
             lagging: None,
             introduced: None,
             author: None,
@@ -247,6 +257,11 @@ impl Peer {
                 steps: 0,
             },
         }
+    }
+
+    /// Whether it understands when it is told what it may do.
+    pub fn knows_access(&self) -> bool {
+        self.wire.knows_access || self.marks
     }
 
     /// Whether it gets what others do to the document as they do it.

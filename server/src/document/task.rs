@@ -14,11 +14,13 @@ use tokio::time::{Instant, sleep_until};
 use super::peer::{Peer, PeerId, Remembered};
 use super::{Command, Frame, Handle, Refused};
 use crate::App;
+use crate::access::{PersonId, Rules};
 use crate::journal::Durable;
 use crate::name::DocumentName;
 use crate::session::Close;
 use crate::storage::{DocumentId, Past, StorageError};
 
+mod access;
 mod compaction;
 mod edit;
 mod fanout;
@@ -69,6 +71,8 @@ struct Task {
     document: Document,
     existence: Existence,
     id: DocumentId,
+    /// Who began it.
+    owner: Option<PersonId>,
     epoch: u64,
     generation: u64,
     /// Newest update applied.
@@ -77,6 +81,7 @@ struct Task {
     saved: u64,
     durable: (watch::Sender<Durable>, watch::Receiver<Durable>),
     failures: watch::Receiver<()>,
+    rules: watch::Receiver<Arc<Rules>>,
     peers: BTreeMap<PeerId, Peer>,
     remembered: Remembered,
     presence: Presence,
@@ -183,7 +188,11 @@ fn refuse(command: Command, why: Refused) {
         Command::Edit { reply, .. } => reply.send(Err(why)),
         Command::Changes { reply, .. } => reply.send(Err(why)),
         Command::Delete { reply, .. } => reply.send(Err(why)),
-        Command::Leave(_) | Command::CaughtUp(_) | Command::Frame { .. } | Command::Stop => {}
+        Command::Leave(_)
+        | Command::CaughtUp(_)
+        | Command::Renew { .. }
+        | Command::Frame { .. }
+        | Command::Stop => {}
     }
 }
 
@@ -197,12 +206,14 @@ impl Task {
     ) -> Self {
         let now = Instant::now();
         Self {
+            rules: app.gate.changes(),
             app,
             name,
             handle,
             document: loaded.document,
             existence: loaded.existence,
             id: loaded.id,
+            owner: loaded.owner,
             epoch: loaded.epoch,
             generation: loaded.generation,
             sequence: loaded.sequence,
@@ -250,6 +261,8 @@ impl Task {
                     }
                 }
                 _ = self.failures.changed() => return self.storage_failed(),
+                // Kept by the server as long as it runs.
+                Ok(()) = self.rules.changed() => self.look_again(),
                 result = finished(&mut self.compacting) => self.compacted(result),
                 () = at(presence_due) => self.send_presence(),
                 () = at(slow_due) => self.tell_slow(),
@@ -278,6 +291,13 @@ impl Task {
     }
 
     async fn handle(&mut self, command: Command) -> ControlFlow<End> {
+        if self.rules.has_changed().unwrap_or(false) {
+            self.look_again();
+        }
+        if let Some(refused) = self.forbids(&command) {
+            refuse(command, refused);
+            return ControlFlow::Continue(());
+        }
         let waits = match &command {
             // What comes in one breath is broadcast and journalled as one; but who says what it has of the past may be let in.
             Command::Frame {
@@ -303,9 +323,11 @@ impl Task {
                 peer,
                 outbox,
                 wire,
+                who,
                 reply,
             } => {
-                let answer = self.join(peer, Peer::new(outbox, wire));
+                let access = self.access(&who);
+                let answer = self.join(peer, Peer::new(outbox, wire, who, access));
                 let joined = answer.is_ok();
                 if reply.send(answer).is_err() && joined {
                     self.leave(peer);
@@ -313,6 +335,7 @@ impl Task {
             }
             Command::Leave(peer) => self.leave(peer),
             Command::CaughtUp(peer) => self.catch_up(peer),
+            Command::Renew { peer, who } => self.renew(peer, who),
             Command::Frame { peer, frame, room } => {
                 self.frame(peer, frame);
                 drop(room);
@@ -363,7 +386,7 @@ impl Task {
         self.close_all(Close::STORAGE);
         for waiting in self.waiting.drain(..) {
             match waiting.what {
-                Answer::Echo { .. } | Answer::Saved(..) => {}
+                Answer::Echo { .. } | Answer::Saved(..) | Answer::Refused(..) => {}
                 Answer::Text(reply, _) => reply.send(Err(Refused::Storage)),
                 Answer::State(reply, _) => reply.send(Err(Refused::Storage)),
                 Answer::Created(reply, _) => reply.send(Err(Refused::Storage)),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Query, State, rejection::QueryRejection};
+use axum::extract::{Extension, Query, State, rejection::QueryRejection};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use ropewalk_crdt::ROOT;
@@ -20,15 +20,19 @@ use ropey::Rope;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
+use super::{found, known};
 use crate::App;
+use crate::access::{Access, Who};
 use crate::document::{Command, Version};
 use crate::name::DocumentName;
-use crate::storage::{DocumentId, Entry, Lookup, Position};
+use crate::storage::{DocumentId, Entry, Position, Storage, StorageError};
 
 /// Documents on a page of the list unless the request says otherwise.
 const PAGE: usize = 50;
 /// Documents on a page at most.
 const MAX_PAGE: usize = 200;
+/// Documents that are read at once to find those that somebody may read.
+const READ: usize = 500;
 /// Longest search text, in bytes.
 const MAX_QUERY: usize = 512;
 /// Longest name of a root text, in bytes.
@@ -51,11 +55,14 @@ struct Listed {
     created_at: i64,
     edited_at: i64,
     people: usize,
+    access: Access,
 }
 
 impl Listed {
-    fn new(app: &App, entry: &Entry) -> Self {
+    fn new(app: &App, who: &Who, entry: &Entry) -> Self {
+        let rules = app.gate.rules();
         Self {
+            access: rules.access(who, &known(entry), app.machine.now_ms()),
             people: app.hub.people(&entry.name),
             name: entry.name.to_string(),
             length: entry.length,
@@ -74,6 +81,7 @@ struct List {
 /// `GET /api/documents`
 pub async fn list(
     State(app): State<Arc<App>>,
+    Extension(who): Extension<Arc<Who>>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Ok(Query(query)) = query else {
@@ -89,10 +97,19 @@ pub async fn list(
         return Err(ApiError::bad_query("q has at most 512 bytes"));
     }
     let after = query.cursor.as_deref().map(position).transpose()?;
+    let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
+    if !rules.is_known(&who, now_ms) {
+        return Err(ApiError::NOT_KNOWN);
+    }
     let storage = app.storage.clone();
-    let reading = app
-        .machine
-        .blocking(move || storage.list(&query.q, after, limit + 1));
+    let reading = app.machine.blocking({
+        let who = who.clone();
+        move || {
+            let may_read =
+                |entry: &Entry| rules.access(&who, &known(entry), now_ms) >= Access::Read;
+            page(&*storage, &query.q, after, limit + 1, may_read)
+        }
+    });
     let mut entries = reading.await.ok_or(ApiError::INTERNAL)??;
     let more = entries.len() > limit;
     entries.truncate(limit);
@@ -102,9 +119,30 @@ pub async fn list(
         .map(|last| cursor(last.position));
     let documents = entries
         .into_iter()
-        .map(|entry| Listed::new(&app, &entry))
+        .map(|entry| Listed::new(&app, &who, &entry))
         .collect();
     Ok((no_store(), Json(List { documents, next })).into_response())
+}
+
+/// Entries of which `may_read` says yes, as many as are wanted.
+fn page(
+    storage: &dyn Storage,
+    query: &str,
+    mut after: Option<Position>,
+    wanted: usize,
+    may_read: impl Fn(&Entry) -> bool,
+) -> Result<Vec<Entry>, StorageError> {
+    let mut entries = Vec::new();
+    loop {
+        let some = storage.list(query, after, READ)?;
+        let is_last = some.len() < READ;
+        after = some.last().map(|last| last.position);
+        entries.extend(some.into_iter().filter(|entry| may_read(entry)));
+        if is_last || entries.len() >= wanted {
+            entries.truncate(wanted);
+            return Ok(entries);
+        }
+    }
 }
 
 fn cursor(position: Position) -> String {
@@ -146,6 +184,7 @@ fn whole(app: &App, body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiErr
 /// `PUT /api/documents/{name}`: the body is the initial text.
 pub async fn create(
     State(app): State<Arc<App>>,
+    Extension(who): Extension<Arc<Who>>,
     uri: Uri,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
@@ -153,7 +192,7 @@ pub async fn create(
     let text = String::from_utf8(whole(&app, body)?.into()).map_err(|_| ApiError::NOT_UTF8)?;
     let handle = app.hub.open(&app, &name);
     let created = handle
-        .ask(text.len(), |reply| Command::Create { text, reply })
+        .ask(&who, text.len(), |reply| Command::Create { text, reply })
         .await?;
     let version = created.version.to_string();
     let body =
@@ -170,16 +209,17 @@ fn stray(rest: &str) -> Option<(&str, &str)> {
 /// `DELETE /api/documents/{name}`, or `…/strays/{id}`
 pub async fn delete(
     State(app): State<Arc<App>>,
+    Extension(who): Extension<Arc<Who>>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     if let Some((name, id)) = stray(named(&uri)) {
-        return strays::delete(&app, name, id).await;
+        return strays::delete(&app, &who, name, id).await;
     }
     let name = DocumentName::from_url(named(&uri))?;
     let handle = app.hub.open(&app, &name);
     let only_at = edit::only_at(&headers)?;
-    let asking = handle.ask(0, |reply| Command::Delete { only_at, reply });
+    let asking = handle.ask(&who, 0, |reply| Command::Delete { only_at, reply });
     asking.await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -188,31 +228,28 @@ pub async fn delete(
 /// document.
 pub async fn read(
     State(app): State<Arc<App>>,
+    Extension(who): Extension<Arc<Who>>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     if let Some((name, id)) = stray(named(&uri)) {
-        return strays::read(&app, name, id, &uri).await;
+        return strays::read(&app, &who, name, id, &uri).await;
     }
     match named(&uri).rsplit_once('/') {
-        Some((name, "text")) => text(&app, name, &uri, &headers).await,
-        Some((name, "changes")) => changes::changes(&app, name, &uri, &headers).await,
-        Some((name, "content")) => content::content(&app, name, &uri, &headers).await,
-        Some((name, "strays")) => strays::list(&app, name).await,
-        _ => entry(&app, named(&uri)).await,
+        Some((name, "text")) => text(&app, &who, name, &uri, &headers).await,
+        Some((name, "changes")) => changes::changes(&app, &who, name, &uri, &headers).await,
+        Some((name, "content")) => content::content(&app, &who, name, &uri, &headers).await,
+        Some((name, "strays")) => strays::list(&app, &who, name).await,
+        _ => entry(&app, &who, named(&uri)).await,
     }
 }
 
 /// `GET /api/documents/{name}`: what the list says of it.
-async fn entry(app: &Arc<App>, name: &str) -> Result<Response, ApiError> {
+async fn entry(app: &Arc<App>, who: &Arc<Who>, name: &str) -> Result<Response, ApiError> {
     let name = DocumentName::from_url(name)?;
-    let storage = app.storage.clone();
-    let reading = app.machine.blocking(move || storage.entry(&name));
-    match reading.await.ok_or(ApiError::INTERNAL)?? {
-        Lookup::Absent => Err(ApiError::NOT_FOUND),
-        Lookup::Deleted => Err(ApiError::DELETED),
-        Lookup::Found(entry) => Ok((no_store(), Json(Listed::new(app, &entry))).into_response()),
-    }
+    let entry = found(app, who, &name, Access::Read).await?;
+    let listed = Listed::new(app, who, &entry);
+    Ok((no_store(), Json(listed)).into_response())
 }
 
 /// Which part of a text.
@@ -227,6 +264,7 @@ pub struct TextQuery {
 /// `GET /api/documents/{name}/text`
 async fn text(
     app: &Arc<App>,
+    who: &Arc<Who>,
     name: &str,
     uri: &Uri,
     headers: &HeaderMap,
@@ -239,7 +277,9 @@ async fn text(
     let wanted = query.version.as_deref().map(version).transpose()?;
     let root = root_name(query.root)?;
     let handle = app.hub.open(app, &name);
-    let text = handle.ask(0, |reply| Command::Text { root, reply }).await?;
+    let text = handle
+        .ask(who, 0, |reply| Command::Text { root, reply })
+        .await?;
     if wanted.is_some_and(|wanted| !text.version.is_state_of(&wanted)) {
         return Err(ApiError::STALE);
     }

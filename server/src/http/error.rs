@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::access::Denied;
 use crate::document::Refused;
 use crate::name::BadName;
 use crate::storage::StorageError;
@@ -60,9 +61,17 @@ errors! {
     /// The root holds values.
     NOT_TEXT = CONFLICT, "not_text", "this root is not a text";
     /// Access that cannot be given.
-    READ_ONLY = NOT_IMPLEMENTED, "not_implemented", "this server gives no access for reading only";
+    NO_TOKENS = NOT_IMPLEMENTED, "not_implemented", "this server has no accounts: it gives no access for reading only";
     /// The body is not UTF-8.
     NOT_UTF8 = BAD_REQUEST, "not_utf8", "the text has to be UTF-8";
+    /// Whoever asks has not shown who they are.
+    NOT_KNOWN = UNAUTHORIZED, "sign_in", "sign in first";
+    /// They may not see it.
+    NOT_ALLOWED = FORBIDDEN, "not_allowed", "this document is not shared with you";
+    /// They may see it and no more.
+    READ_ONLY = FORBIDDEN, "read_only", "you may only read this document";
+    /// They may not do this with it.
+    NOT_OWNER = FORBIDDEN, "not_owner", "only the owner of this document may do this";
     /// The Origin is neither ours nor configured.
     ORIGIN = FORBIDDEN, "origin_not_allowed", "requests from this origin are not allowed; see allow_origin";
     /// The Host is neither loopback nor configured.
@@ -80,6 +89,11 @@ errors! {
 }
 
 impl ApiError {
+    /// Whether it says that there is no document, and none was deleted.
+    pub fn is_absence(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
     /// A query parameter that cannot be read, and what it should be.
     pub fn bad_query(message: &'static str) -> Self {
         Self {
@@ -131,10 +145,22 @@ impl From<Refused> for ApiError {
                 details: vec![("found", found)],
                 ..Self::bad("count_mismatch", refused.to_string())
             },
+            Refused::Denied(denied) => denied.into(),
             Refused::Foreign => Self::IN_USE,
             Refused::Replaced => Self::REPLACED,
             Refused::Storage | Refused::NoRoom => Self::STORAGE,
             Refused::Full | Refused::Again => Self::OVERLOADED,
+        }
+    }
+}
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NotKnown => Self::NOT_KNOWN,
+            Denied::NotAllowed => Self::NOT_ALLOWED,
+            Denied::ReadOnly => Self::READ_ONLY,
+            Denied::NotOwner => Self::NOT_OWNER,
         }
     }
 }

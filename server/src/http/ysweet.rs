@@ -15,11 +15,11 @@ use serde_json::json;
 use super::error::ApiError;
 use super::{Upgrade, health};
 use crate::App;
+use crate::access::{Access, Who};
 use crate::document::{Command, Refused};
 use crate::name::DocumentName;
 use crate::session::yjs::Dialect;
 use crate::session::{Progress, yjs};
-use crate::storage::Lookup;
 
 /// In a segment of a URL's path, as browsers write it.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -39,6 +39,7 @@ pub struct New {
 /// `POST /doc/new`: begins a document, if there is none of this name; without one, of a random name.
 pub async fn create(
     State(app): State<Arc<App>>,
+    Extension(who): Extension<Arc<Who>>,
     body: Result<Json<New>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(New { doc_id }) = body.map_err(|_| ApiError::bad_query("the body is {\"docId\"?}"))?;
@@ -48,7 +49,9 @@ pub async fn create(
     };
     let handle = app.hub.open(&app, &name);
     let text = String::new();
-    let created = handle.ask(0, |reply| Command::Create { text, reply }).await;
+    let created = handle
+        .ask(&who, 0, |reply| Command::Create { text, reply })
+        .await;
     match created.err() {
         None | Some(Refused::Exists) => {}
         Some(refused) => return Err(refused.into()),
@@ -62,34 +65,29 @@ fn random_name(app: &App) -> String {
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub struct Access {
+pub struct Wanted {
     authorization: Option<String>,
 }
 
 /// `POST /doc/{name}/auth`: where its sockets and its state are.
 pub async fn auth(
     State(app): State<Arc<App>>,
+    Extension(who): Extension<Arc<Who>>,
     uri: Uri,
     headers: HeaderMap,
-    body: Result<Json<Access>, JsonRejection>,
+    body: Result<Json<Wanted>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let path = uri.path().strip_prefix("/doc/");
     let name = path.and_then(|path| path.strip_suffix("/auth"));
     let name = DocumentName::from_url(name.ok_or(ApiError::NOT_FOUND)?)?;
-    let Json(Access { authorization }) =
+    let Json(Wanted { authorization }) =
         body.map_err(|_| ApiError::bad_query("the body is {\"authorization\"?}"))?;
     match authorization.as_deref() {
         None | Some("full") => {}
-        Some("read-only") => return Err(ApiError::READ_ONLY),
+        Some("read-only") => return Err(ApiError::NO_TOKENS),
         Some(_) => return Err(ApiError::bad_query("authorization is full")),
     }
-    let (storage, wanted) = (app.storage.clone(), name.clone());
-    let reading = app.machine.blocking(move || storage.entry(&wanted));
-    match reading.await.ok_or(ApiError::INTERNAL)?? {
-        Lookup::Absent => return Err(ApiError::NOT_FOUND),
-        Lookup::Deleted => return Err(ApiError::DELETED),
-        Lookup::Found(_) => {}
-    }
+    super::found(&app, &who, &name, Access::Read).await?;
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
@@ -125,6 +123,7 @@ pub async fn check_store(State(app): State<Arc<App>>) -> Response {
 pub async fn get(
     State(app): State<Arc<App>>,
     Extension(progress): Extension<Arc<Progress>>,
+    Extension(who): Extension<Arc<Who>>,
     uri: Uri,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
@@ -134,12 +133,13 @@ pub async fn get(
         let upgrade = super::socket(&app, upgrade)?;
         let sessions = app.sessions.clone();
         return Ok(upgrade.on_upgrade(move |socket| {
-            sessions.track_future(yjs::run(app, socket, Ok(name), progress, Dialect::YSweet))
+            let dialect = Dialect::YSweet;
+            sessions.track_future(yjs::run(app, socket, Ok(name), who, progress, dialect))
         }));
     }
     let name = path.strip_suffix("/as-update").ok_or(ApiError::NOT_FOUND)?;
     let handle = app.hub.open(&app, &DocumentName::from_url(name)?);
-    let state = handle.ask(0, Command::State).await?;
+    let state = handle.ask(&who, 0, Command::State).await?;
     let update = state.update.to_vec();
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], update).into_response())
 }
@@ -156,6 +156,7 @@ fn socket_name(path: &str) -> Option<DocumentName> {
 /// `POST /d/{name}/update`: takes in a Yjs update v1; answered when it is on disk.
 pub async fn update(
     State(app): State<Arc<App>>,
+    Extension(who): Extension<Arc<Who>>,
     uri: Uri,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, ApiError> {
@@ -169,7 +170,7 @@ pub async fn update(
     let handle = app.hub.open(&app, &name);
     let bytes = update.len();
     handle
-        .ask(bytes, |reply| Command::Apply { update, reply })
+        .ask(&who, bytes, |reply| Command::Apply { update, reply })
         .await?;
     Ok(StatusCode::OK)
 }

@@ -185,7 +185,7 @@ impl Import<'_> {
         self.bytes += content.updates.iter().map(Bytes::len).sum::<usize>();
         self.batch.push(Append {
             id: self.storage.allocate(),
-            create: Some(name),
+            create: Some(name.into()),
             first_sequence: 1,
             updates: content
                 .updates
@@ -209,7 +209,10 @@ impl Import<'_> {
         for append in self.batch.drain(..) {
             if refused.contains(&append.id) {
                 self.existing += 1;
-                let name = append.create.as_ref().map_or("", DocumentName::as_str);
+                let name = append
+                    .create
+                    .as_ref()
+                    .map_or("", |begin| begin.name.as_str());
                 progress.say(format_args!("skipped {name:?}: it exists already"));
             } else {
                 self.imported += 1;

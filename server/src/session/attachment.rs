@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Close;
 use crate::App;
+use crate::access::{Access, Who};
 use crate::document::peer::{Inbox, PeerId, Signals, queue};
 use crate::document::{Admission, Command, Frame, Handle, Wire};
 use crate::name::DocumentName;
@@ -39,6 +40,8 @@ pub struct Inward {
 pub struct Outward {
     handle: Arc<Handle>,
     peer: PeerId,
+    /// What the peer may do, when it joined.
+    pub access: Access,
     /// Frames.
     pub inbox: Inbox,
     /// What it says beside.
@@ -50,6 +53,7 @@ pub async fn join(
     app: &Arc<App>,
     name: &DocumentName,
     wire: Wire,
+    who: &Arc<Who>,
     shares: usize,
 ) -> Result<(Inward, Outward), Close> {
     let handle = app.hub.open(app, name);
@@ -61,13 +65,14 @@ pub async fn join(
         peer,
         outbox,
         wire,
+        who: who.clone(),
         reply,
     });
-    match joined.await {
-        Ok(Ok(())) => {}
+    let access = match joined.await {
+        Ok(Ok(access)) => access,
         Ok(Err(refused)) => return Err(refused.into()),
         Err(_) => return Err(Close::RESTART),
-    }
+    };
     let inward = Inward {
         handle: handle.clone(),
         peer,
@@ -78,6 +83,7 @@ pub async fn join(
     let outward = Outward {
         handle,
         peer,
+        access,
         inbox,
         signals,
     };
@@ -99,6 +105,12 @@ impl Inward {
         if self.admission.is_none() {
             self.proceed();
         }
+    }
+
+    /// The peer has shown anew who it is.
+    pub fn renew(&self, who: Arc<Who>) {
+        let peer = self.peer;
+        self.handle.send(Command::Renew { peer, who });
     }
 
     /// Whether a frame waits for room in the mailbox: nothing more is to be handed on.

@@ -15,6 +15,7 @@ use super::connection::{Connection, Flow, TICK};
 use super::socket::Socket;
 use super::{Close, Progress};
 use crate::App;
+use crate::access::{Access, Who};
 use crate::document::{Frame, Wire};
 use crate::name::DocumentName;
 
@@ -38,6 +39,7 @@ const WIRE: Wire = Wire {
     echoes: false,
     stateless: true,
     updates: true,
+    knows_access: true,
 };
 
 /// A document on a socket.
@@ -52,6 +54,8 @@ struct Place {
 
 struct Session<S> {
     connection: Connection<S>,
+    /// Who opened the socket; tokens of documents come beside.
+    who: Arc<Who>,
     places: HashMap<Bytes, Place>,
     /// Addresses that were closed for good. Clients go on sending there; only one that knocks again comes in.
     closed: HashSet<Bytes>,
@@ -62,11 +66,12 @@ struct Session<S> {
 }
 
 /// Serves one socket until it ends.
-pub async fn run(app: Arc<App>, socket: impl Socket, progress: Arc<Progress>) {
+pub async fn run(app: Arc<App>, socket: impl Socket, who: Arc<Who>, progress: Arc<Progress>) {
     let _counted = app.metrics.connections.hold();
     let (out, mut outgoing) = mpsc::channel(OUT);
     let mut session = Session {
         connection: Connection::new(app, socket, progress),
+        who,
         places: HashMap::new(),
         closed: HashSet::new(),
         waiting: None,
@@ -250,11 +255,12 @@ impl<S: Socket> Session<S> {
             app.metrics.refused_full.add_one();
             return self.refuse(address, Close::TOO_MANY_DOCUMENTS).await;
         }
-        let (inward, outward) = match join(&app, &name, WIRE, SHARES).await {
+        let (inward, outward) = match join(&app, &name, WIRE, &self.who, SHARES).await {
             Ok(joined) => joined,
             Err(close) => return self.refuse(address, close).await,
         };
         self.next += 1;
+        let access = outward.access;
         let forward = Forward::start(self.next, address.clone(), outward, self.out.clone());
         let place = Place {
             inward,
@@ -263,11 +269,11 @@ impl<S: Socket> Session<S> {
             forward,
         };
         self.places.insert(address.clone(), place);
-        self.welcome(address).await
+        self.welcome(address, access >= Access::Edit).await
     }
 
-    async fn welcome(&mut self, address: &Bytes) -> Flow {
-        let welcome = message::authenticated(address, "read-write");
+    async fn welcome(&mut self, address: &Bytes, may_edit: bool) -> Flow {
+        let welcome = message::authenticated(address, may_edit);
         self.connection
             .write(Message::Binary(welcome), || None)
             .await
@@ -287,7 +293,8 @@ impl<S: Socket> Session<S> {
             Body::Stateless(payload) => {
                 place.inward.hand(payload.len(), Frame::Stateless(payload));
             }
-            Body::Token => return self.welcome(address).await,
+            // It hears what it may do now.
+            Body::Token => place.inward.renew(self.who.clone()),
             Body::Close | Body::Malformed => {}
         }
         if place.inward.waits() {

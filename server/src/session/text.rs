@@ -16,6 +16,7 @@ use super::connection::{Connection, Flow, TICK};
 use super::socket::{Socket, Traffic, traffic};
 use super::{Close, Progress};
 use crate::App;
+use crate::access::Who;
 use crate::document::Wire;
 use crate::name::{BadName, DocumentName};
 use client::{Client, Said};
@@ -32,6 +33,7 @@ const WIRE: Wire = Wire {
     echoes: false,
     stateless: false,
     updates: false,
+    knows_access: true,
 };
 
 /// Serves one socket until it ends.
@@ -39,12 +41,13 @@ pub async fn run(
     app: Arc<App>,
     socket: impl Socket,
     name: Result<DocumentName, BadName>,
+    who: Arc<Who>,
     progress: Arc<Progress>,
 ) {
     let _counted = app.metrics.connections.hold();
     let mut connection = Connection::new(app.clone(), socket, progress);
     let joined = match name {
-        Ok(name) => join(&app, &name, WIRE, 1).await,
+        Ok(name) => join(&app, &name, WIRE, &who, 1).await,
         Err(error) => {
             tracing::info!(%error, "bad document name");
             app.metrics.refused_malformed.add_one();
@@ -52,7 +55,7 @@ pub async fn run(
         }
     };
     let end = match joined {
-        Ok((inward, outward)) => serve(&mut connection, inward, outward).await,
+        Ok((inward, outward)) => serve(&mut connection, who, inward, outward).await,
         Err(refused) => Some(refused),
     };
     connection.end(end).await;
@@ -60,10 +63,12 @@ pub async fn run(
 
 async fn serve<S: Socket>(
     connection: &mut Connection<S>,
+    who: Arc<Who>,
     mut inward: Inward,
     mut outward: Outward,
 ) -> Option<Close> {
-    let mut client = Client::new(outward.handle(), connection.app.machine.client_id());
+    let id = connection.app.machine.client_id();
+    let mut client = Client::new(outward.handle(), who, outward.access, id);
     let mut tick = interval_at(Instant::now() + TICK, TICK);
     let stopping = connection.app.stopping.clone();
     let mut out_first = false;

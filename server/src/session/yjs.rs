@@ -14,6 +14,7 @@ use super::socket::{Socket, Traffic, traffic};
 use super::ysweet::{self, Habits};
 use super::{Close, Progress};
 use crate::App;
+use crate::access::Who;
 use crate::document::Wire;
 use crate::name::{BadName, DocumentName};
 
@@ -25,6 +26,7 @@ const WIRE: Wire = Wire {
     echoes: true,
     stateless: false,
     updates: true,
+    knows_access: false,
 };
 
 /// Whose client it is.
@@ -41,13 +43,14 @@ pub async fn run(
     app: Arc<App>,
     socket: impl Socket,
     name: Result<DocumentName, BadName>,
+    who: Arc<Who>,
     progress: Arc<Progress>,
     dialect: Dialect,
 ) {
     let _counted = app.metrics.connections.hold();
     let mut connection = Connection::new(app.clone(), socket, progress);
     let joined = match name {
-        Ok(name) => join(&app, &name, WIRE, 1).await,
+        Ok(name) => join(&app, &name, WIRE, &who, 1).await,
         Err(error) => {
             tracing::info!(%error, "bad document name");
             app.metrics.refused_malformed.add_one();

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Append, Compaction, DocumentId, Entry, Lineage, Lookup, MAX_RECEIPTS, MAX_STRAY_BYTES,
+    Append, Begin, Compaction, DocumentId, Entry, Lineage, Lookup, MAX_RECEIPTS, MAX_STRAY_BYTES,
     MAX_STRAYS, Pack, Past, Position, Receipt, Record, Salvage, Storage, StorageError, Stored,
     Stray, fold,
 };
+use crate::access::PersonId;
 use crate::name::DocumentName;
 
 /// Storage that forgets everything when it is dropped.
@@ -41,6 +42,7 @@ enum Failing {
 #[derive(Debug)]
 struct Kept {
     name: DocumentName,
+    owner: Option<PersonId>,
     created_at_ms: i64,
     edited_at_ms: i64,
     length: u64,
@@ -130,7 +132,7 @@ impl State {
             past,
             receipts,
         } = append;
-        if let Some(name) = create {
+        if let Some(Begin { name, owner }) = create {
             let taken = self
                 .documents
                 .values()
@@ -140,6 +142,7 @@ impl State {
             }
             let document = Kept {
                 name: name.clone(),
+                owner: *owner,
                 created_at_ms: *edited_at_ms,
                 edited_at_ms: *edited_at_ms,
                 length: *length,
@@ -181,6 +184,7 @@ impl State {
 fn line(id: DocumentId, kept: &Kept) -> Entry {
     Entry {
         name: kept.name.clone(),
+        owner: kept.owner,
         length: kept.length,
         created_at_ms: kept.created_at_ms,
         edited_at_ms: kept.edited_at_ms,
@@ -213,6 +217,7 @@ impl Storage for Memory {
                     .map(|update| update.to_vec())
                     .collect(),
                 sequence: kept.sequence,
+                owner: kept.owner,
             }));
         }
         Ok(lookup)

@@ -156,8 +156,8 @@ impl Oracle {
 
     /// The disk has taken something.
     pub fn commits(&mut self, append: &Append) {
-        if let Some(name) = &append.create {
-            self.names.insert(append.id, name.clone());
+        if let Some(begin) = &append.create {
+            self.names.insert(append.id, begin.name.clone());
         }
         let Some(name) = self.names.get(&append.id) else {
             return;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use ropewalk::App;
+use ropewalk::access::{Gate, Rules};
 use ropewalk::journal::Journal;
 use ropewalk::name::DocumentName;
 use ropewalk::session::{Progress, yjs};
@@ -75,7 +76,13 @@ impl Server {
             let (journal, writer) = Journal::new(storage.clone(), world.plan.journal);
             tokio::spawn(Paced::new(world.clone(), writer));
             let machine = Simulated::new(world.draw(|rng| rng.fork()), began, world.plan.disk.load);
-            let app = App::new(world.plan.config.clone(), storage, journal, machine);
+            let app = App::new(
+                world.plan.config.clone(),
+                storage,
+                journal,
+                machine,
+                Gate::new(Rules::open()),
+            );
             *world.server.running() = Running {
                 power: power.clone(),
                 app: app.ok(),
@@ -119,6 +126,7 @@ impl Server {
             app,
             server,
             Ok(name.clone()),
+            Arc::default(),
             progress,
             yjs::Dialect::YWebsocket,
         ));

@@ -8,6 +8,7 @@ use ropewalk_crdt::{self as crdt, Edit, Revision, Unit, past};
 
 use super::saving::{Accepted, Answer};
 use super::{End, Existence, Task};
+use crate::access::Who;
 use crate::document::edit::{Change, Changes, Edited, Key, MAX_EDITS, OnlyAt, Request, Since};
 use crate::document::{Refused, Reply, Version};
 use crate::storage::{MAX_RECEIPTS, Receipt};
@@ -67,7 +68,7 @@ impl Task {
         request: Request,
         reply: Reply<Edited>,
     ) -> ControlFlow<End> {
-        let mut edited = match self.edited(request) {
+        let mut edited = match self.edited(request, &reply.who) {
             Ok(edited) => edited,
             Err(refused) => {
                 if refused == Refused::TooLarge {
@@ -90,7 +91,7 @@ impl Task {
     }
 
     /// Makes an edit.
-    fn edited(&mut self, request: Request) -> Result<Edited, Refused> {
+    fn edited(&mut self, request: Request, who: &Who) -> Result<Edited, Refused> {
         let Request {
             root,
             change,
@@ -129,6 +130,7 @@ impl Task {
         });
         if changed || begins || receipt.is_some() {
             self.whole = None;
+            self.begun_by(Some(who));
             receipt
                 .iter()
                 .for_each(|receipt| self.receipts.add(receipt.clone()));

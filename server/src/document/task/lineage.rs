@@ -185,7 +185,7 @@ impl Task {
     }
 
     /// All that the peer has is known: it gets what it asked for.
-    fn let_in(&mut self, id: PeerId) {
+    pub(super) fn let_in(&mut self, id: PeerId) {
         let doubt = self.peers.get_mut(&id).and_then(|peer| peer.doubt.take());
         let Some(Doubt { has, marker }) = doubt else {
             return;

@@ -7,6 +7,7 @@ use ropewalk_crdt::{self as crdt, ClientId, Document, Limits, Version};
 use super::Existence;
 use super::edit::Receipts;
 use crate::App;
+use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
 use crate::storage::{Compaction, DocumentId, Lineage, Lookup, StorageError, Stored};
@@ -18,6 +19,7 @@ pub struct Loaded {
     pub document: Document,
     pub existence: Existence,
     pub id: DocumentId,
+    pub owner: Option<PersonId>,
     pub epoch: u64,
     pub generation: u64,
     pub sequence: u64,
@@ -35,6 +37,7 @@ impl Loaded {
             document: Document::with_limits(app.machine.client_id(), app.config.document_limits()),
             existence,
             id: DocumentId(0),
+            owner: None,
             epoch,
             generation: 0,
             sequence: 0,
@@ -90,6 +93,7 @@ fn load_blocking(app: &App, name: &DocumentName, epoch: u64) -> Result<Loaded, S
         document: replay(client, name, &stored, app.config.document_limits())?,
         existence: Existence::Stored,
         id: stored.id,
+        owner: stored.owner,
         epoch,
         generation: stored.generation,
         sequence: stored.sequence,

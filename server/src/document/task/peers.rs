@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::saving::{Accepted, Answer};
 use super::{Existence, Task};
+use crate::access::Access;
 use crate::document::peer::{Has, Peer, PeerId};
 use crate::document::{Frame, Refused};
 use crate::session::Close;
@@ -18,7 +19,7 @@ use crate::storage::Author;
 const QUERY_AWARENESS: &[u8] = &[3];
 
 impl Task {
-    pub(super) fn join(&mut self, id: PeerId, mut peer: Peer) -> Result<(), Refused> {
+    pub(super) fn join(&mut self, id: PeerId, mut peer: Peer) -> Result<Access, Refused> {
         if self.existence == Existence::Deleted {
             return Err(Refused::Deleted);
         }
@@ -35,10 +36,11 @@ impl Task {
             peer.send(&protocol::awareness(&self.presence.all()).into());
         }
         peer.settle(|| self.remembered.add(version));
+        let access = peer.access;
         self.peers.insert(id, peer);
         self.visited = true;
         self.handle.people.store(self.peers.len(), Relaxed);
-        Ok(())
+        Ok(access)
     }
 
     pub(super) fn leave(&mut self, peer: PeerId) {
@@ -105,10 +107,19 @@ impl Task {
                 self.send_to(peer, &all);
             }
             Frame::Saved(payload) => {
-                if let Some(peer) = self.peers.get_mut(&peer) {
-                    peer.marks = true;
-                }
+                let is_first = self
+                    .peers
+                    .get_mut(&peer)
+                    .is_some_and(|peer| !std::mem::replace(&mut peer.marks, true));
                 self.hear(peer);
+                if is_first
+                    && self
+                        .peers
+                        .get(&peer)
+                        .is_some_and(|peer| peer.access < Access::Edit)
+                {
+                    self.tell_access(peer);
+                }
                 match self.doubt(peer) {
                     Some(doubt) => doubt.marker = Some(payload),
                     None => self.mark(peer, &payload),
@@ -118,12 +129,20 @@ impl Task {
     }
 
     /// Answers a marker when all that came before it is on disk.
-    pub(super) fn mark(&mut self, peer: PeerId, payload: &[u8]) {
-        let what = Answer::Saved(peer, protocol::saved(payload).into());
+    pub(super) fn mark(&mut self, id: PeerId, payload: &[u8]) {
+        let what = match self.peers.get(&id) {
+            // Not all of it is in the document, and will not be.
+            Some(peer) if peer.is_refused && !peer.wire.knows_access => return,
+            Some(peer) if peer.is_refused => Answer::Refused(id, protocol::refused(payload).into()),
+            _ => Answer::Saved(id, protocol::saved(payload).into()),
+        };
         self.answer_when_durable(what);
     }
 
     pub(super) fn update(&mut self, peer: PeerId, speaker: Speaker, update: Bytes) {
+        if self.is_read_only(peer, &update) {
+            return;
+        }
         if self.past.is_some() && self.strays(peer, speaker, &update) {
             return;
         }
@@ -173,6 +192,10 @@ impl Task {
         update: &Bytes,
         applied: Applied,
     ) {
+        let who = from
+            .and_then(|id| self.peers.get(&id))
+            .map(|peer| peer.who.clone());
+        self.begun_by(who.as_deref());
         let news = match applied.integrated {
             Integrated::Nothing => None,
             Integrated::All => Some(update.clone()),

@@ -68,6 +68,7 @@ impl Task {
                 return ControlFlow::Continue(());
             }
         };
+        self.begun_by(Some(&reply.who));
         // Without text this is an update that says nothing; it still begins the document's log.
         self.whole = None;
         self.accepted.push(Accepted::of(update.into()));

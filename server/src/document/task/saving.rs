@@ -11,9 +11,8 @@ use crate::document::edit::{Changes, Edited};
 use crate::document::peer::PeerId;
 use crate::document::{Created, Reply, State, Text, Version};
 use crate::journal::{Durable, Entry};
-use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
-use crate::storage::{Author, Past, Receipt};
+use crate::storage::{Author, Begin, Past, Receipt};
 
 /// What a document took in, and neither its peers nor the journal know yet.
 #[derive(Clone, Debug)]
@@ -67,6 +66,8 @@ pub(super) enum Answer {
     },
     /// A marker, back to the peer that sent it.
     Saved(PeerId, Bytes),
+    /// A marker that follows what was not taken in.
+    Refused(PeerId, Bytes),
     /// A text that was read.
     Text(Reply<Text>, Text),
     /// A state that was read.
@@ -127,6 +128,7 @@ impl Task {
                     self.settle_peer(id);
                 }
             }
+            Answer::Refused(id, frame) => self.send_to(id, &frame),
             Answer::Text(reply, text) => reply.send(Ok(text)),
             Answer::State(reply, state) => reply.send(Ok(state)),
             Answer::Created(reply, created) => reply.send(Ok(created)),
@@ -239,7 +241,10 @@ impl Task {
             } else {
                 self.id = self.app.storage.allocate();
                 self.existence = Existence::Stored;
-                Some(self.name.clone())
+                Some(Begin {
+                    name: self.name.clone(),
+                    owner: self.owner,
+                })
             };
             self.sequence += 1;
             self.log_updates += 1;
@@ -268,7 +273,7 @@ impl Task {
 
     pub(super) async fn journal(
         &mut self,
-        create: Option<DocumentName>,
+        create: Option<Begin>,
         update: Bytes,
         author: Arc<Author>,
         length: u64,

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::{root_name, version};
 use crate::App;
+use crate::access::Who;
 use crate::document::edit::{Changes, Since};
 use crate::document::{Command, Handle, Refused, Version};
 use crate::http::error::ApiError;
@@ -37,6 +38,7 @@ struct ChangesQuery {
 /// `GET /api/documents/{name}/changes`
 pub async fn changes(
     app: &Arc<App>,
+    who: &Arc<Who>,
     name: &str,
     uri: &Uri,
     headers: &HeaderMap,
@@ -59,6 +61,7 @@ pub async fn changes(
     let mut follower = Follower {
         _counted: app.metrics.connections.hold(),
         app: app.clone(),
+        who: who.clone(),
         // Before the first question: what comes after it is not missed.
         news: handle.news(),
         handle,
@@ -89,6 +92,7 @@ pub async fn changes(
 struct Follower {
     _counted: Held,
     app: Arc<App>,
+    who: Arc<Who>,
     handle: Arc<Handle>,
     news: watch::Receiver<()>,
     root: String,
@@ -104,7 +108,7 @@ impl Follower {
     async fn ask(&mut self) -> Result<Changes, Refused> {
         self.news.borrow_and_update();
         let (since, root, unit) = (self.has, self.root.clone(), self.unit.into());
-        let asking = self.handle.ask(0, |reply| Command::Changes {
+        let asking = self.handle.ask(&self.who, 0, |reply| Command::Changes {
             since,
             root,
             unit,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{root_name, versioned};
 use crate::App;
+use crate::access::Who;
 use crate::document::Command;
 use crate::http::error::ApiError;
 use crate::name::DocumentName;
@@ -30,6 +31,7 @@ struct ContentQuery {
 /// `GET /api/documents/{name}/content`
 pub async fn content(
     app: &Arc<App>,
+    who: &Arc<Who>,
     name: &str,
     uri: &Uri,
     headers: &HeaderMap,
@@ -48,7 +50,7 @@ pub async fn content(
     // Before the state is asked for: of those who wait, nobody holds one.
     let turn = app.readers.turn().await.ok_or(ApiError::OVERLOADED)?;
     let handle = app.hub.open(app, &name);
-    let state = handle.ask(0, Command::State).await?;
+    let state = handle.ask(who, 0, Command::State).await?;
     let (head, known) = versioned(state.version, headers);
     if known {
         return Ok((StatusCode::NOT_MODIFIED, head).into_response());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use ropewalk_crdt as crdt;
@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::{named, root_name, whole};
 use crate::App;
+use crate::access::Who;
 use crate::document::edit::{Change, Key, MAX_EDITS, OnlyAt, Request};
 use crate::document::{Command, Version};
 use crate::http::error::ApiError;
@@ -84,6 +85,7 @@ fn version(text: &str) -> Result<Version, ApiError> {
 /// `PATCH /api/documents/{name}/text`
 pub async fn patch(
     State(app): State<Arc<App>>,
+    Extension(who): Extension<Arc<Who>>,
     uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -97,7 +99,7 @@ pub async fn patch(
         .map_err(|error| ApiError::bad("bad_body", error.to_string()))?;
     let root = root_name(patch.root.take())?;
     let change = patch.change()?;
-    make(&app, &name, &headers, root, change).await
+    make(&app, &who, &name, &headers, root, change).await
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,6 +111,7 @@ struct AppendQuery {
 /// `POST /api/documents/{name}/append`: the body is more text.
 pub async fn append(
     State(app): State<Arc<App>>,
+    Extension(who): Extension<Arc<Who>>,
     uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -122,11 +125,12 @@ pub async fn append(
     };
     let root = root_name(query.root)?;
     let text = String::from_utf8(whole(&app, body)?.into()).map_err(|_| ApiError::NOT_UTF8)?;
-    make(&app, &name, &headers, root, Change::Append(text)).await
+    make(&app, &who, &name, &headers, root, Change::Append(text)).await
 }
 
 async fn make(
     app: &Arc<App>,
+    who: &Arc<Who>,
     name: &DocumentName,
     headers: &HeaderMap,
     root: String,
@@ -140,7 +144,10 @@ async fn make(
         author: Arc::default(),
     };
     let handle = app.hub.open(app, name);
-    let asking = handle.ask(request.bytes(), |reply| Command::Edit { request, reply });
+    let asking = handle.ask(who, request.bytes(), |reply| Command::Edit {
+        request,
+        reply,
+    });
     let edited = asking.await?;
     let version = edited.version.to_string();
     let head = [

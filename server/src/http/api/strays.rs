@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use super::no_store;
 use crate::App;
+use crate::access::{Access, Who};
 use crate::document::Command;
 use crate::http::error::ApiError;
+use crate::http::found;
 use crate::name::DocumentName;
-use crate::storage::{DocumentId, Lookup, Record, Stray};
+use crate::storage::{DocumentId, Record, Stray};
 
 #[derive(Serialize)]
 struct Listed {
@@ -61,16 +63,20 @@ struct StrayQuery {
 }
 
 /// `GET /api/documents/{name}/strays`
-pub async fn list(app: &Arc<App>, name: &str) -> Result<Response, ApiError> {
+pub async fn list(app: &Arc<App>, who: &Arc<Who>, name: &str) -> Result<Response, ApiError> {
     let name = DocumentName::from_url(name)?;
-    let storage = app.storage.clone();
-    let reading = app.machine.blocking(move || match storage.entry(&name)? {
-        Lookup::Found(entry) => Ok(storage.strays(entry.position.id)?),
+    let strays = match found(app, who, &name, Access::Read).await {
+        Ok(entry) => {
+            let storage = app.storage.clone();
+            let reading = app
+                .machine
+                .blocking(move || storage.strays(entry.position.id));
+            reading.await.ok_or(ApiError::INTERNAL)??
+        }
         // Whoever begins a document may ask, too.
-        Lookup::Absent => Ok(Vec::new()),
-        Lookup::Deleted => Err(ApiError::DELETED),
-    });
-    let strays = reading.await.ok_or(ApiError::INTERNAL)??;
+        Err(error) if error.is_absence() => Vec::new(),
+        Err(error) => return Err(error),
+    };
     let strays = strays.into_iter().map(Listed::from).collect();
     Ok((no_store(), Json(List { strays })).into_response())
 }
@@ -78,6 +84,7 @@ pub async fn list(app: &Arc<App>, name: &str) -> Result<Response, ApiError> {
 /// `GET /api/documents/{name}/strays/{id}`
 pub async fn read(
     app: &Arc<App>,
+    who: &Arc<Who>,
     name: &str,
     stray: &str,
     uri: &Uri,
@@ -86,11 +93,11 @@ pub async fn read(
     let Ok(Query(StrayQuery { format })) = Query::try_from_uri(uri) else {
         return Err(ApiError::bad_query("format is text or update"));
     };
-    let (_, record) = find(app, &name, stray).await?;
+    let (_, record) = find(app, who, &name, stray, Access::Read).await?;
     let (kind, body) = match format {
         Format::Update => ("application/octet-stream", record.update.to_vec()),
         Format::Text => {
-            let text = text(app, &name, record).await?;
+            let text = text(app, who, &name, record).await?;
             ("text/plain; charset=utf-8", text.into_bytes())
         }
     };
@@ -98,10 +105,15 @@ pub async fn read(
 }
 
 /// `DELETE /api/documents/{name}/strays/{id}`
-pub async fn delete(app: &Arc<App>, name: &str, stray: &str) -> Result<StatusCode, ApiError> {
+pub async fn delete(
+    app: &Arc<App>,
+    who: &Arc<Who>,
+    name: &str,
+    stray: &str,
+) -> Result<StatusCode, ApiError> {
     let name = DocumentName::from_url(name)?;
     let number = number(stray)?;
-    let (id, _) = find(app, &name, stray).await?;
+    let (id, _) = find(app, who, &name, stray, Access::Edit).await?;
     match app.journal.drop_stray(id, number).await {
         Ok(true) => Ok(StatusCode::NO_CONTENT),
         Ok(false) => Err(ApiError::NOT_FOUND),
@@ -115,21 +127,17 @@ fn number(stray: &str) -> Result<i64, ApiError> {
 
 async fn find(
     app: &Arc<App>,
+    who: &Arc<Who>,
     name: &DocumentName,
     stray: &str,
+    need: Access,
 ) -> Result<(DocumentId, Record), ApiError> {
     let stray = number(stray)?;
-    let (storage, name) = (app.storage.clone(), name.clone());
-    let reading = app.machine.blocking(move || {
-        let id = match storage.entry(&name)? {
-            Lookup::Found(entry) => entry.position.id,
-            Lookup::Absent => return Err(ApiError::NOT_FOUND),
-            Lookup::Deleted => return Err(ApiError::DELETED),
-        };
-        let record = storage.stray(id, stray)?.ok_or(ApiError::NOT_FOUND)?;
-        Ok((id, record))
-    });
-    reading.await.ok_or(ApiError::INTERNAL)?
+    let id = found(app, who, name, need).await?.position.id;
+    let storage = app.storage.clone();
+    let reading = app.machine.blocking(move || storage.stray(id, stray));
+    let record = reading.await.ok_or(ApiError::INTERNAL)??;
+    Ok((id, record.ok_or(ApiError::NOT_FOUND)?))
 }
 
 /// What was typed, in the order in which it came.
@@ -147,7 +155,12 @@ fn letters(update: &[u8]) -> String {
 
 /// The text with what was set aside: alone, or where it needs the document, merged into that; where even that lacks something,
 /// only what was typed.
-async fn text(app: &Arc<App>, name: &DocumentName, record: Record) -> Result<String, ApiError> {
+async fn text(
+    app: &Arc<App>,
+    who: &Arc<Who>,
+    name: &DocumentName,
+    record: Record,
+) -> Result<String, ApiError> {
     let (client, limits) = (app.machine.client_id(), app.config.document_limits());
     let read = move |state: Option<Arc<[u8]>>| {
         let mut document = Document::with_limits(client, limits.clone());
@@ -170,7 +183,7 @@ async fn text(app: &Arc<App>, name: &DocumentName, record: Record) -> Result<Str
         return Ok(text);
     }
     let handle = app.hub.open(app, name);
-    let state = handle.ask(0, Command::State).await?.update;
+    let state = handle.ask(who, 0, Command::State).await?.update;
     let merged = app.machine.blocking(move || read(Some(state)));
     let merged = merged.await.ok_or(ApiError::INTERNAL)?;
     merged.map(|(_, text)| text).ok_or(ApiError::VIEW_FAILED)

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 
 use bytes::Bytes;
+use ropewalk_crdt::protocol;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -69,13 +70,19 @@ async fn forward(
                 let message = message::addressed(&address, &frame);
                 out.send(Out::Message(message)).await?;
             }
-            [102, ..] => {
+            [102 | 105, ..] => {
                 // One for each update: clients count them.
                 let through = message::marker(&frame).unwrap_or(saved);
+                let answer = message::saved(&address, frame[0] == 102);
                 for _ in saved..through {
-                    out.send(Out::Message(message::saved(&address))).await?;
+                    out.send(Out::Message(answer.clone())).await?;
                 }
                 saved = through;
+            }
+            [104, ..] => {
+                let may_edit = protocol::read_access(&frame) == Some(true);
+                let message = message::authenticated(&address, may_edit);
+                out.send(Out::Message(message)).await?;
             }
             // An empty frame only wakes, and what clients of this wire do not know is not for them.
             _ => {}

@@ -98,7 +98,8 @@ pub fn addressed(address: &[u8], message: &[u8]) -> Bytes {
 }
 
 /// "You are in", and what you may do.
-pub fn authenticated(address: &[u8], scope: &str) -> Bytes {
+pub fn authenticated(address: &[u8], may_edit: bool) -> Bytes {
+    let scope = if may_edit { "read-write" } else { "readonly" };
     addressed(address, &text(&[AUTH, 2], scope))
 }
 
@@ -107,9 +108,9 @@ pub fn closed(address: &[u8], reason: &str) -> Bytes {
     addressed(address, &text(&[CLOSE], reason))
 }
 
-/// "One more of your updates is on disk."
-pub fn saved(address: &[u8]) -> Bytes {
-    addressed(address, &[SYNC_STATUS, 1])
+/// "One more of your updates is on disk", or will never be.
+pub fn saved(address: &[u8], is_saved: bool) -> Bytes {
+    addressed(address, &[SYNC_STATUS, is_saved.into()])
 }
 
 /// An awareness message without states: clients close when they get no messages, and older ones know no ping.
@@ -123,12 +124,10 @@ fn text(head: &[u8], text: &str) -> Vec<u8> {
     [head, &[text.len() as u8], text.as_bytes()].concat()
 }
 
-/// The number in the payload of a marker that came back.
+/// The number in the payload of a marker, whatever came of what was before it.
 pub fn marker(frame: &[u8]) -> Option<u64> {
-    match protocol::decode(frame) {
-        Ok(protocol::Message::Saved(payload)) => payload.try_into().ok().map(u64::from_le_bytes),
-        _ => None,
-    }
+    let payload = protocol::read_marker(frame)?;
+    payload.try_into().ok().map(u64::from_le_bytes)
 }
 
 struct Reader<'b> {

@@ -4,12 +4,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ropewalk_crdt::{ClientId, ROOT, Unit};
+use ropewalk_crdt::{ClientId, ROOT, Unit, protocol};
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::message::{Inbound, Outbound, edits};
 use super::people::{Heard, People};
+use crate::access::{Access, Denied, Who};
 use crate::document::edit::{Change, Changes, Edited, Key, MAX_EDITS, Request, Since};
 use crate::document::{Command, Frame, Handle, Refused, Version};
 use crate::json::Edit;
@@ -79,6 +80,8 @@ enum Answer {
 /// See the module.
 pub struct Client {
     handle: Arc<Handle>,
+    who: Arc<Who>,
+    may_edit: bool,
     news: watch::Receiver<()>,
     people: People,
     hello: Option<Hello>,
@@ -91,10 +94,12 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(handle: Arc<Handle>, id: ClientId) -> Self {
+    pub fn new(handle: Arc<Handle>, who: Arc<Who>, access: Access, id: ClientId) -> Self {
         Self {
             news: handle.news(),
             handle,
+            who,
+            may_edit: access >= Access::Edit,
             people: People::new(id),
             hello: None,
             is_welcome: false,
@@ -156,6 +161,16 @@ impl Client {
 
     /// Takes in what the document says of others.
     pub fn people(&mut self, frame: &Bytes, inward: &mut Inward) -> Said {
+        if let Some(may_edit) = protocol::read_access(frame) {
+            self.may_edit = may_edit;
+            return match self.is_welcome {
+                true => Outbound::Access {
+                    access: access(may_edit),
+                }
+                .into(),
+                false => Said::default(),
+            };
+        }
         match self.people.hear(frame) {
             Heard::Others(peers) => Outbound::Presence { peers }.into(),
             Heard::Question if self.people.is_announced() => {
@@ -233,10 +248,10 @@ impl Client {
             }),
             author: Arc::new(self.author()),
         };
-        let handle = self.handle.clone();
+        let (handle, who) = (self.handle.clone(), self.who.clone());
         self.asking = Some(Box::pin(async move {
             let bytes = request.bytes();
-            let asking = handle.ask(bytes, |reply| Command::Edit { request, reply });
+            let asking = handle.ask(&who, bytes, |reply| Command::Edit { request, reply });
             let made = asking.await;
             Answer::Edit { id, base, made }
         }));
@@ -278,8 +293,9 @@ impl Client {
             return;
         };
         let (handle, root, unit) = (self.handle.clone(), hello.root.clone(), self.unit());
+        let who = self.who.clone();
         self.asking = Some(Box::pin(async move {
-            let asking = handle.ask(0, |reply| Command::Changes {
+            let asking = handle.ask(&who, 0, |reply| Command::Changes {
                 since,
                 root,
                 unit,
@@ -326,7 +342,7 @@ impl Client {
             edits,
             replaced: is_replaced,
             last_acked: last,
-            access: "read-write",
+            access: access(self.may_edit),
             peers: self.people.all(),
         }
         .into()
@@ -364,6 +380,7 @@ impl Client {
                     Refused::Unsorted { .. } => "unsorted",
                     Refused::TooLarge => "too_large",
                     Refused::NotText => "not_text",
+                    Refused::Denied(Denied::ReadOnly) => "read_only",
                     _ => return Said::end(refused),
                 };
                 self.is_at(base);
@@ -388,6 +405,10 @@ impl Client {
         }
         .into()
     }
+}
+
+fn access(may_edit: bool) -> &'static str {
+    if may_edit { "read-write" } else { "read-only" }
 }
 
 /// Of a document that never had content, for somebody who has seen a version of it.

@@ -79,6 +79,11 @@ pub enum Outbound<'a> {
         /// The states of everybody else.
         peers: BTreeMap<ClientId, Value>,
     },
+    /// What it may do has changed.
+    Access {
+        /// From now on.
+        access: &'a str,
+    },
     /// An edit is on disk.
     Ack {
         /// Which.

@@ -187,7 +187,7 @@ mod tests {
         let name = DocumentName::new(&format!("document {}", id.0)).unwrap();
         let append = Append {
             id,
-            create: (sequence == 1).then_some(name),
+            create: (sequence == 1).then_some(name.into()),
             first_sequence: sequence,
             updates: vec![Record::anonymous(vec![sequence as u8; 1 << 20], 0)],
             length: 0,

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::history;
 use super::statements::{FIND, SNAPSHOT, snapshot, unsigned};
+use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::storage::{DocumentId, Salvage, StorageError};
 
@@ -24,13 +25,13 @@ pub fn salvage(
     transaction: &Transaction<'_>,
     name: &DocumentName,
 ) -> Result<Salvage, StorageError> {
-    let found: Option<(i64, i64, i64)> = transaction
+    let found: Option<(i64, i64, i64, Option<i64>)> = transaction
         .prepare_cached(FIND)?
         .query_row([name.as_str()], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })
         .optional()?;
-    let (id, sequence, generation) =
+    let (id, sequence, generation, owner) =
         found.ok_or_else(|| StorageError::Damaged(format!("{name} is not there any more")))?;
     let mut snapshots = Vec::new();
     for statement in [SNAPSHOT, FORMER] {
@@ -59,6 +60,7 @@ pub fn salvage(
     updates.sort_by_key(|&(sequence, _)| sequence);
     updates.dedup_by_key(|&mut (sequence, _)| sequence);
     Ok(Salvage {
+        owner: owner.map(PersonId),
         id: DocumentId(id),
         generation: unsigned(generation)?,
         sequence: unsigned(sequence)?,

@@ -7,7 +7,7 @@ pub const APPLICATION_ID: u32 = 0x526f_7057;
 
 /// Every step from an empty file to the newest format, oldest first. A file's `user_version` is how many of them
 /// it has had. A step that was ever released does not change any more.
-const MIGRATIONS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
+const MIGRATIONS: [&str; 5] = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
 
 /// Newest format known here.
 pub const KNOWN: i64 = MIGRATIONS.len() as i64;
@@ -131,6 +131,11 @@ CREATE TABLE receipts (
     crc32       INTEGER NOT NULL,
     PRIMARY KEY (document_id, sequence)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Documents belong to whoever began them: the number of a person in the accounts, which are a database of their own.
+const FIFTH: &str = "
+ALTER TABLE documents ADD COLUMN owner INTEGER;
 ";
 
 /// Brings a file of an older format, or an empty one, to the newest, in one transaction.

@@ -5,11 +5,12 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use super::history::{self, ROWS};
 use super::rows::{Framing, checksum, frame};
 use super::{lineage, receipts, salvage, strays};
+use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
 use crate::storage::{
-    Append, Compaction, DocumentId, Entry, Lookup, Past, Position, Record, StorageError, Stored,
-    fold,
+    Append, Begin, Compaction, DocumentId, Entry, Lookup, Past, Position, Record, StorageError,
+    Stored, fold,
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
@@ -65,15 +66,14 @@ pub const STATEMENTS: [&str; 47] = [
 
 /// The highest identity ever written.
 pub const NEWEST: &str = "SELECT coalesce(max(id), 0) FROM documents";
-pub const FIND: &str =
-    "SELECT id, sequence, generation FROM documents WHERE name = ?1 AND deleted_at_ms IS NULL";
+pub const FIND: &str = "SELECT id, sequence, generation, owner FROM documents WHERE name = ?1 AND deleted_at_ms IS NULL";
 const WAS_DELETED: &str =
     "SELECT 1 FROM documents WHERE name = ?1 AND deleted_at_ms IS NOT NULL LIMIT 1";
 pub const SNAPSHOT: &str =
     "SELECT generation, through, crc32, data FROM snapshots WHERE document_id = ?1";
 const CREATE: &str =
-    "INSERT INTO documents (id, name, folded, created_at_ms, edited_at_ms, length, sequence, restores)
-    VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, (SELECT coalesce(max(id), 0) FROM restores)) ON CONFLICT DO NOTHING";
+    "INSERT INTO documents (id, name, folded, created_at_ms, edited_at_ms, length, sequence, owner, restores)
+    VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, (SELECT coalesce(max(id), 0) FROM restores)) ON CONFLICT DO NOTHING";
 const ADVANCE: &str = "UPDATE documents SET edited_at_ms = ?2, length = ?3, sequence = ?5
     WHERE id = ?1 AND sequence = ?4 AND deleted_at_ms IS NULL";
 const WRITE: &str =
@@ -92,10 +92,10 @@ const FOLD: &str = "DELETE FROM log WHERE document_id = ?1 AND last_sequence <= 
 const DELETE: &str =
     "UPDATE documents SET deleted_at_ms = ?2 WHERE id = ?1 AND deleted_at_ms IS NULL";
 const DROP: &str = "DELETE FROM snapshots WHERE document_id = ?1";
-const LIST: &str = "SELECT id, name, length, created_at_ms, edited_at_ms FROM documents
+const LIST: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner FROM documents
     WHERE deleted_at_ms IS NULL AND (edited_at_ms, id) < (?2, ?3) AND instr(folded, ?1) > 0
     ORDER BY edited_at_ms DESC, id DESC LIMIT ?4";
-const ENTRY: &str = "SELECT id, name, length, created_at_ms, edited_at_ms FROM documents
+const ENTRY: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner FROM documents
     WHERE name = ?1 AND deleted_at_ms IS NULL";
 const PROBE: &str = "UPDATE probe SET writes = writes + 1";
 
@@ -104,10 +104,11 @@ pub fn load(transaction: &Transaction<'_>, name: &DocumentName) -> Result<Lookup
     let found = transaction
         .prepare_cached(FIND)?
         .query_row([name.as_str()], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            let owner: Option<i64> = row.get(3)?;
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, owner.map(PersonId)))
         })
         .optional()?;
-    let Some((id, sequence, generation)) = found else {
+    let Some((id, sequence, generation, owner)) = found else {
         return missing(transaction, name);
     };
     let damaged = |what: String| StorageError::Damaged(format!("document {id}: {what}"));
@@ -156,6 +157,7 @@ pub fn load(transaction: &Transaction<'_>, name: &DocumentName) -> Result<Lookup
         snapshot: data,
         updates,
         sequence: unsigned(sequence)?,
+        owner,
     }))
 }
 
@@ -214,13 +216,14 @@ pub fn append(transaction: &Transaction<'_>, append: &Append) -> Result<bool, St
     let length = signed(*length)?;
     let changed = match create {
         Some(_) if first != 1 => 0,
-        Some(name) => transaction.prepare_cached(CREATE)?.execute(params![
+        Some(Begin { name, owner }) => transaction.prepare_cached(CREATE)?.execute(params![
             id.0,
             name.as_str(),
             fold(name.as_str()),
             edited_at_ms,
             length,
-            last
+            last,
+            owner.map(|owner| owner.0)
         ])?,
         None => transaction.prepare_cached(ADVANCE)?.execute(params![
             id.0,
@@ -371,6 +374,7 @@ fn line(row: &Row<'_>) -> Result<Entry, StorageError> {
     let edited_at_ms = row.get(4)?;
     Ok(Entry {
         name,
+        owner: row.get::<_, Option<i64>>(5)?.map(PersonId),
         length: unsigned(row.get(2)?)?,
         created_at_ms: row.get(3)?,
         edited_at_ms,

@@ -68,6 +68,7 @@ pub fn salvage(
         document,
         existence: Existence::Stored,
         id: found.id,
+        owner: found.owner,
         epoch,
         generation: found.generation,
         sequence,

@@ -1,0 +1,176 @@
+//! Who may do what here. The one place that every wire passes: it is asked for each request and whenever somebody joins, and for
+//! everybody who is here when the rules change.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ropewalk_crdt::protocol;
+
+use super::{Existence, Task};
+use crate::access::{Access, Denied, Known, Who};
+use crate::document::peer::PeerId;
+use crate::document::{Command, Refused};
+use crate::session::Close;
+
+impl Task {
+    /// Whether there is a document, or will be as soon as what was applied is journalled.
+    fn is_begun(&self) -> bool {
+        self.existence == Existence::Stored || !self.is_all_sent()
+    }
+
+    /// What somebody may do with the document; with one that nobody has begun, everything but to delete it, if they may begin it.
+    pub(super) fn access(&self, who: &Who) -> Access {
+        let now_ms = self.app.machine.now_ms();
+        let rules = self.rules.borrow();
+        if !self.is_begun() && rules.may_begin(who, &self.name, now_ms) {
+            return Access::Edit;
+        }
+        let known = Known {
+            name: &self.name,
+            owner: self.owner,
+        };
+        rules.access(who, &known, now_ms)
+    }
+
+    /// Why a command is not carried out, if it is not.
+    pub(super) fn forbids(&self, command: &Command) -> Option<Refused> {
+        let (who, need) = match command {
+            Command::Join { who, .. } => (who, Access::Read),
+            Command::Text { reply, .. } => (&reply.who, Access::Read),
+            Command::State(reply) => (&reply.who, Access::Read),
+            Command::Changes { reply, .. } => (&reply.who, Access::Read),
+            Command::Create { reply, .. } => (&reply.who, Access::Edit),
+            Command::Apply { reply, .. } => (&reply.who, Access::Edit),
+            Command::Edit { reply, .. } => (&reply.who, Access::Edit),
+            Command::Delete { reply, .. } if self.is_begun() => (&reply.who, Access::Own),
+            Command::Delete { reply, .. } => (&reply.who, Access::Read),
+            Command::Leave(_)
+            | Command::CaughtUp(_)
+            | Command::Renew { .. }
+            | Command::Frame { .. }
+            | Command::Stop => return None,
+        };
+        let denied = self.denies(who, self.access(who), need)?;
+        self.app.metrics.refused_access.add_one();
+        Some(Refused::Denied(denied))
+    }
+
+    fn denies(&self, who: &Who, access: Access, need: Access) -> Option<Denied> {
+        let now_ms = self.app.machine.now_ms();
+        self.rules.borrow().denies(who, access, need, now_ms)
+    }
+
+    /// Somebody begins the document: it is theirs, and others may not be welcome any more. To be called before what they did is
+    /// accepted.
+    pub(super) fn begun_by(&mut self, who: Option<&Who>) {
+        if self.is_begun() {
+            return;
+        }
+        let now_ms = self.app.machine.now_ms();
+        let rules = self.rules.borrow();
+        let person = who.and_then(|who| rules.person(who, now_ms));
+        self.owner = person.map(|(id, _)| id);
+        let is_open = rules.is_open;
+        drop(rules);
+        if !is_open {
+            // As soon as it is one that somebody has begun.
+            self.rules.mark_changed();
+        }
+    }
+
+    /// Looks at everybody who is here: the rules have changed, or time has.
+    pub(super) fn look_again(&mut self) {
+        // What is asked from here on is of these rules.
+        self.rules.mark_unchanged();
+        let ids: Vec<PeerId> = self.peers.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.look_at(id));
+        // Whoever follows over HTTP or has no CRDT asks again.
+        self.handle.news.send_replace(());
+    }
+
+    /// A peer has shown anew who it is. It hears what it may do.
+    pub(super) fn renew(&mut self, id: PeerId, who: Arc<Who>) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.who = who;
+            peer.author = None;
+            self.look_at(id);
+            self.tell_access(id);
+        }
+    }
+
+    fn look_at(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
+        let who = peer.who.clone();
+        let (before, now) = (peer.access, self.access(&who));
+        if let Some(denied) = self.denies(&who, now, Access::Read) {
+            self.app.metrics.access_revoked.add_one();
+            return self.close(id, denied.into());
+        }
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.access = now;
+        }
+        if (before >= Access::Edit) != (now >= Access::Edit) {
+            self.tell_access(id);
+            if now >= Access::Edit {
+                self.ask_for_all(id);
+            }
+        }
+    }
+
+    /// Tells a peer whether it may edit.
+    pub(super) fn tell_access(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let may_edit = peer.access >= Access::Edit;
+        let frame = match peer.knows_access() {
+            true => protocol::access(may_edit),
+            false if may_edit => return,
+            false => protocol::denied(&Denied::ReadOnly.to_string()),
+        };
+        self.send_to(id, &frame.into());
+    }
+
+    /// Asks a peer that may edit from now on for what it has.
+    fn ask_for_all(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.is_refused = false;
+            peer.answered = false;
+        }
+        let question = protocol::step1(&self.document.version().vector).into();
+        self.send_to(id, &question);
+    }
+
+    /// Whether a peer may not change the document. Then what it has said is looked at no further than to know whether it says anything new.
+    pub(super) fn is_read_only(&mut self, id: PeerId, update: &Bytes) -> bool {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return true;
+        };
+        if peer.access >= Access::Edit {
+            return false;
+        }
+        let is_first = !peer.is_refused;
+        let is_known = self.document.knows(update).unwrap_or(false);
+        if self.doubt(id).is_some() {
+            match is_known {
+                true => self.let_in(id),
+                // What a reader has of the past is kept nowhere: it can fill no disk.
+                false => self.close(id, Close::REPLACED),
+            }
+            return true;
+        }
+        if is_known {
+            return true;
+        }
+        self.app.metrics.refused_access.add_one();
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.is_refused = true;
+        }
+        if is_first {
+            self.tell_access(id);
+        }
+        true
+    }
+}
