@@ -11,8 +11,9 @@ use futures_util::{Sink, Stream};
 use ropewalk::App;
 use ropewalk::access::{Gate, Rules};
 use ropewalk::config::Config;
-use ropewalk::document::edit::{Change, Request, Since};
-use ropewalk::document::{Command, Refused};
+use ropewalk::document::edit::{Change, Key, Request, Since};
+use ropewalk::document::peer::queue;
+use ropewalk::document::{self, Command, Refused};
 use ropewalk::journal::{Journal, JournalLimits};
 use ropewalk::machine::Host;
 use ropewalk::name::DocumentName;
@@ -346,4 +347,78 @@ async fn no_version_is_told_that_is_not_on_disk() {
     let (changes, edit) = (changes.await.unwrap(), edit.await.unwrap());
     assert!(matches!(&changes.since, Since::Text(text) if text == "x"));
     assert_eq!((edit.before, edit.length), (changes.version, 2));
+}
+
+#[tokio::test]
+async fn who_is_let_in_after_a_doubt_sees_no_edit_with_a_key_before_its_commit() {
+    const PEER: u64 = 1 << 40;
+    for fails in [false, true] {
+        let (app, storage) = server(JournalLimits::default());
+        let handle = app.hub.open(&app, &DocumentName::new("slow").unwrap());
+        let create = |text: &str| {
+            let text = text.to_owned();
+            handle.ask(0, |reply| Command::Create { text, reply })
+        };
+        create("old").await.unwrap();
+        let old = handle.ask(0, Command::State).await.unwrap();
+        let only_at = None;
+        let deleted = handle.ask(0, |reply| Command::Delete { only_at, reply });
+        deleted.await.unwrap();
+        create("new").await.unwrap();
+        let (outbox, mut inbox, _signals) = queue(100, 1 << 20);
+        let (reply, joined) = tokio::sync::oneshot::channel();
+        let wire = document::Wire {
+            greets: false,
+            echoes: false,
+            stateless: false,
+            updates: true,
+        };
+        handle.send(Command::Join {
+            peer: PEER,
+            outbox,
+            wire,
+            reply,
+        });
+        joined.await.unwrap().unwrap();
+        let says = |frame| Command::Frame {
+            peer: PEER,
+            frame,
+            room: handle.admit(0).ok().unwrap(),
+        };
+        let mut past = Document::new(1);
+        past.apply(&old.update).unwrap();
+        let has = past.version().vector.clone();
+        handle.send(says(document::Frame::Step1(has)));
+        handle.ask(0, Command::State).await.unwrap();
+        assert!(inbox.next_now().is_none(), "it is in doubt");
+
+        // In one breath: the edit, and what lets the peer in.
+        if fails {
+            storage.fail_next();
+        }
+        let request = Request {
+            root: ROOT.to_owned(),
+            change: Change::Append(", more".to_owned()),
+            only_at: None,
+            key: Some(Key {
+                client: "ann".to_owned(),
+                request: "1".to_owned(),
+            }),
+            author: Arc::default(),
+        };
+        let edit = handle.ask(1, |reply| Command::Edit { request, reply });
+        let nothing = document::Frame::Step2(vec![0, 0].into());
+        let (edited, _) = tokio::join!(edit, async { handle.send(says(nothing)) });
+        assert_eq!(edited.is_err(), fails);
+        let mut seen = Document::new(2);
+        while let Some(frame) = inbox.next_now() {
+            if let Ok(protocol::Message::Step2(update) | protocol::Message::Update(update)) =
+                protocol::decode(&frame)
+            {
+                seen.apply(update).unwrap();
+            }
+        }
+        let text = if fails { "" } else { "new, more" };
+        assert_eq!(seen.text(ROOT).to_string(), text);
+    }
 }
