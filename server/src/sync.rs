@@ -81,6 +81,8 @@ enum Problem {
     Refused(u16, String),
     #[error("{0}")]
     Offline(String),
+    #[error("Ropewalk itself has failed")]
+    Panicked,
     /// Something has come in between.
     #[error("it has just changed")]
     Again,

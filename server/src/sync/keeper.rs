@@ -1,10 +1,12 @@
 //! Begins and ends pairs: by what is in the folder, by what the system tells of it, and by what the server has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -328,9 +330,20 @@ impl Keeper {
                 None => drop(state.files.insert(path.to_owned(), Seen::default())),
             }
         }
-        let (shared, path) = (self.shared.clone(), path.to_owned());
+        let (shared, run) = (self.shared.clone(), path.to_owned());
+        self.start(path.to_owned(), async move {
+            pair::run(shared, &run, name).await
+        });
+    }
+
+    fn start(
+        &mut self,
+        path: String,
+        run: impl Future<Output = Result<End, Problem>> + Send + 'static,
+    ) {
         self.tasks.spawn(async move {
-            let end = pair::run(shared, &path, name).await;
+            let run = AssertUnwindSafe(run).catch_unwind();
+            let end = run.await.unwrap_or(Err(Problem::Panicked));
             (path, end)
         });
     }
@@ -355,7 +368,9 @@ impl Keeper {
                 );
                 self.has_failed |= !is_by_kind;
                 let stamp = self.shared.folder.stamp(&path).ok().flatten();
-                self.left_out.insert(path.clone(), stamp);
+                if !matches!(problem, Problem::Panicked) {
+                    self.left_out.insert(path.clone(), stamp);
+                }
                 self.leave_out(&path, &problem.to_string());
                 (None, true)
             }
@@ -373,14 +388,13 @@ impl Keeper {
             return;
         };
         if let Some(wait) = wait {
-            let shared = self.shared.clone();
-            self.tasks.spawn(async move {
+            let (shared, run) = (self.shared.clone(), path.clone());
+            self.start(path, async move {
                 tokio::select! {
                     () = sleep(wait) => {}
-                    () = shared.stopping.cancelled() => return (path, Ok(End::Stopped)),
+                    () = shared.stopping.cancelled() => return Ok(End::Stopped),
                 }
-                let end = pair::run(shared, &path, name).await;
-                (path, end)
+                pair::run(shared, &run, name).await
             });
         }
     }
@@ -395,3 +409,6 @@ impl Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

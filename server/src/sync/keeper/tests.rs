@@ -1,0 +1,47 @@
+#![allow(clippy::unwrap_used)]
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::link::Address;
+use crate::sync::folder::Folder;
+use crate::sync::records::Records;
+
+const FILE: &str = "a";
+
+fn keeper(folder: &TempDir) -> Keeper {
+    let opened = Folder::open(folder.path()).unwrap().unwrap();
+    let records = Records::open(folder.path(), "here").unwrap();
+    // Nobody is there.
+    let address = Address::new("http://127.0.0.1:9", None).unwrap();
+    let shared = Arc::new(Shared::new(opened, records, address, false));
+    let prefix = String::new();
+    Keeper::new(Names { prefix }, shared, false)
+}
+
+impl Keeper {
+    /// Waits until a pair has ended.
+    async fn one_has_ended(&mut self) {
+        let (path, end) = self.tasks.join_next().await.unwrap().unwrap();
+        self.ended(path, end);
+    }
+
+    fn begins(&mut self, path: &str) -> bool {
+        let before = self.tasks.len();
+        self.begin(path);
+        self.tasks.len() > before
+    }
+}
+
+#[tokio::test]
+async fn a_file_whose_pair_panics_is_begun_again() {
+    let folder = TempDir::new().unwrap();
+    let mut keeper = keeper(&folder);
+    std::fs::write(folder.path().join(FILE), "text").unwrap();
+    let seen = Seen::default();
+    keeper.shared.state().files.insert(FILE.to_owned(), seen);
+    assert!(!keeper.begins(FILE), "it is looked after");
+    keeper.start(FILE.to_owned(), async { panic!("as the test wants it") });
+    keeper.one_has_ended().await;
+    assert!(keeper.begins(FILE));
+}
