@@ -61,7 +61,8 @@ pub struct Keeper {
     names: Names,
     shared: Arc<Shared>,
     once: bool,
-    tasks: JoinSet<(String, Result<End, Problem>)>,
+    /// What looks after a file, and how that was when it began.
+    tasks: JoinSet<(String, Option<Stamp>, Result<End, Problem>)>,
     /// What was said of paths that are left out.
     said: BTreeSet<String>,
     /// Files that are left out as they are.
@@ -155,8 +156,8 @@ impl Keeper {
                     listing.set(list(self.shared.clone(), self.names.prefix.clone(), LIST));
                 }
                 Some(done) = self.tasks.join_next() => {
-                    if let Ok((path, end)) = done {
-                        self.ended(path, end);
+                    if let Ok((path, stamp, end)) = done {
+                        self.ended(path, stamp, end);
                     }
                 }
                 () = self.shared.news.notified() => {}
@@ -341,14 +342,16 @@ impl Keeper {
         path: String,
         run: impl Future<Output = Result<End, Problem>> + Send + 'static,
     ) {
+        let shared = self.shared.clone();
         self.tasks.spawn(async move {
+            let stamp = shared.folder.stamp(&path).ok().flatten();
             let run = AssertUnwindSafe(run).catch_unwind();
             let end = run.await.unwrap_or(Err(Problem::Panicked));
-            (path, end)
+            (path, stamp, end)
         });
     }
 
-    fn ended(&mut self, path: String, end: Result<End, Problem>) {
+    fn ended(&mut self, path: String, stamp: Option<Stamp>, end: Result<End, Problem>) {
         let (wait, is_idle) = match end {
             Ok(End::Stopped) => return,
             Ok(End::Idle) => (None, true),
@@ -367,10 +370,10 @@ impl Keeper {
                     Problem::Unfit(Unfit::Link | Unfit::NotFile | Unfit::NotText)
                 );
                 self.has_failed |= !is_by_kind;
-                let stamp = self.shared.folder.stamp(&path).ok().flatten();
-                if !matches!(problem, Problem::Panicked) {
+                if is_by_kind || matches!(&problem, Problem::Unfit(Unfit::TooLarge)) {
                     self.left_out.insert(path.clone(), stamp);
                 }
+                // Anything else may be over by the next time that the folder is looked at.
                 self.leave_out(&path, &problem.to_string());
                 (None, true)
             }

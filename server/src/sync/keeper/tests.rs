@@ -22,14 +22,48 @@ fn keeper(folder: &TempDir) -> Keeper {
 impl Keeper {
     /// Waits until a pair has ended.
     async fn one_has_ended(&mut self) {
-        let (path, end) = self.tasks.join_next().await.unwrap().unwrap();
-        self.ended(path, end);
+        let (path, stamp, end) = self.tasks.join_next().await.unwrap().unwrap();
+        self.ended(path, stamp, end);
     }
 
     fn begins(&mut self, path: &str) -> bool {
         let before = self.tasks.len();
         self.begin(path);
         self.tasks.len() > before
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_left_out_as_long_as_it_is_as_it_was_read() {
+    let folder = TempDir::new().unwrap();
+    let mut keeper = keeper(&folder);
+    std::fs::write(folder.path().join(FILE), b"\0").unwrap();
+    assert!(keeper.begins(FILE));
+    keeper.one_has_ended().await;
+    assert!(!keeper.begins(FILE));
+    std::fs::write(folder.path().join(FILE), b"\0\0").unwrap();
+    assert!(keeper.begins(FILE));
+    let ended = keeper.tasks.join_next().await.unwrap().unwrap();
+    // It is a text by the time that the end of it is heard of.
+    std::fs::write(folder.path().join(FILE), "text").unwrap();
+    keeper.ended(ended.0, ended.1, ended.2);
+    assert!(keeper.begins(FILE));
+}
+
+#[tokio::test]
+async fn a_file_that_something_else_was_in_the_way_of_is_begun_again() {
+    let folder = TempDir::new().unwrap();
+    let mut keeper = keeper(&folder);
+    std::fs::write(folder.path().join(FILE), "text").unwrap();
+    let full = || Problem::Unfit(Unfit::System(std::io::ErrorKind::StorageFull.into()));
+    let busy = || Problem::Unreachable(Unreachable::Refused(429, String::new()));
+    for problem in [full(), busy()] {
+        keeper.start(FILE.to_owned(), async { Err(problem) });
+        keeper.one_has_ended().await;
+        assert!(keeper.begins(FILE));
+        keeper.tasks.abort_all();
+        while keeper.tasks.join_next().await.is_some() {}
+        keeper.shared.state().files.clear();
     }
 }
 
