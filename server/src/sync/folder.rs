@@ -246,6 +246,11 @@ impl Folder {
         self.read(&format!("{ASIDE}/{aside}"))
     }
 
+    /// What tells whether that has changed.
+    pub fn stamp_aside(&self, aside: &str) -> Result<Option<Stamp>, Unfit> {
+        self.stamp(&format!("{ASIDE}/{aside}"))
+    }
+
     /// Removes what is aside.
     pub fn forget_aside(&self, aside: &str) -> Result<(), Unfit> {
         match unix::unlinkat(&self.aside()?, aside, AtFlags::empty()) {

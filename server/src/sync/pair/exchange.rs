@@ -4,14 +4,16 @@ use rand::RngExt as _;
 use ropewalk_crdt::{Document, ROOT};
 use tokio::time::Instant;
 
-use super::{End, HALF, LINGER, PAUSE, Pair, both, edited, is_half};
+use super::{End, HALF, LINGER, PAUSE, Pair, both, edited, is_half, text_of};
 use crate::link::client_id;
-use crate::sync::folder::Unfit;
+use crate::sync::folder::{Folder, Stamp, Text, Unfit};
 use crate::sync::records::{Next, Record, digest};
 use crate::sync::{Problem, diff};
 
-/// Of a file that is written again and again, so many old ones are looked at.
-const OLD: usize = 32;
+/// Of a file that is written again and again, so many old ones are looked at: as many as there are in [`LINGER`].
+const OLD: usize = 256;
+/// And so many bytes of them, unless it is only one.
+const OLD_BYTES: usize = 32 << 20;
 
 /// What was in the place of a new text. Somebody may have it open: what is written to it is an edit of what it had.
 pub(super) struct Old {
@@ -19,9 +21,10 @@ pub(super) struct Old {
     pub(super) due: Instant,
     until: Instant,
     aside: String,
-    text: String,
-    /// The document with that text, as it is saved.
+    /// The document with the text that it had, as it is saved.
     mirror: Vec<u8>,
+    /// As it was when all of it had been taken in.
+    stamp: Option<Stamp>,
 }
 
 impl Pair {
@@ -78,19 +81,13 @@ impl Pair {
             Err(error) => return Err(error.into()),
         }
         let now = Instant::now();
-        let mut old = Old {
-            due: now + HALF,
-            until: now + LINGER,
-            aside,
-            text: expected.to_owned(),
-            mirror: before,
-        };
-        let more = match self.shared.folder.read_aside(&old.aside) {
-            Ok(Some(found)) if found.text == text => {
-                (old.text, old.mirror) = (text.clone(), self.mirror.save());
-                Vec::new()
-            }
-            Ok(Some(found)) => old.edited(found.text)?,
+        let mut old = Old::new(now, aside, before);
+        let found = self.shared.folder.read_aside(&old.aside);
+        if matches!(&found, Ok(Some(found)) if found.text == text) {
+            old.mirror = self.mirror.save();
+        }
+        let more = match found {
+            Ok(Some(found)) => old.take(found)?.0,
             Ok(None) | Err(Unfit::Restless | Unfit::NotText) => Vec::new(),
             Err(error) => {
                 let (path, kept) = (&self.path, self.shared.folder.keep_aside(&old.aside)?);
@@ -103,10 +100,6 @@ impl Pair {
         self.shown = text;
         self.ahead = more.clone();
         self.record()?;
-        if self.lingering.len() >= OLD {
-            let first = self.lingering.remove(0);
-            self.shared.folder.forget_aside(&first.aside)?;
-        }
         self.lingering.push(old);
         if !more.is_empty() {
             self.link.apply(&more)?;
@@ -116,7 +109,26 @@ impl Pair {
         self.stamp = None;
         self.look = Some(Instant::now());
         self.write.get_or_insert_with(|| Instant::now() + PAUSE);
+        self.bound_old(now);
+        self.look_at_old(now, false)?;
         Ok(())
+    }
+
+    /// Of too many old files, those have their last look to which nobody has written for the longest time.
+    fn bound_old(&mut self, now: Instant) {
+        let all = &mut self.lingering;
+        let mut files = all.len();
+        let mut bytes: usize = all.iter().map(|old| old.mirror.len()).sum();
+        let mut order: Vec<_> = all.iter_mut().collect();
+        order.sort_by_key(|old| old.until);
+        for old in order {
+            if files <= OLD && bytes <= OLD_BYTES || files == 1 {
+                break;
+            }
+            (old.due, old.until) = (now, now);
+            (files, bytes) = (files - 1, bytes - old.mirror.len());
+        }
+        all.sort_by_key(|old| old.due);
     }
 
     /// Takes in what was written to files that were replaced, and forgets them when that is long ago.
@@ -127,15 +139,7 @@ impl Pair {
     ) -> Result<Option<End>, Problem> {
         let due = self.lingering.partition_point(|old| old.due <= now);
         for mut old in self.lingering.drain(..due).collect::<Vec<_>>() {
-            let (more, is_taken_in) = match self.shared.folder.read_aside(&old.aside) {
-                Ok(Some(found)) => {
-                    let is_half = is_half(&old.text, &found.text);
-                    (old.edited(found.text)?, !is_half)
-                }
-                Ok(None) => (Vec::new(), true),
-                // It is being written, or what is in it is no text yet.
-                Err(_) => (Vec::new(), false),
-            };
+            let (more, is_taken_in) = old.look(&self.shared.folder)?;
             if !more.is_empty() {
                 self.ahead = both(&self.ahead, &more);
                 self.record()?;
@@ -158,14 +162,46 @@ impl Pair {
 }
 
 impl Old {
-    /// What was written to it, as an update; nothing of what may be half written.
-    fn edited(&mut self, text: String) -> Result<Vec<u8>, Problem> {
-        if is_half(&self.text, &text) || text == self.text {
-            return Ok(Vec::new());
+    pub(super) fn new(now: Instant, aside: String, mirror: Vec<u8>) -> Self {
+        Self {
+            due: now + HALF,
+            until: now + LINGER,
+            aside,
+            mirror,
+            stamp: None,
         }
-        let (mirror, more) = edited(&self.mirror, &diff::edits(&self.text, &text))?;
-        (self.text, self.mirror) = (text, mirror);
-        Ok(more)
+    }
+
+    /// What was written to it, as an update, and whether that is all.
+    fn look(&mut self, folder: &Folder) -> Result<(Vec<u8>, bool), Problem> {
+        if self.stamp.is_some() && folder.stamp_aside(&self.aside).ok() == Some(self.stamp) {
+            return Ok((Vec::new(), true));
+        }
+        match folder.read_aside(&self.aside) {
+            Ok(Some(found)) => self.take(found),
+            Ok(None) => Ok((Vec::new(), true)),
+            // It is being written, or what is in it is no text yet.
+            Err(_) => Ok((Vec::new(), false)),
+        }
+    }
+
+    /// Takes in what is in it, but nothing of what may be half written.
+    pub(super) fn take(&mut self, found: Text) -> Result<(Vec<u8>, bool), Problem> {
+        let had = text_of(&self.mirror)?;
+        if is_half(&had, &found.text) {
+            return Ok((Vec::new(), false));
+        }
+        let mut more = Vec::new();
+        if had != found.text {
+            (self.mirror, more) = match edited(&self.mirror, &diff::edits(&had, &found.text)) {
+                Ok(edited) => edited,
+                // More than a document can hold.
+                Err(Problem::Document(_)) => return Ok((Vec::new(), false)),
+                Err(problem) => return Err(problem),
+            };
+        }
+        self.stamp = Some(found.stamp);
+        Ok((more, true))
     }
 }
 

@@ -114,9 +114,10 @@ async fn what_is_written_to_a_file_that_was_replaced_is_an_edit() {
         .unwrap();
     let before = pair.mirror.save();
     pair.exchange(OLD, before, None).unwrap();
-    for (line, end) in [("late\n", "late\n"), ("later\n", "late\nlater\n")] {
+    for (looks, line, end) in [(1, "late\n", "late\n"), (2, "later\n", "late\nlater\n")] {
         std::io::Write::write_all(&mut open, line.as_bytes()).unwrap();
-        pair.look_at_old(Instant::now() + HALF, false).unwrap();
+        pair.look_at_old(Instant::now() + looks * HALF, false)
+            .unwrap();
         let text = settle(&scene, &mut pair).await;
         assert_eq!(text, format!("{NEW}{end}"));
     }
@@ -302,4 +303,47 @@ async fn a_save_without_what_others_wrote_whose_exchange_fails_is_taken_in_once(
         settle(&scene, &mut pair).await,
         "zero\none\ntwo\nthree\nfour\n"
     );
+}
+
+/// What others write, in the file.
+async fn others_write(scene: &Scene, pair: &mut Pair, line: &str) {
+    let mut server = Document::open(9, &pair.link.save()).unwrap();
+    let news = insert(&mut server, 0, line);
+    pair.link.apply(&news).unwrap();
+    settle(scene, pair).await;
+}
+
+#[tokio::test]
+async fn however_much_others_write_who_has_a_file_open_may_write_on() {
+    let scene = Scene::new();
+    let mut pair = scene.pair();
+    let mut open = std::fs::OpenOptions::new()
+        .append(true)
+        .open(scene.file())
+        .unwrap();
+    for number in 0..100 {
+        others_write(&scene, &mut pair, &format!("{number}\n")).await;
+    }
+    std::io::Write::write_all(&mut open, b"late\n").unwrap();
+    pair.look_at_old(Instant::now() + HALF, false).unwrap();
+    assert!(settle(&scene, &mut pair).await.ends_with("\nlate\n"));
+}
+
+#[tokio::test]
+async fn a_file_is_looked_at_before_it_is_forgotten() {
+    let scene = Scene::new();
+    let mut pair = scene.pair();
+    let mut open = std::fs::OpenOptions::new()
+        .append(true)
+        .open(scene.file())
+        .unwrap();
+    pair.stamp = None;
+    settle(&scene, &mut pair).await;
+    std::io::Write::write_all(&mut open, b"late\n").unwrap();
+    for number in 0..300 {
+        others_write(&scene, &mut pair, &format!("{number}\n")).await;
+    }
+    assert!(settle(&scene, &mut pair).await.ends_with("\nlate\n"));
+    let left = scene.shared.folder.all_aside().unwrap();
+    assert!(left.len() < 270, "{}", left.len());
 }
