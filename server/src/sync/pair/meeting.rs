@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use ropewalk_crdt::{Document, ROOT};
+use tokio::time::Instant;
 
-use super::exchange::aside_name;
-use super::{Pair, QUIET, both, edited, text_of};
+use super::exchange::{Old, aside_name};
+use super::{Pair, QUIET, both, text_of};
 use crate::link::{Created, Event, Link, client_id};
 use crate::name::DocumentName;
+use crate::sync::Problem;
 use crate::sync::folder::{Text, Unfit};
 use crate::sync::records::{Record, digest};
 use crate::sync::shared::Shared;
-use crate::sync::{Problem, diff};
 
 /// Reads a file when it does not change any more.
 async fn read(shared: &Shared, path: &str) -> Result<Option<Text>, Unfit> {
@@ -61,36 +62,37 @@ pub(super) fn resume(
     name: DocumentName,
     mut record: Record,
 ) -> Result<Pair, Problem> {
+    let mut lingering = Vec::new();
     if let Some(next) = record.next.take() {
-        let old = text_of(&record.mirror)?;
         let new = text_of(&next.mirror)?;
-        let aside = shared
-            .folder
-            .read_aside(&next.aside)?
-            .map(|aside| aside.text);
-        let is_unread = shared
-            .folder
-            .read(path)?
-            .is_some_and(|file| digest(&file.text) == next.before);
-        let mut was_written = match &aside {
-            Some(aside) => *aside != new,
-            // Somebody has removed it.
-            None => !is_unread,
+        let file = shared.folder.read(path)?.map(|file| file.text);
+        let aside = match shared.folder.read_aside(&next.aside) {
+            Err(Unfit::System(error)) => return Err(Unfit::System(error).into()),
+            read => read,
         };
-        if !was_written && is_unread && aside.is_some() {
-            shared.folder.exchange(&next.aside, path)?;
-            was_written = true;
-        }
-        if was_written {
-            if let Some(aside) = aside.filter(|aside| *aside != new && digest(aside) != next.before)
-            {
-                let (_, more) = edited(&record.mirror, &diff::edits(&old, &aside))?;
-                record.ahead = both(&record.ahead, &more);
+        let (was_made, is_new) = match &aside {
+            // Or somebody has saved just the same.
+            Ok(Some(aside)) if aside.text == new => (file.as_ref() == Some(&new), true),
+            // Somebody has removed it.
+            Ok(None) => (file.is_none_or(|file| digest(&file) != next.before), false),
+            Ok(Some(_)) | Err(_) => (true, false),
+        };
+        if was_made {
+            let had = match is_new {
+                true => next.mirror.clone(),
+                false => record.mirror,
+            };
+            let mut old = Old::new(Instant::now(), next.aside.clone(), had);
+            if let Ok(Some(aside)) = aside {
+                record.ahead = both(&record.ahead, &old.take(aside)?.0);
             }
             record.mirror = next.mirror;
+            lingering.push(old);
         }
         shared.records.put(path, &record)?;
-        shared.folder.forget_aside(&next.aside)?;
+        if !was_made {
+            shared.folder.forget_aside(&next.aside)?;
+        }
     }
     let mirror = Document::open(client_id(), &record.mirror)?;
     let mut server = Document::open(client_id(), &record.mirror)?;
@@ -100,6 +102,7 @@ pub(super) fn resume(
     let link = Link::new(shared.address.clone(), name, server);
     Ok(Pair {
         ahead: record.ahead,
+        lingering,
         ..Pair::new(shared, path, mirror, link)
     })
 }

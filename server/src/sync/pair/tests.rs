@@ -260,26 +260,17 @@ async fn a_save_without_what_others_wrote_is_merged_also_when_that_broke_off() {
     let mut pair = scene.pair();
     pair.stamp = None;
     settle(&scene, &mut pair).await;
-    assert_eq!(scene.text(), NEW);
-    let before = pair.mirror.save();
-    let (late, both) = ("one\ntwo\nthree\n", "zero\none\ntwo\nthree\n");
-    std::fs::write(scene.file(), late).unwrap();
-    let (merged, update) = edited(&before, &diff::edits(NEW, both)).unwrap();
-    let record = Record {
-        mirror: before,
-        ahead: update,
-        next: Some(Next {
-            mirror: merged.clone(),
-            aside: "text-2".to_owned(),
-            before: digest(late),
-        }),
-        ..Record::default()
-    };
-    scene.shared.records.put(FILE, &record).unwrap();
-    scene.shared.folder.put_aside("text-2", both, FILE).unwrap();
+    // The process ends before the exchange: it fails, and the file is as it was.
+    std::fs::remove_file(scene.file()).unwrap();
+    let late = "one\ntwo\nthree\n";
+    let cut = pair.take(late.to_owned());
+    assert!(matches!(cut, Err(Problem::Again)), "{cut:?}");
+    let server = pair.link.save();
     drop(pair);
+    std::fs::write(scene.file(), late).unwrap();
     let mut pair = scene.again();
-    hear(&mut pair, &merged);
+    hear(&mut pair, &server);
+    let both = "zero\none\ntwo\nthree\n";
     assert_eq!(settle(&scene, &mut pair).await, both);
 }
 
@@ -346,4 +337,45 @@ async fn a_file_is_looked_at_before_it_is_forgotten() {
     assert!(settle(&scene, &mut pair).await.ends_with("\nlate\n"));
     let left = scene.shared.folder.all_aside().unwrap();
     assert!(left.len() < 270, "{}", left.len());
+}
+
+#[tokio::test]
+async fn what_is_half_written_when_an_exchange_breaks_off_deletes_nothing() {
+    for half in [&b"one\n"[..], b"one\ntwo\n\xf0\x9f"] {
+        let scene = Scene::new();
+        let mut pair = scene.pair();
+        let server = pair.link.save();
+        let aside = begin_exchange(&scene, &mut pair);
+        drop(pair);
+        let mut open = std::fs::File::create(scene.file()).unwrap();
+        std::io::Write::write_all(&mut open, half).unwrap();
+        scene.shared.folder.exchange(&aside, FILE).unwrap();
+        let mut pair = scene.again();
+        hear(&mut pair, &server);
+        assert_eq!(settle(&scene, &mut pair).await, NEW);
+        // It is written on in the next process.
+        std::io::Seek::rewind(&mut open).unwrap();
+        std::io::Write::write_all(&mut open, b"one\ntwo\nthree\n").unwrap();
+        pair.look_at_old(Instant::now() + HALF, false).unwrap();
+        let text = settle(&scene, &mut pair).await;
+        assert_eq!(text, "zero\none\ntwo\nthree\n");
+    }
+}
+
+#[tokio::test]
+async fn who_saves_just_what_comes_does_not_double_it_when_that_broke_off() {
+    for is_made in [true, false] {
+        let scene = Scene::new();
+        let mut pair = scene.pair();
+        let server = pair.link.save();
+        let aside = begin_exchange(&scene, &mut pair);
+        drop(pair);
+        std::fs::write(scene.file(), NEW).unwrap();
+        if is_made {
+            scene.shared.folder.exchange(&aside, FILE).unwrap();
+        }
+        let mut pair = scene.again();
+        hear(&mut pair, &server);
+        assert_eq!(settle(&scene, &mut pair).await, NEW);
+    }
 }
