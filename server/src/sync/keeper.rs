@@ -69,6 +69,8 @@ pub struct Keeper {
     left_out: BTreeMap<String, Option<Stamp>>,
     /// When a new file was seen.
     first_seen: BTreeMap<String, Instant>,
+    /// Files whose pairs have ended since the server was asked for its list: that may be older.
+    just_ended: BTreeSet<String>,
     /// The server's list was read once.
     is_listed: bool,
     /// A file is left out that should not be.
@@ -88,6 +90,7 @@ impl Keeper {
             said: BTreeSet::new(),
             left_out: BTreeMap::new(),
             first_seen: BTreeMap::new(),
+            just_ended: BTreeSet::new(),
             is_listed: false,
             has_failed: false,
             last_scan: Instant::now(),
@@ -118,11 +121,7 @@ impl Keeper {
             self.shared.trouble(format_args!("The system does not tell of changes ({error}): the folder is looked at every {every} s."));
         }
         let every = if watching.is_ok() { SCAN } else { SCAN_ALONE };
-        let mut listing = Box::pin(list(
-            self.shared.clone(),
-            self.names.prefix.clone(),
-            Duration::ZERO,
-        ));
+        let mut listing = Box::pin(self.ask(Duration::ZERO));
         let late = Instant::now() + PATIENCE;
         self.known();
         self.scan(every);
@@ -153,7 +152,7 @@ impl Keeper {
                         Ok(entries) => self.listed(&entries),
                         Err(error) => self.shared.offline(&error.to_string()),
                     }
-                    listing.set(list(self.shared.clone(), self.names.prefix.clone(), LIST));
+                    listing.set(self.ask(LIST));
                 }
                 Some(done) = self.tasks.join_next() => {
                     if let Ok((path, stamp, end)) = done {
@@ -168,6 +167,15 @@ impl Keeper {
             true => Err(Failure::LeftOut),
             false => Ok(()),
         }
+    }
+
+    /// Asks for the list, after some time.
+    fn ask(
+        &mut self,
+        after: Duration,
+    ) -> impl Future<Output = Result<Vec<Entry>, Unreachable>> + use<> {
+        self.just_ended.clear();
+        list(self.shared.clone(), self.names.prefix.clone(), after)
     }
 
     /// Why not everything is in step.
@@ -297,8 +305,8 @@ impl Keeper {
                 }
                 continue;
             };
-            match self.shared.records.get(&path) {
-                Ok(Some(record)) if record.gone.is_some() => {
+            match self.shared.records.is_gone(&path) {
+                Ok(Some(true)) if self.is_over(&path) => {
                     // It was begun again.
                     let _ = self.shared.records.forget(&path);
                     self.begin(&path);
@@ -308,6 +316,13 @@ impl Keeper {
             }
         }
         self.is_listed = true;
+    }
+
+    /// Whether nobody looked after a file any more when the server was asked for its list.
+    fn is_over(&self, path: &str) -> bool {
+        let state = self.shared.state();
+        let is_idle = state.files.get(path).is_none_or(|seen| seen.is_idle);
+        is_idle && !self.just_ended.contains(path)
     }
 
     /// Begins to look after a file, unless that is done.
@@ -352,6 +367,7 @@ impl Keeper {
     }
 
     fn ended(&mut self, path: String, stamp: Option<Stamp>, end: Result<End, Problem>) {
+        self.just_ended.insert(path.clone());
         let (wait, is_idle) = match end {
             Ok(End::Stopped) => return,
             Ok(End::Idle) => (None, true),

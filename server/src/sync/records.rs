@@ -149,6 +149,14 @@ impl Records {
         Ok(record.optional()?)
     }
 
+    /// Whether the document of a file that is known was deleted on the server.
+    pub fn is_gone(&self, path: &str) -> Result<Option<bool>, Unrecorded> {
+        let connection = self.connection();
+        let mut one =
+            connection.prepare_cached("SELECT gone IS NOT NULL FROM files WHERE path = ?1")?;
+        Ok(one.query_row([path], |row| row.get(0)).optional()?)
+    }
+
     /// Writes what is known of a file; it is on disk when this returns. From the first on, the folder belongs to its place.
     pub fn put(&self, path: &str, record: &Record) -> Result<(), Unrecorded> {
         let connection = self.connection();

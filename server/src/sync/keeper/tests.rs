@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::link::Address;
 use crate::sync::folder::Folder;
-use crate::sync::records::Records;
+use crate::sync::records::{Record, Records};
 
 const FILE: &str = "a";
 
@@ -78,4 +78,33 @@ async fn a_file_whose_pair_panics_is_begun_again() {
     keeper.start(FILE.to_owned(), async { panic!("as the test wants it") });
     keeper.one_has_ended().await;
     assert!(keeper.begins(FILE));
+}
+
+#[tokio::test]
+async fn a_list_from_before_a_deletion_begins_nothing_again() {
+    let folder = TempDir::new().unwrap();
+    let mut keeper = keeper(&folder);
+    let list = [Entry {
+        name: FILE.to_owned(),
+        length: 1,
+    }];
+    let gone = Record {
+        gone: Some(Vec::new()),
+        ..Record::default()
+    };
+    drop(keeper.ask(Duration::ZERO));
+    // The pair hears of the deletion, and its end is not heard of yet.
+    let seen = Seen::default();
+    keeper.shared.state().files.insert(FILE.to_owned(), seen);
+    keeper.shared.records.put(FILE, &gone).unwrap();
+    keeper.listed(&list);
+    assert!(keeper.shared.records.get(FILE).unwrap().is_some());
+    keeper.ended(FILE.to_owned(), None, Ok(End::Idle));
+    keeper.listed(&list);
+    assert!(keeper.shared.records.get(FILE).unwrap().is_some());
+    // It was begun again.
+    drop(keeper.ask(Duration::ZERO));
+    keeper.listed(&list);
+    assert!(keeper.shared.records.get(FILE).unwrap().is_none());
+    assert!(!keeper.tasks.is_empty());
 }
