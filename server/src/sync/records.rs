@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crc32fast::hash;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use thiserror::Error;
 
 use super::ASIDE;
@@ -68,6 +68,9 @@ pub enum Unrecorded {
     /// It was written by a newer Ropewalk.
     #[error("the database in {ASIDE} is from a newer Ropewalk")]
     Newer,
+    /// It would lead out of the folder.
+    #[error("the database in {ASIDE} was not written by Ropewalk")]
+    Foreign,
     /// The database.
     #[error("the database in {ASIDE}: {0}")]
     Database(#[from] rusqlite::Error),
@@ -76,7 +79,9 @@ pub enum Unrecorded {
 impl Records {
     /// Opens the records of a folder, for one place on one server.
     pub fn open(folder: &Path, place: &str) -> Result<Self, Unrecorded> {
-        let connection = Connection::open(folder.join(ASIDE).join("state.db"))?;
+        let database = folder.join(ASIDE).join("state.db");
+        let flags = OpenFlags::default() | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let connection = Connection::open_with_flags(database, flags)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -146,7 +151,13 @@ impl Records {
                 removed: row.get(6)?,
             })
         });
-        Ok(record.optional()?)
+        let record = record.optional()?;
+        let aside = record.as_ref().and_then(|record| record.next.as_ref());
+        match aside.is_none_or(|next| next.aside.starts_with("text-") && !next.aside.contains('/'))
+        {
+            true => Ok(record),
+            false => Err(Unrecorded::Foreign),
+        }
     }
 
     /// Whether the document of a file that is known was deleted on the server.
@@ -195,4 +206,39 @@ pub fn digest(text: &str) -> Vec<u8> {
     let mut digest = (text.len() as u64).to_le_bytes().to_vec();
     digest.extend(hash(text.as_bytes()).to_le_bytes());
     digest
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_came_from_elsewhere_leads_nowhere_else() {
+        let (folder, outside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        std::fs::create_dir(folder.path().join(ASIDE)).unwrap();
+        let elsewhere = outside.path().join("file");
+        let database = folder.path().join(ASIDE).join("state.db");
+        std::os::unix::fs::symlink(&elsewhere, &database).unwrap();
+        assert!(Records::open(folder.path(), "here").is_err());
+        assert!(!elsewhere.exists());
+        std::fs::remove_file(database).unwrap();
+        let records = Records::open(folder.path(), "here").unwrap();
+        for (aside, is_fine) in [("text-1", true), ("../../file", false), ("..", false)] {
+            let next = Next {
+                mirror: Vec::new(),
+                aside: aside.to_owned(),
+                before: Vec::new(),
+            };
+            let record = Record {
+                next: Some(next),
+                ..Record::default()
+            };
+            records.put("a", &record).unwrap();
+            assert_eq!(records.get("a").is_ok(), is_fine, "{aside}");
+        }
+    }
 }
