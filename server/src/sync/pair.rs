@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ropewalk_crdt::{Document, Edit, ROOT, Unit, merge};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
 use super::folder::{Stamp, Unfit};
@@ -204,7 +205,7 @@ impl Pair {
             return Ok(None);
         }
         self.stamp = Some(file.stamp);
-        self.take(file.text)?;
+        self.take(file.text).await?;
         if is_restless {
             // There is no better time.
             return self.write();
@@ -219,7 +220,7 @@ impl Pair {
     }
 
     /// Takes in what the file has become.
-    fn take(&mut self, text: String) -> Result<(), Problem> {
+    async fn take(&mut self, text: String) -> Result<(), Problem> {
         let edits = diff::edits(&self.shown, &text);
         if edits.is_empty() {
             return Ok(());
@@ -230,7 +231,15 @@ impl Pair {
                 "{path}: saved once more without what others have written; what it was with that is kept as {copy}"
             ));
         }
-        if let Some((seen, edits)) = self.past.base(&edits, &text) {
+        let mut past = std::mem::take(&mut self.past);
+        // As many comparisons as there are states can take seconds, which others need not wait for.
+        let looked = spawn_blocking(move || {
+            let base = past.base(&edits, &text);
+            (past, edits, text, base)
+        });
+        let (past, edits, text, base) = looked.await.map_err(|_| Problem::Panicked)?;
+        self.past = past;
+        if let Some((seen, edits)) = base {
             let (before, update) = match edited(&seen, &edits) {
                 Ok(edited) => edited,
                 Err(Problem::Document(error)) => return self.refused(error),
@@ -305,7 +314,7 @@ impl Pair {
             // The next process sees what it has become.
             && !is_half(&self.shown, &file.text)
         {
-            self.take(file.text)?;
+            self.take(file.text).await?;
         }
         self.look_at_old(Instant::now() + LINGER, true)?;
         let later = Instant::now() + LEAVE;

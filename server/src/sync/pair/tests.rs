@@ -263,7 +263,7 @@ async fn a_save_without_what_others_wrote_is_merged_also_when_that_broke_off() {
     // The process ends before the exchange: it fails, and the file is as it was.
     std::fs::remove_file(scene.file()).unwrap();
     let late = "one\ntwo\nthree\n";
-    let cut = pair.take(late.to_owned());
+    let cut = pair.take(late.to_owned()).await;
     assert!(matches!(cut, Err(Problem::Again)), "{cut:?}");
     let server = pair.link.save();
     drop(pair);
@@ -282,7 +282,7 @@ async fn a_save_without_what_others_wrote_whose_exchange_fails_is_taken_in_once(
     settle(&scene, &mut pair).await;
     // Somebody saves what was made of the old text, and the file is not there when both are written to it.
     std::fs::remove_file(scene.file()).unwrap();
-    let cut = pair.take("one\ntwo\nthree\n".to_owned());
+    let cut = pair.take("one\ntwo\nthree\n".to_owned()).await;
     assert!(matches!(cut, Err(Problem::Again)), "{cut:?}");
     let server = pair.link.save();
     drop(pair);
