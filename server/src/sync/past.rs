@@ -61,6 +61,10 @@ impl Past {
         let mut nearest = size(now);
         let mut found = None;
         for (at, state) in self.states.iter().enumerate().rev() {
+            if state.text.len().abs_diff(text.len()) >= nearest {
+                // No edits are smaller than that.
+                continue;
+            }
             let edits = diff::edits(&state.text, text);
             if size(&edits) < nearest {
                 nearest = size(&edits);
