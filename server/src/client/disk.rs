@@ -23,8 +23,8 @@ pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// Puts a text into the place of a file that is there, as a whole.
-pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
+/// Puts a text into the place of a file that has this one, as a whole. Whether that was so until the last moment: to sync takes a while.
+fn write(path: &Path, before: &str, text: &str) -> io::Result<bool> {
     let permissions = fs::metadata(path)?.permissions();
     let beside = beside(path, &format!("new-{}", rand::random::<u32>()))?;
     let mut file = fs::OpenOptions::new()
@@ -35,8 +35,12 @@ pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
         .set_permissions(permissions)
         .and_then(|()| file.write_all(text.as_bytes()))
         .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
+        .and_then(|()| read(path))
+        .and_then(|now| match now.as_deref() == Some(before) {
+            true => fs::rename(&beside, path).map(|()| true),
+            false => Ok(false),
+        });
+    if !matches!(written, Ok(true)) {
         let _ = fs::remove_file(&beside);
     }
     written
@@ -49,11 +53,10 @@ pub(super) fn write_down(path: &Path, before: Option<&str>, text: &str) -> io::R
         return Ok(false);
     }
     match now {
-        Some(now) if now == text => {}
-        Some(_) => write(path, text)?,
-        None => begin(path, text)?,
+        Some(now) if now == text => Ok(true),
+        Some(now) => write(path, &now, text),
+        None => begin(path, text).map(|()| true),
     }
-    Ok(true)
 }
 
 /// A text without what is not to be seen of it.
@@ -118,7 +121,7 @@ pub(super) fn settle(
 ) -> Vec<String> {
     let mut said = Vec::new();
     let shown = path.display();
-    let done = (|| {
+    let done = (|| loop {
         let Some(now) = read(path)? else {
             if before.is_none() && !text.is_empty() {
                 // There never was one.
@@ -146,7 +149,9 @@ pub(super) fn settle(
                     copy.display()
                 ));
             }
-            write(path, text)?;
+            if !write(path, &now, text)? {
+                continue;
+            }
         }
         if !is_saved {
             said.push(format!(
@@ -154,7 +159,7 @@ pub(super) fn settle(
             ));
             return Ok(());
         }
-        remember(path, text)
+        return remember(path, text);
     })();
     if let Err(error) = done {
         let error: std::io::Error = error;
@@ -200,4 +205,25 @@ fn print(text: &str) -> String {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     format!("{} {:016x}\n", text.len(), hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_has_just_changed_is_not_written_over() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "another program's").unwrap();
+        assert!(!write(&path, "before", "text").unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "another program's");
+        assert!(write(&path, "another program's", "text").unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "text");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }
