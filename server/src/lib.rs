@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub mod access;
+pub mod accounts;
 pub mod client;
 pub mod config;
 pub mod document;

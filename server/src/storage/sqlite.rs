@@ -21,7 +21,7 @@ use open::{Folder, Problem};
 use pool::Readers;
 use statements::STATEMENTS;
 
-mod files;
+pub(crate) mod files;
 mod history;
 mod lineage;
 pub(crate) mod open;
@@ -342,7 +342,7 @@ pub(crate) fn settle(file: &Path) -> Result<bool, Problem> {
 }
 
 /// Settings of every connection.
-fn protect(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn protect(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS.len());
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -353,7 +353,7 @@ fn protect(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Puts the database into write-ahead mode, where readers and the writer do not wait for each other.
-fn use_write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn use_write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| {
         let mode: String = row.get(0)?;
         match mode.as_str() {
@@ -367,7 +367,7 @@ fn use_write_ahead(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Moves a long log behind a commit. SQLite does so by itself, too, but says nothing when it fails, and syncs again.
-fn move_behind(log: &mut Wal, pages: i32) -> rusqlite::Result<()> {
+pub(crate) fn move_behind(log: &mut Wal, pages: i32) -> rusqlite::Result<()> {
     if pages < MOVED_PAGES {
         return Ok(());
     }
@@ -383,7 +383,7 @@ fn move_behind(log: &mut Wal, pages: i32) -> rusqlite::Result<()> {
 
 /// Whether the last connection that is closed moves the log into the main file and takes the log away. After a failure it
 /// must not: what failed to reach the disk would be synced once more, as if nothing had happened.
-fn move_on_close(connection: &Connection, does: bool) -> rusqlite::Result<()> {
+pub(crate) fn move_on_close(connection: &Connection, does: bool) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !does)?;
     Ok(())
 }

@@ -1,0 +1,285 @@
+//! The log of who did what: it is only added to, in the transaction of what it tells of.
+
+use std::io::{self, Write};
+
+use rusqlite::types::Value;
+use rusqlite::{Row, Transaction, params};
+use serde::Serialize;
+
+use super::rows::{all, execute, first, limit};
+use super::text::{MAX_ADDRESS_BYTES, cut};
+use super::{Accounts, AccountsError, PAGE};
+use crate::access::PersonId;
+
+/// Bytes that are kept of what an entry is about.
+const MAX_ABOUT_BYTES: usize = 1024;
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
+        /// What was done. The words are stable: people search for them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Action { $($(#[$doc])* $name,)* }
+
+        impl Action {
+            /// As it is written.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+        }
+    };
+}
+
+actions! {
+    /// A session of a person was begun.
+    SignedIn = "signed_in",
+    /// A login and a password did not belong together.
+    SignInFailed = "sign_in_failed",
+    /// A session was ended.
+    SignedOut = "signed_out",
+    /// There is one person more.
+    UserAdded = "user_added",
+    /// The name, the colour or the identity of a person is another.
+    UserChanged = "user_changed",
+    /// A person may do nothing any more.
+    UserDisabled = "user_disabled",
+    /// A person who was disabled may do what they might before.
+    UserEnabled = "user_enabled",
+    /// A person looks after the accounts from now on.
+    AdminMade = "admin_made",
+    /// A person looks after the accounts no more.
+    AdminUnmade = "admin_unmade",
+    /// A person has another password.
+    PasswordChanged = "password_changed",
+    /// An invitation was made.
+    Invited = "invited",
+    /// An API token was made.
+    TokenCreated = "token_created",
+    /// A group was made.
+    GroupCreated = "group_created",
+    /// A group has another name.
+    GroupRenamed = "group_renamed",
+    /// A group was deleted.
+    GroupDeleted = "group_deleted",
+    /// A person was put into a group.
+    MemberAdded = "member_added",
+    /// A person was taken out of a group.
+    MemberRemoved = "member_removed",
+    /// Access was given, or a link made.
+    Shared = "shared",
+    /// Access, a link, a token or an invitation was taken back.
+    Revoked = "revoked",
+    /// A document was begun.
+    Created = "created",
+    /// A document was deleted.
+    Deleted = "deleted",
+    /// Documents were exported.
+    Exported = "exported",
+    /// Documents were imported.
+    Imported = "imported",
+    /// An older state of a document was restored.
+    Restored = "restored",
+}
+
+/// Who does something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Actor {
+    who: Doer,
+    address: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Doer {
+    #[default]
+    Nobody,
+    Person(PersonId),
+    CommandLine,
+}
+
+impl Actor {
+    /// A person who is signed in.
+    pub fn person(id: PersonId) -> Self {
+        Self {
+            who: Doer::Person(id),
+            address: None,
+        }
+    }
+
+    /// Whoever may write to the data folder.
+    pub fn command_line() -> Self {
+        Self {
+            who: Doer::CommandLine,
+            address: None,
+        }
+    }
+
+    /// Somebody who is not signed in, or the server itself.
+    pub fn nobody() -> Self {
+        Self::default()
+    }
+
+    /// From this address.
+    pub fn at(self, address: impl Into<String>) -> Self {
+        Self {
+            address: Some(address.into()),
+            ..self
+        }
+    }
+
+    /// The person, if it is one.
+    pub fn id(&self) -> Option<PersonId> {
+        match self.who {
+            Doer::Person(id) => Some(id),
+            Doer::Nobody | Doer::CommandLine => None,
+        }
+    }
+
+    /// Where they are.
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref()
+    }
+}
+
+/// What the log says of one deed; one line of JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Its number; later ones are higher.
+    pub id: i64,
+    /// When.
+    pub at_ms: i64,
+    /// Who, if it was a person.
+    pub person: Option<i64>,
+    /// Their login at that time, or `cli`.
+    pub who: Option<String>,
+    /// What: the words of [`Action`].
+    pub action: String,
+    /// With whom or what.
+    pub about: Option<String>,
+    /// From where.
+    pub address: Option<String>,
+}
+
+impl Accounts {
+    /// Tells of what was done elsewhere.
+    pub fn note(
+        &self,
+        actor: &Actor,
+        action: Action,
+        about: &str,
+        now_ms: i64,
+    ) -> Result<(), AccountsError> {
+        self.mark(|transaction| note(transaction, actor, action, about, now_ms))
+    }
+
+    /// The newest entries, or those before one; at most [`PAGE`].
+    pub fn audit(&self, before: Option<i64>, most: usize) -> Result<Vec<Entry>, AccountsError> {
+        self.read(|transaction| {
+            all(
+                transaction,
+                "SELECT id, at_ms, person_id, login, action, about, address FROM audit
+                    WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+                params![before.unwrap_or(i64::MAX), limit(most)],
+                entry,
+            )
+        })
+    }
+
+    /// All entries after one, oldest first, as they are when each page is reached. It keeps nobody waiting between them.
+    pub fn audit_from(&self, after: i64) -> impl Iterator<Item = Result<Entry, AccountsError>> {
+        let mut after = after;
+        let mut page = Vec::new().into_iter();
+        let mut failed = false;
+        std::iter::from_fn(move || {
+            if failed {
+                return None;
+            }
+            let entry = page.next().map(Ok).or_else(|| match self.later(after) {
+                Ok(next) => {
+                    page = next.into_iter();
+                    page.next().map(Ok)
+                }
+                Err(error) => Some(Err(error)),
+            })?;
+            match &entry {
+                Ok(entry) => after = entry.id,
+                Err(_) => failed = true,
+            }
+            Some(entry)
+        })
+    }
+
+    /// Writes the whole log as lines of JSON, oldest first.
+    pub fn write_audit(&self, to: &mut impl Write) -> Result<io::Result<()>, AccountsError> {
+        for entry in self.audit_from(0) {
+            let written = serde_json::to_writer(&mut *to, &entry?)
+                .map_err(io::Error::from)
+                .and_then(|()| to.write_all(b"\n"));
+            if written.is_err() {
+                return Ok(written);
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn later(&self, after: i64) -> Result<Vec<Entry>, AccountsError> {
+        self.read(|transaction| {
+            all(
+                transaction,
+                "SELECT id, at_ms, person_id, login, action, about, address FROM audit
+                    WHERE id > ?1 ORDER BY id LIMIT ?2",
+                params![after, limit(PAGE)],
+                entry,
+            )
+        })
+    }
+}
+
+/// Adds an entry in the transaction of what it tells of.
+pub(super) fn note(
+    transaction: &Transaction<'_>,
+    actor: &Actor,
+    action: Action,
+    about: &str,
+    now_ms: i64,
+) -> Result<(), AccountsError> {
+    let login = match actor.who {
+        Doer::Nobody => None,
+        Doer::CommandLine => Some("cli".to_owned()),
+        Doer::Person(id) => first(
+            transaction,
+            "SELECT login FROM people WHERE id = ?1",
+            [id.0],
+            |row| Ok(row.get(0)?),
+        )?,
+    };
+    let about = match about {
+        "" => Value::Null,
+        about => cut(about, MAX_ABOUT_BYTES).into(),
+    };
+    execute(
+        transaction,
+        "INSERT INTO audit (at_ms, person_id, login, action, about, address) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            now_ms,
+            actor.id().map(|id| id.0),
+            login,
+            action.as_str(),
+            about,
+            actor
+                .address()
+                .map(|address| cut(address, MAX_ADDRESS_BYTES)),
+        ],
+    )?;
+    Ok(())
+}
+
+fn entry(row: &Row<'_>) -> Result<Entry, AccountsError> {
+    Ok(Entry {
+        id: row.get(0)?,
+        at_ms: row.get(1)?,
+        person: row.get(2)?,
+        who: row.get(3)?,
+        action: row.get(4)?,
+        about: row.get(5)?,
+        address: row.get(6)?,
+    })
+}

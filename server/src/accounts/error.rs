@@ -1,0 +1,179 @@
+//! What can go wrong with accounts.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+use thiserror::Error;
+
+use super::file::FILE;
+use super::schema::KNOWN;
+use crate::storage::StorageError;
+use crate::storage::sqlite::open::Problem;
+
+/// Why something was not done. Nothing was changed.
+#[derive(Debug, Error)]
+pub enum AccountsError {
+    /// The folder or the file cannot be made, read or written.
+    #[error("the data folder {} is not usable: {reason}", folder.display())]
+    NotUsable {
+        /// The folder as it was given.
+        folder: PathBuf,
+        /// What failed.
+        reason: String,
+    },
+    /// The database is not what a Ropewalk wrote.
+    #[error("the database {} is damaged: {reason}; nothing was changed, bring it back from a copy", file.display())]
+    Damaged {
+        /// The database.
+        file: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The database was written by a newer Ropewalk.
+    #[error("the database {} has format {found}, this ropewalk knows formats up to {known}; nothing was changed, use a newer ropewalk", file.display())]
+    Newer {
+        /// The database.
+        file: PathBuf,
+        /// Its format.
+        found: i64,
+        /// Newest format known here.
+        known: i64,
+    },
+    /// Another process writes for long.
+    #[error("the accounts are in use by another process; try again")]
+    Busy,
+    /// The disk is full.
+    #[error("the disk is full: {0}")]
+    Full(String),
+    /// Reading or writing failed; whether the change is on disk is not known.
+    #[error("the accounts cannot be read or written: {0}")]
+    Failed(String),
+    /// It cannot be done.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// What cannot be done, in words for whoever asked.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not a login.
+    #[error("a login has 1 to 64 of the letters a to z, digits and . _ - @ +")]
+    Login,
+    /// Not a name.
+    #[error("a name has 1 to 64 characters that can be seen, and none that control others")]
+    Name,
+    /// Not a colour.
+    #[error("a color is # and six hexadecimal digits")]
+    Color,
+    /// A password with too few characters.
+    #[error("a password has at least {0} characters")]
+    ShortPassword(usize),
+    /// A password with too many bytes.
+    #[error("a password has at most {0} bytes")]
+    LongPassword(usize),
+    /// A password that is known, or that few guesses find. Says why.
+    #[error("this password is too easy to guess: {0}")]
+    GuessablePassword(String),
+    /// A text that is longer than it may be.
+    #[error("{what} has 1 to {max} bytes")]
+    Length {
+        /// Which text.
+        what: &'static str,
+        /// Most bytes.
+        max: usize,
+    },
+    /// Somebody has this login.
+    #[error("there is somebody with the login {0}")]
+    LoginTaken(String),
+    /// Somebody has this identity.
+    #[error("there is somebody with this identity")]
+    IdentityTaken,
+    /// A group has this name.
+    #[error("there is a group with this name")]
+    GroupTaken,
+    /// What was named is not there (any more).
+    #[error("there is no such {0}")]
+    Missing(&'static str),
+    /// The person is disabled.
+    #[error("this person is disabled")]
+    Disabled,
+    /// Nobody would be left to look after the accounts.
+    #[error("this is the last administrator who is not disabled")]
+    LastAdmin,
+    /// There is nobody yet who looks after the accounts.
+    #[error("the first person has to be an administrator")]
+    FirstAdmin,
+    /// There are accounts already.
+    #[error("there are accounts already")]
+    NotFirst,
+    /// An invitation that was never given, was used or revoked, or has expired.
+    #[error("this invitation is not valid any more")]
+    Invitation,
+    /// An access that cannot be given here.
+    #[error("this access cannot be given here")]
+    Access,
+    /// The end lies in the past.
+    #[error("the end lies in the past")]
+    Ended,
+    /// There is no room for one more.
+    #[error("there are at most {max} {what}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        max: usize,
+    },
+}
+
+impl From<rusqlite::Error> for AccountsError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error::{
+            FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType,
+        };
+        let reason = error.to_string();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(reason),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DiskFull) => Self::Full(reason),
+            Some(_) => Self::Failed(reason),
+            None => match error {
+                FromSqlConversionFailure(..)
+                | IntegralValueOutOfRange(..)
+                | InvalidColumnType(..) => damaged(reason),
+                _ => Self::Failed(reason),
+            },
+        }
+    }
+}
+
+/// A row that no Ropewalk wrote.
+pub(super) fn damaged(reason: impl Into<String>) -> AccountsError {
+    AccountsError::Damaged {
+        file: FILE.into(),
+        reason: reason.into(),
+    }
+}
+
+/// The file that is open has lost its name.
+pub(super) fn gone(error: StorageError) -> AccountsError {
+    AccountsError::Failed(error.to_string())
+}
+
+/// As the error of opening `folder` with the database `file`.
+pub(super) fn not_opened(problem: Problem, folder: &Path, file: &Path) -> AccountsError {
+    match problem {
+        Problem::NotUsable(reason) => AccountsError::NotUsable {
+            folder: folder.to_path_buf(),
+            reason,
+        },
+        Problem::Damaged(reason) => AccountsError::Damaged {
+            file: file.to_path_buf(),
+            reason,
+        },
+        Problem::Newer(found) => AccountsError::Newer {
+            file: file.to_path_buf(),
+            found,
+            known: KNOWN,
+        },
+    }
+}

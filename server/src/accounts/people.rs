@@ -1,0 +1,461 @@
+//! People: who they are, whether they may do anything, and their passwords.
+
+use rusqlite::{Row, Transaction, params};
+
+use super::audit::note;
+use super::rows::{all, count, execute, exists, first, limit};
+use super::text::MAX_IDENTITY_BYTES;
+use super::{Accounts, AccountsError, Action, Actor, Refusal, password, text};
+use crate::access::{PersonId, SessionId};
+
+/// Most people.
+pub const MAX_PEOPLE: usize = 100_000;
+
+const COLUMNS: &str = "SELECT id, login, name, color, is_admin, disabled_at_ms, added_at_ms,
+    password IS NOT NULL, issuer, subject FROM people";
+
+/// Who somebody is elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Who says so.
+    pub issuer: String,
+    /// What they call them.
+    pub subject: String,
+}
+
+impl Identity {
+    fn check(&self) -> Result<(), Refusal> {
+        text::bounded("an issuer", &self.issuer, MAX_IDENTITY_BYTES)?;
+        text::bounded("a subject", &self.subject, MAX_IDENTITY_BYTES)?;
+        Ok(())
+    }
+}
+
+/// Somebody to come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewPerson {
+    /// What they sign in with.
+    pub login: String,
+    /// The name that others see.
+    pub name: String,
+    /// The colour of their cursor, as `#rrggbb`.
+    pub color: Option<String>,
+    /// Who they are elsewhere.
+    pub identity: Option<Identity>,
+    /// Whether they look after the accounts.
+    pub is_admin: bool,
+}
+
+/// What others see of somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Their name.
+    pub name: String,
+    /// The colour of their cursor, as `#rrggbb`.
+    pub color: Option<String>,
+}
+
+/// Somebody with an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonEntry {
+    /// Who.
+    pub id: PersonId,
+    /// What they sign in with.
+    pub login: String,
+    /// The name that others see.
+    pub name: String,
+    /// The colour of their cursor, as `#rrggbb`.
+    pub color: Option<String>,
+    /// Whether they look after the accounts.
+    pub is_admin: bool,
+    /// Since when they may do nothing.
+    pub disabled_at_ms: Option<i64>,
+    /// Since when they are here.
+    pub added_at_ms: i64,
+    /// Whether they can sign in with one.
+    pub has_password: bool,
+    /// Who they are elsewhere.
+    pub identity: Option<Identity>,
+}
+
+impl Accounts {
+    /// Adds somebody. The password is in clear; without one they cannot sign in with any.
+    pub fn add_person(
+        &self,
+        person: &NewPerson,
+        password: Option<&str>,
+        actor: &Actor,
+        now_ms: i64,
+    ) -> Result<PersonId, AccountsError> {
+        let person = person.checked()?;
+        let hash = match password {
+            Some(password) => {
+                password::check(password, &person.login, &person.name)?;
+                Some(password::hash(password)?)
+            }
+            None => None,
+        };
+        self.change(|transaction| add(transaction, &person, hash.as_deref(), actor, now_ms))
+    }
+
+    /// People by their logins, after one; at most [`super::PAGE`].
+    pub fn people(
+        &self,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<PersonEntry>, AccountsError> {
+        let statement = format!("{COLUMNS} WHERE login > ?1 ORDER BY login LIMIT ?2");
+        self.read(|transaction| {
+            let values = params![after.unwrap_or_default(), limit(most)];
+            all(transaction, &statement, values, entry)
+        })
+    }
+
+    /// The person of an identity.
+    pub fn person(&self, id: PersonId) -> Result<Option<PersonEntry>, AccountsError> {
+        self.read(|transaction| by_id(transaction, id))
+    }
+
+    /// The person of a login.
+    pub fn person_by_login(&self, login: &str) -> Result<Option<PersonEntry>, AccountsError> {
+        self.read(|transaction| by_login(transaction, login))
+    }
+
+    /// The person who is known elsewhere.
+    pub fn person_by_identity(
+        &self,
+        identity: &Identity,
+    ) -> Result<Option<PersonEntry>, AccountsError> {
+        let statement = format!("{COLUMNS} WHERE issuer = ?1 AND subject = ?2");
+        let Identity { issuer, subject } = identity;
+        self.read(|transaction| first(transaction, &statement, [issuer, subject], entry))
+    }
+
+    /// Gives somebody another name and colour.
+    pub fn set_profile(
+        &self,
+        id: PersonId,
+        profile: &Profile,
+        actor: &Actor,
+        now_ms: i64,
+    ) -> Result<(), AccountsError> {
+        let name = text::name(&profile.name)?;
+        let color = profile.color.as_deref().map(text::color).transpose()?;
+        self.change(|transaction| {
+            let person = found(transaction, id)?;
+            let set = "UPDATE people SET name = ?2, color = ?3 WHERE id = ?1";
+            execute(transaction, set, params![id.0, name, color])?;
+            let action = Action::UserChanged;
+            note(transaction, actor, action, &person.login, now_ms)
+        })
+    }
+
+    /// Says who somebody is elsewhere.
+    pub fn set_identity(
+        &self,
+        id: PersonId,
+        identity: Option<&Identity>,
+        actor: &Actor,
+        now_ms: i64,
+    ) -> Result<(), AccountsError> {
+        identity.map_or(Ok(()), Identity::check)?;
+        self.change(|transaction| {
+            let person = found(transaction, id)?;
+            if let Some(identity) = identity {
+                refuse_identity(transaction, identity, Some(id))?;
+            }
+            let set = "UPDATE people SET issuer = ?2, subject = ?3 WHERE id = ?1";
+            let issuer = identity.map(|identity| &identity.issuer);
+            let subject = identity.map(|identity| &identity.subject);
+            execute(transaction, set, params![id.0, issuer, subject])?;
+            let action = Action::UserChanged;
+            note(transaction, actor, action, &person.login, now_ms)
+        })
+    }
+
+    /// Gives somebody another password. Ends their sessions but one, and takes back invitations to choose a password.
+    pub fn set_password(
+        &self,
+        id: PersonId,
+        password: &str,
+        keep: Option<SessionId>,
+        actor: &Actor,
+        now_ms: i64,
+    ) -> Result<(), AccountsError> {
+        let person = self.read(|transaction| found(transaction, id))?;
+        password::check(password, &person.login, &person.name)?;
+        let hash = password::hash(password)?;
+        self.change(|transaction| set_hash(transaction, id, &hash, keep, actor, now_ms))
+    }
+
+    /// The person whose login and password these are, if they may sign in. It takes as long if there is no such person.
+    pub fn verify(
+        &self,
+        login: &str,
+        password: &str,
+        actor: &Actor,
+        now_ms: i64,
+    ) -> Result<Option<PersonId>, AccountsError> {
+        let known = text::login(login).ok();
+        let known = self.read(|transaction| {
+            let kept =
+                "SELECT id, password, disabled_at_ms IS NOT NULL FROM people WHERE login = ?1";
+            first(transaction, kept, [known.as_deref()], |row| {
+                let (id, kept, is_disabled): (i64, Option<String>, bool) =
+                    (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok((PersonId(id), kept.filter(|_| !is_disabled)))
+            })
+        })?;
+        let kept = known.as_ref().and_then(|(_, kept)| kept.as_deref());
+        let is_right = password::verify(password, kept)?;
+        match (known, is_right) {
+            (Some((id, Some(kept))), true) => {
+                if password::is_old(&kept) {
+                    self.renew(id, &kept, password)?;
+                }
+                Ok(Some(id))
+            }
+            (known, _) => {
+                // What is no login may be a password that was typed into the wrong field.
+                let id = known.map_or(-1, |(id, _)| id.0);
+                self.mark(|transaction| {
+                    let login = "SELECT login FROM people WHERE id = ?1";
+                    let about =
+                        first(transaction, login, [id], |row| Ok(row.get::<_, String>(0)?))?;
+                    let about = about.unwrap_or_default();
+                    note(transaction, actor, Action::SignInFailed, &about, now_ms)
+                })?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Keeps a password as passwords are kept now.
+    fn renew(&self, id: PersonId, kept: &str, password: &str) -> Result<(), AccountsError> {
+        let hash = password::hash(password)?;
+        self.mark(|transaction| {
+            let renew = "UPDATE people SET password = ?3 WHERE id = ?1 AND password = ?2";
+            execute(transaction, renew, params![id.0, kept, hash])?;
+            Ok(())
+        })
+    }
+
+    /// Lets somebody do nothing any more, and ends their sessions; or lets them do again what they might.
+    pub fn set_disabled(
+        &self,
+        id: PersonId,
+        is_disabled: bool,
+        actor: &Actor,
+        now_ms: i64,
+    ) -> Result<(), AccountsError> {
+        self.change(|transaction| {
+            let person = found(transaction, id)?;
+            let action = if is_disabled {
+                refuse_last_admin(transaction, &person)?;
+                for leave in [
+                    "DELETE FROM sessions WHERE person_id = ?1",
+                    "DELETE FROM invitations WHERE person_id = ?1",
+                ] {
+                    execute(transaction, leave, [id.0])?;
+                }
+                Action::UserDisabled
+            } else {
+                Action::UserEnabled
+            };
+            let since = person.disabled_at_ms.or(Some(now_ms));
+            let set = "UPDATE people SET disabled_at_ms = ?2 WHERE id = ?1";
+            execute(
+                transaction,
+                set,
+                params![id.0, since.filter(|_| is_disabled)],
+            )?;
+            note(transaction, actor, action, &person.login, now_ms)
+        })
+    }
+
+    /// Lets somebody look after the accounts, or not any more.
+    pub fn set_admin(
+        &self,
+        id: PersonId,
+        is_admin: bool,
+        actor: &Actor,
+        now_ms: i64,
+    ) -> Result<(), AccountsError> {
+        self.change(|transaction| {
+            let person = found(transaction, id)?;
+            if !is_admin {
+                refuse_last_admin(transaction, &person)?;
+            }
+            let set = "UPDATE people SET is_admin = ?2 WHERE id = ?1";
+            execute(transaction, set, params![id.0, is_admin])?;
+            let action = match is_admin {
+                true => Action::AdminMade,
+                false => Action::AdminUnmade,
+            };
+            note(transaction, actor, action, &person.login, now_ms)
+        })
+    }
+}
+
+impl NewPerson {
+    /// As it is kept.
+    pub(super) fn checked(&self) -> Result<Self, Refusal> {
+        self.identity.as_ref().map_or(Ok(()), Identity::check)?;
+        Ok(Self {
+            login: text::login(&self.login)?,
+            name: text::name(&self.name)?,
+            color: self.color.as_deref().map(text::color).transpose()?,
+            identity: self.identity.clone(),
+            is_admin: self.is_admin,
+        })
+    }
+}
+
+pub(super) fn is_empty(transaction: &Transaction<'_>) -> Result<bool, AccountsError> {
+    Ok(!exists(transaction, "SELECT 1 FROM people LIMIT 1", [])?)
+}
+
+/// Adds somebody who is [`NewPerson::checked`].
+pub(super) fn add(
+    transaction: &Transaction<'_>,
+    person: &NewPerson,
+    hash: Option<&str>,
+    actor: &Actor,
+    now_ms: i64,
+) -> Result<PersonId, AccountsError> {
+    if !person.is_admin && is_empty(transaction)? {
+        return Err(Refusal::FirstAdmin.into());
+    }
+    if by_login(transaction, &person.login)?.is_some() {
+        return Err(Refusal::LoginTaken(person.login.clone()).into());
+    }
+    if let Some(identity) = &person.identity {
+        refuse_identity(transaction, identity, None)?;
+    }
+    if count(transaction, "SELECT count(*) FROM people", [])? >= MAX_PEOPLE {
+        let (what, max) = ("people", MAX_PEOPLE);
+        return Err(Refusal::TooMany { what, max }.into());
+    }
+    let identity = person.identity.as_ref();
+    execute(
+        transaction,
+        "INSERT INTO people (login, name, color, password, is_admin, issuer, subject, added_at_ms)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            person.login,
+            person.name,
+            person.color,
+            hash,
+            person.is_admin,
+            identity.map(|identity| &identity.issuer),
+            identity.map(|identity| &identity.subject),
+            now_ms,
+        ],
+    )?;
+    let id = PersonId(transaction.last_insert_rowid());
+    note(transaction, actor, Action::UserAdded, &person.login, now_ms)?;
+    Ok(id)
+}
+
+/// See [`Accounts::set_password`].
+pub(super) fn set_hash(
+    transaction: &Transaction<'_>,
+    id: PersonId,
+    hash: &str,
+    keep: Option<SessionId>,
+    actor: &Actor,
+    now_ms: i64,
+) -> Result<(), AccountsError> {
+    let person = found(transaction, id)?;
+    let set = "UPDATE people SET password = ?2 WHERE id = ?1";
+    execute(transaction, set, params![id.0, hash])?;
+    let end = "DELETE FROM sessions WHERE person_id = ?1 AND id IS NOT ?2";
+    execute(transaction, end, params![id.0, keep.map(|keep| keep.0)])?;
+    let revoke = "DELETE FROM invitations WHERE person_id = ?1";
+    execute(transaction, revoke, [id.0])?;
+    let action = Action::PasswordChanged;
+    note(transaction, actor, action, &person.login, now_ms)
+}
+
+pub(super) fn by_id(
+    transaction: &Transaction<'_>,
+    id: PersonId,
+) -> Result<Option<PersonEntry>, AccountsError> {
+    let statement = format!("{COLUMNS} WHERE id = ?1");
+    first(transaction, &statement, [id.0], entry)
+}
+
+fn by_login(
+    transaction: &Transaction<'_>,
+    login: &str,
+) -> Result<Option<PersonEntry>, AccountsError> {
+    let Ok(login) = text::login(login) else {
+        return Ok(None);
+    };
+    let statement = format!("{COLUMNS} WHERE login = ?1");
+    first(transaction, &statement, [login], entry)
+}
+
+/// Somebody who has to be there.
+pub(super) fn found(
+    transaction: &Transaction<'_>,
+    id: PersonId,
+) -> Result<PersonEntry, AccountsError> {
+    let person = by_id(transaction, id)?;
+    person.ok_or_else(|| Refusal::Missing("person").into())
+}
+
+/// Somebody who has to be there, and may do something.
+pub(super) fn enabled(
+    transaction: &Transaction<'_>,
+    id: PersonId,
+) -> Result<PersonEntry, AccountsError> {
+    let person = found(transaction, id)?;
+    match person.disabled_at_ms {
+        Some(_) => Err(Refusal::Disabled.into()),
+        None => Ok(person),
+    }
+}
+
+fn refuse_last_admin(
+    transaction: &Transaction<'_>,
+    person: &PersonEntry,
+) -> Result<(), AccountsError> {
+    let other = "SELECT 1 FROM people WHERE is_admin AND disabled_at_ms IS NULL AND id <> ?1";
+    let counts = person.is_admin && person.disabled_at_ms.is_none();
+    if counts && !exists(transaction, other, [person.id.0])? {
+        return Err(Refusal::LastAdmin.into());
+    }
+    Ok(())
+}
+
+fn refuse_identity(
+    transaction: &Transaction<'_>,
+    identity: &Identity,
+    of: Option<PersonId>,
+) -> Result<(), AccountsError> {
+    let other = "SELECT 1 FROM people WHERE issuer = ?1 AND subject = ?2 AND id IS NOT ?3";
+    let Identity { issuer, subject } = identity;
+    let values = params![issuer, subject, of.map(|of| of.0)];
+    match exists(transaction, other, values)? {
+        true => Err(Refusal::IdentityTaken.into()),
+        false => Ok(()),
+    }
+}
+
+fn entry(row: &Row<'_>) -> Result<PersonEntry, AccountsError> {
+    let (issuer, subject): (Option<String>, Option<String>) = (row.get(8)?, row.get(9)?);
+    Ok(PersonEntry {
+        id: PersonId(row.get(0)?),
+        login: row.get(1)?,
+        name: row.get(2)?,
+        color: row.get(3)?,
+        is_admin: row.get(4)?,
+        disabled_at_ms: row.get(5)?,
+        added_at_ms: row.get(6)?,
+        has_password: row.get(7)?,
+        identity: issuer
+            .zip(subject)
+            .map(|(issuer, subject)| Identity { issuer, subject }),
+    })
+}

@@ -1,0 +1,140 @@
+//! The accounts as one value in memory.
+
+use std::collections::HashMap;
+
+use rusqlite::Transaction;
+
+use super::grants::all_grants;
+use super::rows::{self, all};
+use super::{Accounts, AccountsError};
+use crate::access::{
+    GroupId, Link, LinkId, Person, PersonId, Rules, Session, SessionId, Token, TokenId,
+};
+
+impl Accounts {
+    /// All that counts now, as of one moment. Rules are not open: that is for others to say.
+    pub fn rules(&self, now_ms: i64) -> Result<Rules, AccountsError> {
+        self.read(|transaction| {
+            let mut rules = Rules {
+                people: people(transaction)?,
+                ..Rules::default()
+            };
+            links(transaction, &mut rules, now_ms)?;
+            sessions(transaction, &mut rules, now_ms)?;
+            tokens(transaction, &mut rules, now_ms)?;
+            for grant in all_grants(transaction)? {
+                let of_target = rules.grants.entry(grant.target.clone()).or_default();
+                of_target.push(grant);
+            }
+            Ok(rules)
+        })
+    }
+}
+
+fn people(transaction: &Transaction<'_>) -> Result<HashMap<PersonId, Person>, AccountsError> {
+    let list = "SELECT id, login, name, color, is_admin, disabled_at_ms IS NOT NULL FROM people";
+    let people = all(transaction, list, [], |row| {
+        let person = Person {
+            login: row.get(1)?,
+            name: row.get(2)?,
+            color: row.get(3)?,
+            is_admin: row.get(4)?,
+            is_disabled: row.get(5)?,
+            groups: Vec::new(),
+        };
+        Ok((PersonId(row.get(0)?), person))
+    })?;
+    let mut people: HashMap<_, _> = people.into_iter().collect();
+    let members = "SELECT person_id, group_id FROM members ORDER BY group_id";
+    for (person, group) in all(transaction, members, [], |row| {
+        Ok((PersonId(row.get(0)?), GroupId(row.get(1)?)))
+    })? {
+        if let Some(person) = people.get_mut(&person) {
+            person.groups.push(group);
+        }
+    }
+    Ok(people)
+}
+
+fn sessions(
+    transaction: &Transaction<'_>,
+    rules: &mut Rules,
+    now_ms: i64,
+) -> Result<(), AccountsError> {
+    let list = "SELECT id, hash, person_id, expires_at_ms FROM sessions WHERE expires_at_ms > ?1";
+    for (hash, session) in all(transaction, list, [now_ms], |row| {
+        let session = Session {
+            id: SessionId(row.get(0)?),
+            person: row.get::<_, Option<i64>>(2)?.map(PersonId),
+            links: Vec::new(),
+            expires_at_ms: row.get(3)?,
+        };
+        Ok((rows::hash(row, 1)?, session))
+    })? {
+        rules.sessions.insert(hash, session.id);
+        rules.sessions_by_id.insert(session.id, session);
+    }
+    let former = "SELECT former_hash, id FROM sessions
+        WHERE former_hash IS NOT NULL AND former_until_ms > ?1 AND expires_at_ms > ?1";
+    for (hash, id) in all(transaction, former, [now_ms], |row| {
+        Ok((rows::hash(row, 0)?, SessionId(row.get(1)?)))
+    })? {
+        rules.sessions.insert(hash, id);
+    }
+    let followed = "SELECT session_id, link_id FROM session_links ORDER BY followed_at_ms, link_id";
+    for (session, link) in all(transaction, followed, [], |row| {
+        Ok((SessionId(row.get(0)?), LinkId(row.get(1)?)))
+    })? {
+        if rules.links_by_id.contains_key(&link)
+            && let Some(session) = rules.sessions_by_id.get_mut(&session)
+        {
+            session.links.push(link);
+        }
+    }
+    Ok(())
+}
+
+fn tokens(
+    transaction: &Transaction<'_>,
+    rules: &mut Rules,
+    now_ms: i64,
+) -> Result<(), AccountsError> {
+    let list = "SELECT id, hash, person_id, access, scope, path, expires_at_ms FROM tokens
+        WHERE ifnull(expires_at_ms > ?1, 1)";
+    for (hash, id, token) in all(transaction, list, [now_ms], |row| {
+        let token = Token {
+            person: PersonId(row.get(2)?),
+            access: rows::access(row, 3)?,
+            target: rows::target(row, 4)?,
+            expires_at_ms: row.get(6)?,
+        };
+        Ok((rows::hash(row, 1)?, TokenId(row.get(0)?), token))
+    })? {
+        rules.tokens.insert(hash, id);
+        rules.tokens_by_id.insert(id, token);
+    }
+    Ok(())
+}
+
+fn links(
+    transaction: &Transaction<'_>,
+    rules: &mut Rules,
+    now_ms: i64,
+) -> Result<(), AccountsError> {
+    let list =
+        "SELECT id, hash, scope, path, access, password IS NOT NULL, expires_at_ms FROM links
+        WHERE ifnull(expires_at_ms > ?1, 1)";
+    for (hash, id, link) in all(transaction, list, [now_ms], |row| {
+        let link = Link {
+            target: rows::target(row, 2)?,
+            access: rows::access(row, 4)?,
+            has_password: row.get(5)?,
+            expires_at_ms: row.get(6)?,
+        };
+        Ok((rows::hash(row, 1)?, LinkId(row.get(0)?), link))
+    })? {
+        rules.links.insert(hash, id);
+        rules.links_by_id.insert(id, link);
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! What texts of people may be: logins, names, colours.
+
+use super::{AccountsError, Refusal};
+
+/// Most characters of a login or a name.
+const MAX_CHARS: usize = 64;
+/// Most bytes of the issuer or the subject of an identity.
+pub const MAX_IDENTITY_BYTES: usize = 512;
+/// Bytes that are kept of what a browser calls itself.
+pub const MAX_AGENT_BYTES: usize = 256;
+/// Bytes that are kept of an address.
+pub const MAX_ADDRESS_BYTES: usize = 64;
+
+/// A login as it is kept: upper and lower case are the same. ASCII alone, as letters that look alike are not.
+pub fn login(text: &str) -> Result<String, Refusal> {
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || "._-@+".contains(c);
+    if (1..=MAX_CHARS).contains(&text.len()) && text.chars().all(is_fine) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(Refusal::Login)
+    }
+}
+
+/// A name, without space around it.
+pub fn name(text: &str) -> Result<String, Refusal> {
+    let text = text.trim();
+    let is_seen = |c: char| !c.is_whitespace() && !is_invisible(c);
+    let is_fine = text.chars().count() <= MAX_CHARS
+        && text.chars().any(is_seen)
+        && !text.chars().any(controls);
+    is_fine.then(|| text.to_owned()).ok_or(Refusal::Name)
+}
+
+/// Control characters, and those that turn the direction of what stands around them or break the line.
+fn controls(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Characters without a shape. They are fine between others, as emoji and scripts need them.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200d}'
+        | '\u{2060}'..='\u{2064}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}')
+}
+
+/// A colour as `#rrggbb`.
+pub fn color(text: &str) -> Result<String, Refusal> {
+    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6);
+    let is_fine = digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+    is_fine
+        .then(|| text.to_ascii_lowercase())
+        .ok_or(Refusal::Color)
+}
+
+/// A text that somebody else made up, and that is compared byte by byte.
+pub fn bounded<'a>(what: &'static str, text: &'a str, max: usize) -> Result<&'a str, Refusal> {
+    if (1..=max).contains(&text.len()) && !text.chars().any(char::is_control) {
+        Ok(text)
+    } else {
+        Err(Refusal::Length { what, max })
+    }
+}
+
+/// The beginning of a text that is kept to be shown only.
+pub fn cut(text: &str, max: usize) -> String {
+    let end = (0..=max.min(text.len()))
+        .rev()
+        .find(|&at| text.is_char_boundary(at));
+    text[..end.unwrap_or_default()]
+        .chars()
+        .filter(|c| !controls(*c))
+        .collect()
+}
+
+/// An end that is to come.
+pub fn end(expires_at_ms: Option<i64>, now_ms: i64) -> Result<(), AccountsError> {
+    match expires_at_ms {
+        Some(end) if end <= now_ms => Err(Refusal::Ended.into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_login_is_folded_and_has_few_characters() {
+        for (given, kept) in [
+            ("a", "a"),
+            ("Ada.L_o-v+1@Example.org", "ada.l_o-v+1@example.org"),
+            (&"x".repeat(64), &"x".repeat(64)),
+        ] {
+            assert_eq!(login(given).as_deref(), Ok(kept));
+        }
+        for bad in [
+            "",
+            " ",
+            "a b",
+            "a/b",
+            "é",
+            "a\n",
+            "а",
+            "a\u{202e}",
+            "a:b",
+            &"x".repeat(65),
+        ] {
+            assert_eq!(login(bad), Err(Refusal::Login), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_can_be_seen_and_turns_nothing_around() {
+        for (given, kept) in [
+            ("Ada", "Ada"),
+            ("  Ada  Lovelace ", "Ada  Lovelace"),
+            ("日本 👩‍🚀", "日本 👩‍🚀"),
+            (&"ä".repeat(64), &"ä".repeat(64)),
+        ] {
+            assert_eq!(name(given).as_deref(), Ok(kept));
+        }
+        for bad in [
+            "",
+            "  ",
+            "\u{200b}",
+            "a\tb",
+            "a\u{0}",
+            "a\u{202e}b",
+            "a\u{2066}b",
+            "\u{200f}a\u{200f}b",
+            "a\u{2028}b",
+            &"ä".repeat(65),
+        ] {
+            assert_eq!(name(bad), Err(Refusal::Name), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_color_has_six_digits() {
+        assert_eq!(color("#aB0199").as_deref(), Ok("#ab0199"));
+        for bad in [
+            "", "#", "#abc", "ab0199", "#ab019g", "#ab01999", "#ab01é", "red",
+        ] {
+            assert_eq!(color(bad), Err(Refusal::Color), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_only_shown_is_cut_between_characters() {
+        for (given, max, kept) in [
+            ("abc", 8, "abc"),
+            ("aéb", 2, "a"),
+            ("a\u{1b}[1m", 8, "a[1m"),
+        ] {
+            assert_eq!(cut(given, max), kept);
+        }
+        assert!(bounded("it", "", 3).is_err() && bounded("it", "abcd", 3).is_err());
+        assert!(bounded("it", "a\n", 3).is_err());
+        assert_eq!(bounded("it", "abc", 3), Ok("abc"));
+    }
+}
