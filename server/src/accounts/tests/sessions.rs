@@ -1,0 +1,166 @@
+//! Sessions.
+
+use super::*;
+
+fn begin(accounts: &Accounts, person: Option<PersonId>, now_ms: i64) -> (SessionId, Secret) {
+    let begin = Begin {
+        person,
+        agent: "Firefox",
+        address: Some("::1"),
+        ..Begin::default()
+    };
+    accounts.begin_session(&begin, now_ms).unwrap()
+}
+
+fn of(rules: &Rules, secret: &Secret) -> Option<SessionId> {
+    let (kind, hash) = Secret::parse(secret.expose()).unwrap();
+    assert_eq!(kind, SecretKind::Session);
+    rules.sessions.get(&hash).copied()
+}
+
+#[test]
+fn sessions_end_one_by_one_all_together_and_with_their_person() {
+    let (_folder, accounts, ada, bob) = peopled();
+    let begin = |person| begin(&accounts, Some(person), NOW).0;
+    let there = |of| -> Vec<SessionId> {
+        let list = accounts.sessions(of, NOW).unwrap();
+        list.into_iter().map(|session| session.id).collect()
+    };
+    let (a, b, c) = (begin(bob), begin(bob), begin(bob));
+    assert_eq!(there(bob), [c, b, a]);
+    accounts.end_session(b, &Actor::person(bob), NOW).unwrap();
+    let twice = accounts.end_session(b, &Actor::person(bob), NOW);
+    assert_eq!(refusal(twice), Refusal::Missing("session"));
+    assert_eq!(
+        accounts.end_sessions(bob, Some(c), &nobody(), NOW).unwrap(),
+        1
+    );
+    assert_eq!(there(bob), [c]);
+    let other = begin(bob);
+    accounts
+        .set_password(bob, PASSWORD, Some(c), &nobody(), NOW)
+        .unwrap();
+    assert_eq!(there(bob), [c]);
+    assert!(!there(bob).contains(&other));
+    accounts.set_disabled(bob, true, &nobody(), NOW).unwrap();
+    assert_eq!(there(bob), []);
+    let again = Begin {
+        person: Some(bob),
+        ..Begin::default()
+    };
+    assert_eq!(
+        refusal(accounts.begin_session(&again, NOW)),
+        Refusal::Disabled
+    );
+    begin(ada);
+    assert_eq!(words(&accounts)[0], "signed_in");
+}
+
+#[test]
+fn a_session_lasts_while_it_is_seen_and_a_year_at_most() {
+    let (_folder, accounts, _, bob) = peopled();
+    let (id, _) = begin(&accounts, Some(bob), NOW);
+    let end = || accounts.sessions(bob, NOW).unwrap()[0].expires_at_ms;
+    assert_eq!(end(), NOW + 30 * DAY);
+    let changes = accounts.changes().unwrap();
+    for (at, ends, moved) in [
+        (59_000, 30 * DAY, 0),
+        (61_000, 30 * DAY, 0),
+        (DAY, 31 * DAY, 1),
+        (DAY + 61_000, 31 * DAY, 1),
+        (30 * DAY, 60 * DAY, 2),
+    ] {
+        accounts.mark_session(id, NOW + at).unwrap();
+        assert_eq!(end(), NOW + ends, "{at}");
+        assert_eq!(accounts.changes().unwrap(), changes + moved, "{at}");
+        let seen = accounts.sessions(bob, NOW).unwrap()[0].seen_at_ms;
+        assert_eq!(seen, NOW + if at < 60_000 { 0 } else { at });
+    }
+    for day in 31..400 {
+        accounts.mark_session(id, NOW + day * DAY).unwrap();
+    }
+    assert_eq!(end(), NOW + 365 * DAY);
+    assert!(accounts.sessions(bob, NOW + 365 * DAY).unwrap().is_empty());
+    assert!(
+        accounts
+            .rules(NOW + 365 * DAY)
+            .unwrap()
+            .sessions_by_id
+            .is_empty()
+    );
+}
+
+#[test]
+fn the_old_secret_counts_for_a_minute() {
+    let (_folder, accounts, _, bob) = peopled();
+    let (id, old) = begin(&accounts, Some(bob), NOW);
+    let new = accounts.rotate_session(id, NOW).unwrap();
+    for (at, counts) in [(0, Some(id)), (59_999, Some(id)), (60_000, None)] {
+        let rules = accounts.rules(NOW + at).unwrap();
+        assert_eq!(
+            (of(&rules, &new), of(&rules, &old)),
+            (Some(id), counts),
+            "{at}"
+        );
+    }
+    let changes = accounts.changes().unwrap();
+    for (at, moved) in [(59_999, 0), (60_000, 1), (60_001, 1)] {
+        accounts.sweep(NOW + at).unwrap();
+        assert_eq!(accounts.changes().unwrap(), changes + moved, "{at}");
+    }
+    accounts.sweep(NOW + 30 * DAY).unwrap();
+    let gone = accounts.rotate_session(id, NOW);
+    assert_eq!(refusal(gone), Refusal::Missing("session"));
+}
+
+#[test]
+fn a_session_that_takes_the_place_of_another_keeps_its_links() {
+    let (_folder, accounts, _, bob) = peopled();
+    let target = document("a");
+    let link = NewLink {
+        target: &target,
+        access: Access::Edit,
+        expires_at_ms: None,
+        password: None,
+    };
+    let (link, _) = accounts
+        .create_link(&link, &Actor::person(bob), NOW)
+        .unwrap();
+    let (visit, _) = begin(&accounts, None, NOW);
+    let follow = |session, link| accounts.follow_link(session, link, NOW);
+    follow(visit, link).unwrap();
+    follow(visit, link).unwrap();
+    assert_eq!(refusal(follow(visit, LinkId(9))), Refusal::Missing("link"));
+    assert_eq!(
+        refusal(follow(SessionId(99), link)),
+        Refusal::Missing("session")
+    );
+    let signed_in = Begin {
+        person: Some(bob),
+        former: Some(visit),
+        ..Begin::default()
+    };
+    let (id, _) = accounts.begin_session(&signed_in, NOW).unwrap();
+    let rules = accounts.rules(NOW).unwrap();
+    assert_eq!(rules.sessions_by_id[&id].links, [link]);
+    assert!(!rules.sessions_by_id.contains_key(&visit));
+    accounts.revoke_link(link, &nobody(), NOW).unwrap();
+    assert!(
+        accounts.rules(NOW).unwrap().sessions_by_id[&id]
+            .links
+            .is_empty()
+    );
+}
+
+#[test]
+fn the_session_that_was_not_seen_for_longest_gives_way() {
+    let (_folder, accounts, _, bob) = peopled();
+    let (first, _) = begin(&accounts, Some(bob), NOW);
+    for _ in 1..100 {
+        begin(&accounts, Some(bob), NOW + 1);
+    }
+    assert_eq!(accounts.sessions(bob, NOW).unwrap().len(), 100);
+    begin(&accounts, Some(bob), NOW + 2);
+    let there = accounts.sessions(bob, NOW).unwrap();
+    assert!(there.len() == 100 && there.iter().all(|session| session.id != first));
+}
