@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub mod audit;
+pub mod command;
 mod error;
 mod file;
 mod grants;
@@ -163,3 +164,6 @@ impl Drop for Accounts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The `ropewalk` command.
 
 use std::future::Future;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead as _, IsTerminal, Read as _, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use ropewalk::Server;
+use ropewalk::accounts::{self, AccountsError, command::Order};
 use ropewalk::client::{self, End};
 use ropewalk::config::command::{self, Request};
 use ropewalk::config::{Config, LogFormat};
 use ropewalk::error::{RunError, StartError};
+use ropewalk::machine::{Host, Machine as _};
 use ropewalk::maintain::{self, Failure, Job, Progress};
 use ropewalk::storage::StorageError;
 use ropewalk::storage::sqlite::OpenError;
@@ -30,6 +32,9 @@ const UNSAVED: u8 = 7;
 /// After the end, calls to the system that still hang are left behind.
 const LEAVE: Duration = Duration::from_secs(1);
 
+/// Most bytes of a line with a password; longer than any that is taken.
+const MAX_LINE: u64 = 4096;
+
 fn main() -> ExitCode {
     match command::parse(std::env::args_os()) {
         Ok(Request::Serve(config)) => serve(*config).unwrap_or_else(|error| {
@@ -37,6 +42,10 @@ fn main() -> ExitCode {
             exit_code(&error).into()
         }),
         Ok(Request::Maintain(config, job)) => maintain(*config, job).unwrap_or_else(|error| {
+            say(format_args!("ropewalk: {error:#}"));
+            exit_code(&error).into()
+        }),
+        Ok(Request::Accounts(config, order)) => accounts(&config, &order).unwrap_or_else(|error| {
             say(format_args!("ropewalk: {error:#}"));
             exit_code(&error).into()
         }),
@@ -62,6 +71,30 @@ fn main() -> ExitCode {
             BAD_CONFIG.into()
         }
     }
+}
+
+/// Does something with the accounts.
+fn accounts(config: &Config, order: &Order) -> anyhow::Result<ExitCode> {
+    let password = match order.takes_password() {
+        true => password()?,
+        false => None,
+    };
+    let done = accounts::command::run(&config.data, order, password.as_deref(), Host.now_ms())?;
+    // It may be a secret that nobody can see again.
+    io::stdout().write_all(done.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The first line of standard input, unless that is a terminal or has nothing.
+fn password() -> anyhow::Result<Option<String>> {
+    let input = io::stdin();
+    if input.is_terminal() {
+        return Ok(None);
+    }
+    let mut line = String::new();
+    input.lock().take(MAX_LINE).read_line(&mut line)?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    Ok((!line.is_empty()).then(|| password.to_owned()))
 }
 
 /// Serves the editor that runs this.
@@ -274,6 +307,14 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             Failure::Storage(StorageError::Damaged(_)) => 5,
             Failure::Storage(StorageError::Newer { .. }) => 6,
             Failure::Storage(_) | Failure::Write { .. } | Failure::Stopped => 1,
+        };
+    }
+    if let Some(failure) = error.downcast_ref() {
+        return match failure {
+            AccountsError::NotUsable { .. } | AccountsError::Busy => 4,
+            AccountsError::Damaged { .. } => 5,
+            AccountsError::Newer { .. } => 6,
+            AccountsError::Full(_) | AccountsError::Failed(_) | AccountsError::Refused(_) => 1,
         };
     }
     #[cfg(unix)]

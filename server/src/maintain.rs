@@ -22,6 +22,7 @@ mod restore;
 mod verify;
 
 pub use progress::Progress;
+pub(crate) use restore::utc;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,6 +11,8 @@ use clap::parser::ValueSource;
 
 use super::Config;
 use super::settings::{SETTINGS, Setting};
+use crate::access::Target;
+use crate::accounts::command::Order;
 use crate::maintain::Job;
 #[cfg(unix)]
 use crate::sync;
@@ -26,6 +28,8 @@ pub enum Request {
     Serve(Box<Config>),
     /// Do this with the data folder.
     Maintain(Box<Config>, Job),
+    /// Do this with the accounts.
+    Accounts(Box<Config>, Order),
     /// Speak with the editor that started this process.
     Client,
     /// Make a folder a project.
@@ -80,6 +84,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
         Some(("join", inner)) => return Ok(join(inner)),
         #[cfg(unix)]
         Some(("sync", inner)) => return synced(inner),
+        // What is done with them stands in a command of its own.
+        Some((name @ ("user" | "token"), inner)) => {
+            (name, inner.subcommand().map_or(inner, |(_, it)| it))
+        }
         Some((name, inner)) => (name, inner),
         None => ("serve", &matches),
     };
@@ -103,6 +111,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
         return Ok(Request::Print(report));
     }
     let config = Box::new(config);
+    let what = matches
+        .subcommand()
+        .and_then(|(_, it)| it.subcommand_name());
+    if let Some(order) = what.and_then(|what| order(name, what, inner)) {
+        return Ok(Request::Accounts(config, order));
+    }
     Ok(match job(name, inner) {
         Some(job) => Request::Maintain(config, job),
         None => Request::Serve(config),
@@ -139,6 +153,38 @@ fn job(name: &str, matches: &ArgMatches) -> Option<Job> {
     })
 }
 
+/// What is to be done with the accounts.
+fn order(name: &str, what: &str, matches: &ArgMatches) -> Option<Order> {
+    let text = |name| matches.get_one::<String>(name).cloned();
+    let login = || text("login");
+    Some(match (name, what) {
+        ("user", "add") => Order::AddUser {
+            login: login()?,
+            name: text("name"),
+            is_admin: matches.get_flag("admin"),
+        },
+        ("user", "list") => Order::ListUsers,
+        ("user", "disable" | "enable") => Order::DisableUser {
+            login: login()?,
+            is_disabled: what == "disable",
+        },
+        ("user", "reset-password") => Order::ResetPassword { login: login()? },
+        ("user", "make-admin") => Order::MakeAdmin { login: login()? },
+        ("token", "create") => Order::CreateToken {
+            login: login()?,
+            name: text("name")?,
+            access: text("access")?.parse().ok()?,
+            target: matches.get_one::<Target>("for")?.clone(),
+            days: matches.get_one("days").copied(),
+        },
+        ("token", "list") => Order::ListTokens { login: login() },
+        ("token", "revoke") => Order::RevokeToken {
+            id: *matches.get_one("id")?,
+        },
+        _ => return None,
+    })
+}
+
 /// What stands after a subcommand, and before it.
 struct Given<'a> {
     inner: &'a ArgMatches,
@@ -150,8 +196,12 @@ impl Given<'_> {
     fn get(&self, key: &str) -> (Option<ValueSource>, Vec<String>) {
         let is_flag =
             |matches: &&&ArgMatches| matches.value_source(key) == Some(ValueSource::CommandLine);
-        let levels = [self.inner, self.outer];
-        let level = levels.iter().find(is_flag).unwrap_or(&self.inner);
+        // Not every command has every setting.
+        let has = |matches: &&ArgMatches| matches.try_contains_id(key).is_ok();
+        let mut levels: Vec<&ArgMatches> =
+            [self.inner, self.outer].into_iter().filter(has).collect();
+        let at = levels.iter().position(|level| is_flag(&level)).unwrap_or(0);
+        let level = levels.swap_remove(at);
         let values = level.get_many(key).unwrap_or_default().cloned();
         (level.value_source(key), values.collect())
     }

@@ -204,7 +204,7 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// A moment as it can be written in a file name: `20260131T235959Z`.
-fn utc(ms: i64) -> String {
+pub fn utc(ms: i64) -> String {
     let seconds = ms.div_euclid(1000);
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // The calendar repeats every 400 years of 146,097 days. Years begin in March here, so that the leap day is the last.

@@ -4,25 +4,29 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command};
 
+use crate::access::Target;
 use crate::config::Config;
 use crate::config::settings::{SETTINGS, Setting, Slot};
 use crate::view;
 
 /// A command with all settings.
 fn set(command: Command) -> Command {
-    let config = Arg::new("config")
-        .long("config")
-        .env("ROPEWALK_CONFIG")
-        .hide_env_values(true)
-        .value_name("FILE")
-        .help("TOML file with settings; its keys are the flags with _ for -");
     command
         .after_help(
             "A flag goes before the environment, the environment before the file, the file before the default.",
         )
         .next_line_help(true)
         .args(SETTINGS.iter().map(argument))
-        .arg(config)
+        .arg(config())
+}
+
+fn config() -> Arg {
+    Arg::new("config")
+        .long("config")
+        .env("ROPEWALK_CONFIG")
+        .hide_env_values(true)
+        .value_name("FILE")
+        .help("TOML file with settings; its keys are the flags with _ for -")
 }
 
 /// The program, with all it can be asked for.
@@ -32,6 +36,7 @@ pub fn command() -> Command {
         .about("The collaborative editor server that people trust with their words")
         .subcommands(on_the_data_folder().map(set))
         .subcommand(Command::new(view::COMMAND).hide(true))
+        .subcommands([user(), token()])
         .subcommands([join(), client()])
         .subcommands(sync())
 }
@@ -74,6 +79,85 @@ fn on_the_data_folder() -> [Command; 7] {
         ),
         Command::new("check-config").about("Print every setting in force and where it comes from"),
     ]
+}
+
+/// A command that is about accounts needs to know the data folder, and nothing else.
+fn on_accounts(name: &'static str, text: &'static str) -> Command {
+    let data = SETTINGS.iter().filter(|setting| setting.key == "data");
+    Command::new(name)
+        .about(text)
+        .next_line_help(true)
+        .args(data.map(argument))
+        .arg(config())
+}
+
+fn login() -> Arg {
+    let login = Arg::new("login").value_name("LOGIN").required(true);
+    login.help("What they sign in with")
+}
+
+fn user() -> Command {
+    let name = Arg::new("name").long("name").value_name("NAME");
+    let admin = Arg::new("admin").long("admin").action(ArgAction::SetTrue);
+    let add = on_accounts(
+        "add",
+        "Add somebody, with a password from standard input if that is no terminal; or print a path that invites them for 72 hours",
+    );
+    Command::new("user")
+        .about("Who has an account; also while the server runs")
+        .subcommand_required(true)
+        .subcommands([
+            add.args([
+                login(),
+                name.help("The name that others see [default: the login]"),
+                admin.help("They look after the accounts"),
+            ]),
+            on_accounts("list", "Print who there is"),
+            on_accounts("disable", "Let somebody do nothing any more").arg(login()),
+            on_accounts("enable", "Let somebody do again what they might").arg(login()),
+            on_accounts(
+                "reset-password",
+                "Print a path that lets somebody choose another password, once, for 72 hours",
+            )
+            .arg(login()),
+            on_accounts("make-admin", "Have somebody look after the accounts").arg(login()),
+        ])
+}
+
+fn token() -> Command {
+    let flag = |name, value, help| Arg::new(name).long(name).value_name(value).help(help);
+    let access = flag(
+        "access",
+        "ACCESS",
+        "What can be done with it: read, edit or own",
+    )
+    .value_parser(["read", "edit", "own"])
+    .default_value("edit");
+    let target = flag(
+        "for",
+        "TARGET",
+        "With which documents: *, a folder as team/*, or a name",
+    )
+    .value_parser(clap::value_parser!(Target))
+    .default_value("*");
+    let days = flag("days", "DAYS", "For how long [default: forever]")
+        .value_parser(clap::value_parser!(u32).range(1..=36_500));
+    let id = Arg::new("id").value_name("ID").required(true);
+    let id = id.value_parser(clap::value_parser!(i64));
+    Command::new("token")
+        .about("Tokens for the API; also while the server runs")
+        .subcommand_required(true)
+        .subcommands([
+            on_accounts("create", "Print a new token; it is not shown again").args([
+                login(),
+                flag("name", "NAME", "What it is for").required(true),
+                access,
+                target,
+                days,
+            ]),
+            on_accounts("list", "Print which there are").arg(login().required(false)),
+            on_accounts("revoke", "Take a token back").arg(id.help("As the list says")),
+        ])
 }
 
 fn join() -> Command {

@@ -310,3 +310,82 @@ fn an_editor_and_a_folder_need_no_settings() {
         assert!(wrong.ends_with(&format!("see ropewalk {command} --help")));
     }
 }
+
+#[test]
+fn accounts_need_the_data_folder_alone() {
+    let order = |arguments: &[&str]| match asked(arguments).unwrap() {
+        Request::Accounts(config, order) => {
+            assert_eq!(config.data.to_str(), Some("/x"), "{arguments:?}");
+            order
+        }
+        other => panic!("{other:?}"),
+    };
+    let login = || "ada".to_owned();
+    let add = |name: Option<&str>, is_admin| Order::AddUser {
+        login: login(),
+        name: name.map(str::to_owned),
+        is_admin,
+    };
+    let token = |access: &str, target: &str, days| Order::CreateToken {
+        login: login(),
+        name: "ci".into(),
+        access: access.parse().unwrap(),
+        target: target.parse().unwrap(),
+        days,
+    };
+    let disable = |is_disabled| Order::DisableUser {
+        login: login(),
+        is_disabled,
+    };
+    for (given, meant) in [
+        ("user add ada", add(None, false)),
+        ("user add ada --name Ada --admin", add(Some("Ada"), true)),
+        ("user list", Order::ListUsers),
+        ("user disable ada", disable(true)),
+        ("user enable ada", disable(false)),
+        (
+            "user reset-password ada",
+            Order::ResetPassword { login: login() },
+        ),
+        ("user make-admin ada", Order::MakeAdmin { login: login() }),
+        ("token create ada --name ci", token("edit", "*", None)),
+        (
+            "token create ada --name ci --access own --for team/* --days 3",
+            token("own", "team/*", Some(3)),
+        ),
+        ("token list", Order::ListTokens { login: None }),
+        (
+            "token list ada",
+            Order::ListTokens {
+                login: Some(login()),
+            },
+        ),
+        ("token revoke 7", Order::RevokeToken { id: 7 }),
+    ] {
+        let words: Vec<&str> = given.split(' ').collect();
+        let (_kept, path) = file("data = '/x'\nmax_connections = 7");
+        let config = ["--config", path.as_str()];
+        assert_eq!(order(&[&words[..], &["--data", "/x"]].concat()), meant);
+        assert_eq!(order(&[&["--data", "/x"], &words[..]].concat()), meant);
+        assert_eq!(order(&[&words[..], &config[..]].concat()), meant);
+        assert_eq!(order(&[&config[..], &words[..]].concat()), meant);
+    }
+    for (given, words) in [
+        ("user", "subcommand"),
+        ("token", "subcommand"),
+        ("user add", "LOGIN"),
+        ("user list ada", "'ada'"),
+        ("user list --listen 127.0.0.1:1", "--listen"),
+        ("token create ada", "--name"),
+        ("token create ada --name ci --access none", "none"),
+        ("token create ada --name ci --for a//*", "segments"),
+        ("token create ada --name ci --days 0", "0"),
+        ("token revoke x", "x"),
+    ] {
+        let given: Vec<&str> = given.split(' ').collect();
+        let problem = refused(&given);
+        assert!(problem.contains(words), "{given:?}: {problem}");
+    }
+    let help = printed(&["user", "add", "--help"]);
+    assert!(help.contains("--data") && help.contains("--config") && !help.contains("--listen"));
+}

@@ -1,0 +1,259 @@
+//! `ropewalk user` and `ropewalk token`: the accounts from the command line, also while a server runs.
+
+use std::path::Path;
+
+use super::file::FILE;
+use super::{Accounts, AccountsError, Actor, Invite, NewPerson, NewToken, PersonEntry, Refusal};
+use crate::access::{Access, Target, TokenId};
+use crate::maintain::utc;
+
+const HOUR_MS: i64 = 60 * 60_000;
+/// How long an invitation that is printed counts.
+const INVITED_MS: i64 = 72 * HOUR_MS;
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Add somebody, with a password if there is one, or invite them.
+    AddUser {
+        /// What they sign in with.
+        login: String,
+        /// The name that others see; the login without.
+        name: Option<String>,
+        /// Whether they look after the accounts.
+        is_admin: bool,
+    },
+    /// Print who there is.
+    ListUsers,
+    /// Let somebody do nothing any more, or again what they might.
+    DisableUser {
+        /// Whom.
+        login: String,
+        /// Or enable.
+        is_disabled: bool,
+    },
+    /// Let somebody choose another password.
+    ResetPassword {
+        /// Whom.
+        login: String,
+    },
+    /// Have somebody look after the accounts.
+    MakeAdmin {
+        /// Whom.
+        login: String,
+    },
+    /// Make an API token.
+    CreateToken {
+        /// Whose.
+        login: String,
+        /// What it is for, in their words.
+        name: String,
+        /// What can be done with it.
+        access: Access,
+        /// With what.
+        target: Target,
+        /// For how many days; forever without.
+        days: Option<u32>,
+    },
+    /// Print the API tokens.
+    ListTokens {
+        /// Of whom; all without.
+        login: Option<String>,
+    },
+    /// Take an API token back.
+    RevokeToken {
+        /// Which.
+        id: i64,
+    },
+}
+
+impl Order {
+    /// Whether it takes a password.
+    pub fn takes_password(&self) -> bool {
+        matches!(self, Self::AddUser { .. })
+    }
+}
+
+/// Does it with the accounts in `folder`; answers what is to be printed.
+pub fn run(
+    folder: &Path,
+    order: &Order,
+    password: Option<&str>,
+    now_ms: i64,
+) -> Result<String, AccountsError> {
+    let begins = matches!(order, Order::AddUser { .. });
+    if !begins && !folder.join(FILE).exists() {
+        return Err(AccountsError::NotUsable {
+            folder: folder.to_path_buf(),
+            reason: "there are no accounts in it".to_owned(),
+        });
+    }
+    let accounts = Accounts::open(folder)?;
+    let actor = &Actor::command_line();
+    let of = |login: &str| {
+        let person = accounts.person_by_login(login)?;
+        person.ok_or(AccountsError::Refused(Refusal::Missing("person")))
+    };
+    Ok(match order {
+        Order::AddUser {
+            login,
+            name,
+            is_admin,
+        } => {
+            let name = name.as_ref().unwrap_or(login).clone();
+            let (login, is_admin) = (login.clone(), *is_admin);
+            if let Some(password) = password {
+                let person = NewPerson {
+                    login,
+                    name,
+                    is_admin,
+                    ..NewPerson::default()
+                };
+                accounts.add_person(&person, Some(password), actor, now_ms)?;
+                format!("Added {}\n", person.login.to_ascii_lowercase())
+            } else {
+                let invite = Invite {
+                    login: Some(login),
+                    name: Some(name),
+                    is_admin,
+                    groups: Vec::new(),
+                };
+                let end = now_ms + INVITED_MS;
+                let secret = accounts.invite(&invite, end, actor, now_ms)?;
+                format!("/join#{}\n", secret.expose())
+            }
+        }
+        Order::ListUsers => users(&accounts)?,
+        Order::DisableUser { login, is_disabled } => {
+            let person = of(login)?;
+            accounts.set_disabled(person.id, *is_disabled, actor, now_ms)?;
+            let done = match is_disabled {
+                true => "Disabled",
+                false => "Enabled",
+            };
+            format!("{done} {}\n", person.login)
+        }
+        Order::ResetPassword { login } => {
+            let end = now_ms + INVITED_MS;
+            let secret = accounts.invite_reset(of(login)?.id, end, actor, now_ms)?;
+            format!("/join#{}\n", secret.expose())
+        }
+        Order::MakeAdmin { login } => {
+            let person = of(login)?;
+            accounts.set_admin(person.id, true, actor, now_ms)?;
+            format!("{} is an administrator\n", person.login)
+        }
+        Order::CreateToken {
+            login,
+            name,
+            access,
+            target,
+            days,
+        } => {
+            let token = NewToken {
+                person: of(login)?.id,
+                name: name.clone(),
+                access: *access,
+                target: target.clone(),
+                expires_at_ms: days.map(|days| now_ms + i64::from(days) * 24 * HOUR_MS),
+            };
+            let (_, secret) = accounts.create_token(&token, actor, now_ms)?;
+            format!("{}\n", secret.expose())
+        }
+        Order::ListTokens { login } => {
+            let person = login.as_deref().map(of).transpose()?;
+            tokens(&accounts, person.as_ref(), now_ms)?
+        }
+        Order::RevokeToken { id } => {
+            accounts.revoke_token(TokenId(*id), None, actor, now_ms)?;
+            format!("Revoked token {id}\n")
+        }
+    })
+}
+
+fn users(accounts: &Accounts) -> Result<String, AccountsError> {
+    let mut rows = vec![["LOGIN", "NAME", "ROLE", "STATE", "SINCE"].map(str::to_owned)];
+    loop {
+        let after = (rows.len() > 1).then(|| rows[rows.len() - 1][0].clone());
+        let page = accounts.people(after.as_deref(), super::PAGE)?;
+        if page.is_empty() {
+            return Ok(table(&rows));
+        }
+        rows.extend(page.into_iter().map(|person| {
+            let role = if person.is_admin { "admin" } else { "" };
+            let is_disabled = person.disabled_at_ms.is_some();
+            let state = if is_disabled { "disabled" } else { "" };
+            [
+                person.login,
+                person.name,
+                role.to_owned(),
+                state.to_owned(),
+                day(person.added_at_ms),
+            ]
+        }));
+    }
+}
+
+fn tokens(
+    accounts: &Accounts,
+    of: Option<&PersonEntry>,
+    now_ms: i64,
+) -> Result<String, AccountsError> {
+    let head = ["ID", "LOGIN", "NAME", "ACCESS", "FOR", "UNTIL", "USED"];
+    let mut rows = vec![head.map(str::to_owned)];
+    let mut after = None;
+    loop {
+        let page = accounts.tokens(of.map(|of| of.id), after, super::PAGE)?;
+        let Some(last) = page.last() else {
+            return Ok(table(&rows));
+        };
+        after = Some(last.id);
+        rows.extend(page.into_iter().map(|token| {
+            let until = match token.expires_at_ms {
+                Some(end) if end <= now_ms => "ended".to_owned(),
+                Some(end) => day(end),
+                None => "forever".to_owned(),
+            };
+            [
+                token.id.0.to_string(),
+                token.login,
+                token.name,
+                token.access.to_string(),
+                token.target.to_string(),
+                until,
+                token.used_at_ms.map_or("never".to_owned(), day),
+            ]
+        }));
+    }
+}
+
+fn day(at_ms: i64) -> String {
+    let written = utc(at_ms);
+    match (written.get(..4), written.get(4..6), written.get(6..8)) {
+        (Some(year), Some(month), Some(day)) => format!("{year}-{month}-{day}"),
+        _ => written,
+    }
+}
+
+/// Columns that are as wide as what is in them.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut table = String::new();
+    for row in rows {
+        let cells = row.iter().zip(widths);
+        let line: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        table += line.join("  ").trim_end();
+        table.push('\n');
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests;
