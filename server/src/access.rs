@@ -12,10 +12,8 @@ use thiserror::Error;
 
 use crate::name::{BadName, DocumentName};
 
-mod gate;
 mod rules;
 
-pub use gate::Gate;
 pub use rules::{Grant, Hash, Known, Link, Person, Rules, Session, Token};
 
 /// What somebody may do with a document. Each includes all before it.

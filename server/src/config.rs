@@ -18,12 +18,14 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Folder of the database, from the working directory. Default ./ropewalk-data.
     pub data: PathBuf,
-    /// Allows an address that other computers reach, though everyone there may read and edit. Default false.
+    /// As long as there are no accounts, everybody who reaches the server may read and edit everything, also from other computers. Default false.
     pub open: bool,
     /// Origins beside the server's own whose pages may connect, such as `https://app.example`. Default none.
     pub allow_origin: Vec<String>,
     /// Names, without ports, under which browsers may address the server beside its own. Default none.
     pub allow_host: Vec<String>,
+    /// Addresses of proxies, such as `127.0.0.1` or `10.0.0.0/8`, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Default none.
+    pub trust_proxy: Vec<String>,
     /// What is logged, as a filter of `tracing`. Default `info`.
     pub log: String,
     /// How it is logged. Default text.
@@ -75,6 +77,7 @@ impl Default for Config {
             open: false,
             allow_origin: Vec::new(),
             allow_host: Vec::new(),
+            trust_proxy: Vec::new(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             max_update_bytes: 16 << 20,
@@ -126,13 +129,6 @@ impl Config {
 
     /// What no single setting can say: why these do not go together.
     fn check(&self) -> Result<(), String> {
-        if !self.listen.ip().is_loopback() && !self.open {
-            return Err(format!(
-                "other computers can reach {}, and whoever does may read and edit every document: if that is \
-                 wanted, say --open (or ROPEWALK_OPEN=true, or open = true in the file), else listen on 127.0.0.1",
-                self.listen
-            ));
-        }
         if self.max_update_bytes > self.max_sync_bytes {
             return Err(format!(
                 "max_update_bytes ({}) is more than max_sync_bytes ({}), which bounds every frame",

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
+use crate::accounts::AccountsError;
 use crate::storage::sqlite::OpenError;
 
 /// Why the server did not start. Nothing is left running.
@@ -21,6 +22,9 @@ pub enum StartError {
     /// The data folder or the database cannot be opened.
     #[error(transparent)]
     Storage(#[from] OpenError),
+    /// The accounts cannot be opened.
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
     /// The system refuses something else, such as a thread.
     #[error("the system refuses: {0}")]
     System(#[from] io::Error),

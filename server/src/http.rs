@@ -13,15 +13,18 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
+mod accounts;
 mod api;
 mod assets;
+pub mod attempts;
 mod error;
 mod guard;
 mod health;
-mod identity;
+pub mod identity;
 mod openapi;
 mod ysweet;
 
+pub use accounts::PASSWORDS;
 use error::ApiError;
 
 use crate::App;
@@ -74,7 +77,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/check_store", post(ysweet::check_store))
         .route("/ready", get(health::ready))
         .route("/d/{*name}", get(ysweet::get).post(ysweet::update))
+        .merge(accounts::router().layer(DefaultBodyLimit::max(accounts::MAX_BODY)))
         .route("/", get(assets::page))
+        .route("/join", get(assets::page))
+        .route("/s", get(assets::page))
         .route("/edit/", get(assets::page))
         .route("/edit/{*name}", get(assets::page))
         .fallback(assets::file)

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,6 +20,7 @@ pub mod client;
 pub mod config;
 pub mod document;
 pub mod error;
+pub mod gate;
 pub mod http;
 pub mod hub;
 pub mod journal;
@@ -36,11 +38,13 @@ pub mod storage;
 pub mod sync;
 pub mod view;
 
-use access::{Gate, Rules};
+use accounts::{Accounts, Actor, Secret};
 use config::Config;
 use document::Command;
 use document::peer::PeerId;
 use error::{RunError, StartError};
+use gate::Gate;
+use http::attempts::Attempts;
 use hub::Hub;
 use journal::Journal;
 use machine::{Host, Machine};
@@ -49,6 +53,8 @@ use storage::Storage;
 use storage::sqlite::Sqlite;
 use view::readers::Readers;
 
+/// How long the link to the first account counts, in milliseconds.
+const FIRST_MS: i64 = 60 * 60 * 1000;
 /// Sockets get this long to say goodbye before documents are closed under them.
 const GOODBYE: Duration = Duration::from_secs(6);
 
@@ -64,6 +70,10 @@ pub struct App {
     pub gate: Gate,
     /// Documents in memory.
     pub hub: Hub,
+    /// How often passwords may be tried.
+    pub attempts: Attempts,
+    /// Turns to look at a password.
+    pub passwords: Semaphore,
     /// Where it runs.
     pub machine: Arc<dyn Machine>,
     /// Counters.
@@ -94,6 +104,8 @@ impl App {
             storage,
             journal,
             gate,
+            attempts: Attempts::default(),
+            passwords: Semaphore::new(http::PASSWORDS),
             hub: Hub::default(),
             machine,
             metrics: Metrics::default(),
@@ -122,6 +134,7 @@ pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
     local_addr: SocketAddr,
+    first: Option<Secret>,
 }
 
 impl Server {
@@ -134,14 +147,20 @@ impl Server {
         let storage: Arc<dyn Storage> = Arc::new(Sqlite::open(&config.data)?);
         let journal =
             Journal::start(storage.clone(), config.journal_limits()).map_err(StartError::System)?;
-        let gate = Gate::new(Rules::open());
+        let (gate, first) = gate(&config)?;
         let app =
             App::new(config, storage, journal, Arc::new(Host), gate).map_err(StartError::System)?;
         Ok(Self {
             app,
             listener,
             local_addr,
+            first,
         })
+    }
+
+    /// The secret that makes the first account, if nothing else can be done with this server. It counts for an hour.
+    pub fn first(&self) -> Option<&Secret> {
+        self.first.as_ref()
     }
 
     /// The address it really listens on.
@@ -156,6 +175,7 @@ impl Server {
     ) -> Result<(), RunError> {
         let Self { app, listener, .. } = self;
         let router = http::router(app.clone());
+        tokio::spawn(gate::watch(app.clone()));
         tokio::select! {
             () = listen::serve(&app, listener, router) => {}
             () = shutdown => {}
@@ -166,6 +186,22 @@ impl Server {
             .await
             .map_err(|_| RunError::Unsaved)?
     }
+}
+
+/// The accounts of the data folder, and the secret that makes the first of them if there is none and nobody is to do anything without.
+fn gate(config: &Config) -> Result<(Gate, Option<Secret>), StartError> {
+    let opens = config.open || config.listen.ip().is_loopback();
+    let accounts = Accounts::open(&config.data)?;
+    let now_ms = Host.now_ms();
+    let is_empty = accounts.is_empty()?;
+    let first = match is_empty && !opens {
+        true => Some(accounts.invite_first(now_ms + FIRST_MS, &Actor::nobody(), now_ms)?),
+        false => None,
+    };
+    if config.open && !is_empty {
+        tracing::warn!("there are accounts: --open is ignored");
+    }
+    Ok((Gate::of(accounts, opens, now_ms)?, first))
 }
 
 async fn stop(app: &Arc<App>) -> Result<(), RunError> {

@@ -2,12 +2,14 @@
 //! `axum::serve` does not have.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
+use axum::middleware::AddExtension;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -36,8 +38,8 @@ pub async fn serve(app: &Arc<App>, listener: TcpListener, router: Router) {
         let Ok(permit) = room.clone().acquire_owned().await else {
             return;
         };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -49,7 +51,7 @@ pub async fn serve(app: &Arc<App>, listener: TcpListener, router: Router) {
         let stalled = stalled(progress.clone(), app.config.write_timeout);
         let service = {
             let (router, progress) = (router.clone(), progress.clone());
-            tower_service(router, progress)
+            tower_service(router, progress, Peer(from.ip().to_canonical()))
         };
         let io = TokioIo::new(Watched {
             stream,
@@ -80,13 +82,19 @@ async fn stalled(progress: Arc<Progress>, patience: Duration) {
     }
 }
 
-/// The router, with the connection's [`Progress`] put into every request.
+/// Where the other end of a connection is; behind a proxy that is the proxy.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
+/// The router, with the connection's [`Progress`] and [`Peer`] put into every request.
 fn tower_service(
     router: Router,
     progress: Arc<Progress>,
-) -> TowerToHyperService<axum::middleware::AddExtension<Router, Arc<Progress>>> {
+    peer: Peer,
+) -> TowerToHyperService<AddExtension<AddExtension<Router, Arc<Progress>>, Peer>> {
     use tower::Layer as _;
-    TowerToHyperService::new(axum::Extension(progress).layer(router))
+    let router = Extension(progress).layer(router);
+    TowerToHyperService::new(Extension(peer).layer(router))
 }
 
 /// A connection that remembers when it last took bytes, and gives its place back when it ends.

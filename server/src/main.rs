@@ -164,6 +164,13 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "Ropewalk is ready: http://{}", server.local_addr());
     let _ = writeln!(out, "Documents are kept in {}", data.display());
+    if let Some(first) = server.first() {
+        let (address, first) = (server.local_addr(), first.expose());
+        let _ = writeln!(
+            out,
+            "There are no accounts. Whoever opens this within an hour makes the first: http://{address}/join#{first}"
+        );
+    }
     let _ = out.flush();
     drop(out);
     server.run(shutdown).await?;
@@ -310,12 +317,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         };
     }
     if let Some(failure) = error.downcast_ref() {
-        return match failure {
-            AccountsError::NotUsable { .. } | AccountsError::Busy => 4,
-            AccountsError::Damaged { .. } => 5,
-            AccountsError::Newer { .. } => 6,
-            AccountsError::Full(_) | AccountsError::Failed(_) | AccountsError::Refused(_) => 1,
-        };
+        return without_accounts(failure);
     }
     #[cfg(unix)]
     if let Some(failure) = error.downcast_ref() {
@@ -330,7 +332,17 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref() {
         Some(StartError::Listen { .. }) => 3,
         Some(StartError::Storage(error)) => not_opened(error),
+        Some(StartError::Accounts(error)) => without_accounts(error),
         Some(StartError::System(_)) | None => 1,
+    }
+}
+
+fn without_accounts(error: &AccountsError) -> u8 {
+    match error {
+        AccountsError::NotUsable { .. } | AccountsError::Busy => 4,
+        AccountsError::Damaged { .. } => 5,
+        AccountsError::Newer { .. } => 6,
+        AccountsError::Full(_) | AccountsError::Failed(_) | AccountsError::Refused(_) => 1,
     }
 }
 

@@ -92,6 +92,10 @@ pub struct Metrics {
     pub refused_access: Counter,
     /// Connections that ended as access was withdrawn.
     pub access_revoked: Counter,
+    /// Attempts to sign in that came too soon.
+    pub attempts_refused: Counter,
+    /// Times the accounts could not be read.
+    pub accounts_failed: Counter,
     /// Times what such a peer had was set aside.
     pub strays_kept: Counter,
     /// Times an edit waited so long for the disk that peers were told.
@@ -219,6 +223,16 @@ impl Metrics {
                 "access_revoked_total",
                 "Connections that ended as access was withdrawn.",
                 &self.access_revoked,
+            ),
+            (
+                "attempts_refused_total",
+                "Attempts to sign in that came too soon.",
+                &self.attempts_refused,
+            ),
+            (
+                "accounts_failed_total",
+                "Times the accounts could not be read.",
+                &self.accounts_failed,
             ),
             (
                 "strays_kept_total",

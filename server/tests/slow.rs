@@ -9,11 +9,11 @@ use std::time::Duration;
 use axum::extract::ws::Message;
 use futures_util::{Sink, Stream};
 use ropewalk::App;
-use ropewalk::access::{Gate, Rules};
 use ropewalk::config::Config;
 use ropewalk::document::edit::{Change, Key, Request, Since};
 use ropewalk::document::peer::queue;
 use ropewalk::document::{self, Command, Refused};
+use ropewalk::gate::Gate;
 use ropewalk::journal::{Journal, JournalLimits};
 use ropewalk::machine::Host;
 use ropewalk::name::DocumentName;
@@ -138,7 +138,7 @@ fn server(limits: JournalLimits) -> (Arc<App>, Arc<Memory>) {
         storage.clone(),
         journal,
         Arc::new(Host),
-        Gate::new(Rules::open()),
+        Gate::open(),
     )
     .unwrap();
     (app, storage)

@@ -1,5 +1,6 @@
 //! People: who they are, whether they may do anything, and their passwords.
 
+use super::secret::random;
 use rusqlite::{Row, Transaction, params};
 
 use super::audit::note;
@@ -10,6 +11,8 @@ use crate::access::{PersonId, SessionId};
 
 /// Most people.
 pub const MAX_PEOPLE: usize = 100_000;
+/// Identities are random numbers up to here: JSON can hold them.
+const MAX_ID: i64 = (1 << 53) - 1;
 
 const COLUMNS: &str = "SELECT id, login, name, color, is_admin, disabled_at_ms, added_at_ms,
     password IS NOT NULL, issuer, subject FROM people";
@@ -337,11 +340,14 @@ pub(super) fn add(
         return Err(Refusal::TooMany { what, max }.into());
     }
     let identity = person.identity.as_ref();
+    // Documents name their owner by it, in another database: where accounts are begun anew, nobody is to come by somebody else's.
+    let id = i64::from_le_bytes(random()?) & MAX_ID;
     execute(
         transaction,
-        "INSERT INTO people (login, name, color, password, is_admin, issuer, subject, added_at_ms)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO people (id, login, name, color, password, is_admin, issuer, subject, added_at_ms)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
+            id,
             person.login,
             person.name,
             person.color,
@@ -352,7 +358,7 @@ pub(super) fn add(
             now_ms,
         ],
     )?;
-    let id = PersonId(transaction.last_insert_rowid());
+    let id = PersonId(id);
     note(transaction, actor, Action::UserAdded, &person.login, now_ms)?;
     Ok(id)
 }

@@ -65,7 +65,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "open",
         value: "BOOL",
-        help: "Allow an address that other computers reach: everyone there may read and edit every document",
+        help: "Without accounts, let everyone read and edit every document, also from other computers",
         slot: |config| Slot::Switch(&mut config.open),
     },
     Setting {
@@ -79,6 +79,12 @@ pub const SETTINGS: &[Setting] = &[
         value: "HOST",
         help: "Host name, without a port, under which browsers may address the server; may be repeated",
         slot: |config| Slot::List(&mut config.allow_host, host),
+    },
+    Setting {
+        key: "trust_proxy",
+        value: "ADDR",
+        help: "Address or network (10.0.0.0/8) of a proxy whose X-Forwarded-For and X-Forwarded-Proto are believed; may be repeated",
+        slot: |config| Slot::List(&mut config.trust_proxy, network),
     },
     Setting {
         key: "log",
@@ -275,6 +281,12 @@ fn within<T: FromStr + PartialOrd + Display>(
             range.end()
         ))
     }
+}
+
+fn network(text: &str) -> Result<(), String> {
+    crate::http::identity::network(text)
+        .map(drop)
+        .ok_or_else(|| format!("`{text}` is no address such as 10.0.0.1 or 10.0.0.0/8"))
 }
 
 /// A scheme, a host and perhaps a port, as browsers write them.

@@ -1,13 +1,15 @@
 //! From what went wrong to a status and a stable code, in one place.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::access::Denied;
+use crate::accounts::{AccountsError, Refusal};
 use crate::document::Refused;
 use crate::name::BadName;
 use crate::storage::StorageError;
@@ -66,6 +68,18 @@ errors! {
     NOT_UTF8 = BAD_REQUEST, "not_utf8", "the text has to be UTF-8";
     /// Whoever asks has not shown who they are.
     NOT_KNOWN = UNAUTHORIZED, "sign_in", "sign in first";
+    /// A token that opens nothing, or not any more.
+    BAD_TOKEN = UNAUTHORIZED, "bad_token", "this token is not valid, or not any more";
+    /// Login and password do not belong together, or nobody has them.
+    WRONG_PASSWORD = UNAUTHORIZED, "wrong_password", "this is not the password of this login";
+    /// Whoever changes their password does not know it.
+    WRONG_OLD_PASSWORD = FORBIDDEN, "wrong_password", "this is not your password";
+    /// An invitation that was never given, was used or revoked, or has expired.
+    NO_INVITATION = NOT_FOUND, "no_invitation", "this invitation is not valid any more";
+    /// Whoever asks does not look after the accounts.
+    NOT_ADMIN = FORBIDDEN, "not_admin", "this is for administrators";
+    /// A body of JSON with too much in it.
+    BODY_TOO_LARGE = PAYLOAD_TOO_LARGE, "too_large", "this is more than is read here";
     /// They may not see it.
     NOT_ALLOWED = FORBIDDEN, "not_allowed", "this document is not shared with you";
     /// They may see it and no more.
@@ -89,6 +103,29 @@ errors! {
 }
 
 impl ApiError {
+    /// Somebody has tried too often and has to wait.
+    pub fn too_many(wait: Duration) -> Self {
+        let seconds = usize::try_from(wait.as_secs())
+            .unwrap_or(usize::MAX)
+            .saturating_add(1);
+        Self {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            details: vec![("retry_after", seconds)],
+            ..Self::bad(
+                "too_many_attempts",
+                format!("too many attempts; try again in {seconds} s"),
+            )
+        }
+    }
+
+    /// What is wrong with an invitation is told in one way.
+    pub fn or_no_invitation(self) -> Self {
+        match self.code {
+            "not_valid" => Self::NO_INVITATION,
+            _ => self,
+        }
+    }
+
     /// Whether it says that there is no document, and none was deleted.
     pub fn is_absence(&self) -> bool {
         self.status == StatusCode::NOT_FOUND
@@ -165,6 +202,31 @@ impl From<Denied> for ApiError {
     }
 }
 
+impl From<AccountsError> for ApiError {
+    fn from(error: AccountsError) -> Self {
+        match error {
+            AccountsError::Refused(refusal) => match refusal {
+                Refusal::Missing(_) => Self::NOT_FOUND,
+                Refusal::Invitation => Self::bad("not_valid", refusal.to_string()),
+                Refusal::LoginTaken(_)
+                | Refusal::IdentityTaken
+                | Refusal::GroupTaken
+                | Refusal::LastAdmin
+                | Refusal::NotFirst => Self {
+                    status: StatusCode::CONFLICT,
+                    ..Self::bad("bad_account", refusal.to_string())
+                },
+                refusal => Self::bad("bad_account", refusal.to_string()),
+            },
+            AccountsError::Busy => Self::OVERLOADED,
+            error => {
+                tracing::error!(%error, "the accounts failed");
+                Self::STORAGE
+            }
+        }
+    }
+}
+
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
         tracing::error!(%error, "storage failed");
@@ -175,9 +237,13 @@ impl From<StorageError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut body = json!({ "code": self.code, "message": self.message });
+        let mut headers = HeaderMap::new();
         for (name, number) in self.details {
             body[name] = number.into();
+            if name == "retry_after" {
+                headers.insert(header::RETRY_AFTER, number.into());
+            }
         }
-        (self.status, Json(body)).into_response()
+        (self.status, headers, Json(body)).into_response()
     }
 }

@@ -1,16 +1,266 @@
-//! Who asks: by the cookie, the header or the parameter that comes along.
+//! Who asks, and from where: by the cookie, the header or the parameter that comes along.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
 
+use super::error::ApiError;
 use crate::App;
 use crate::access::Who;
+use crate::config::Config;
+use crate::listen::Peer;
 
-/// Puts who asks into the request.
-pub async fn identify(State(_app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(Arc::new(Who::default()));
+/// The cookie of a session.
+const COOKIE: &str = "ropewalk";
+/// The same over TLS: browsers take one of this name only if it is secure and of this very host.
+const HOST_COOKIE: &str = "__Host-ropewalk";
+/// How long a browser keeps the cookie, in seconds; the session ends before if it is not used.
+const KEPT_S: u64 = 365 * 24 * 60 * 60;
+
+/// Somebody who sends a request.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// Who they have shown to be.
+    pub who: Arc<Who>,
+    /// Where they are.
+    pub address: IpAddr,
+    /// What their browser calls itself.
+    pub agent: String,
+    /// Whether they came over TLS.
+    is_secure: bool,
+}
+
+impl Visitor {
+    /// The header that makes their browser bring a session's secret along, or forget it.
+    pub fn cookie(&self, secret: Option<&str>) -> (header::HeaderName, String) {
+        let name = if self.is_secure { HOST_COOKIE } else { COOKIE };
+        let secure = if self.is_secure { "; Secure" } else { "" };
+        let (value, age) = secret.map_or(("", 0), |secret| (secret, KEPT_S));
+        let cookie =
+            format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
+        (header::SET_COOKIE, cookie)
+    }
+}
+
+/// Puts who asks into the request. A token that opens nothing is an error, as whoever sends it counts on it; a cookie that does not is
+/// none.
+pub async fn identify(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let visitor = match visitor(&app, &request) {
+        Ok(visitor) => visitor,
+        Err(error) => {
+            app.metrics.refused_access.add_one();
+            return error.into_response();
+        }
+    };
+    request.extensions_mut().insert(visitor.who.clone());
+    request.extensions_mut().insert(visitor);
     next.run(request).await
+}
+
+fn visitor(app: &App, request: &Request) -> Result<Visitor, ApiError> {
+    let headers = request.headers();
+    let peer = request.extensions().get::<Peer>();
+    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
+    let is_proxied = is_trusted(&app.config, peer);
+    let proto = headers
+        .get("x-forwarded-proto")
+        .map(|proto| proto.as_bytes());
+    let agent = headers.get(header::USER_AGENT);
+    let agent = agent
+        .and_then(|agent| agent.to_str().ok())
+        .unwrap_or_default();
+    let mut visitor = Visitor {
+        who: Arc::default(),
+        address: address(&app.config, peer, headers),
+        agent: agent.to_owned(),
+        is_secure: is_proxied && proto == Some(b"https"),
+    };
+    if app.gate.rules().is_open {
+        return Ok(visitor);
+    }
+    let mut who = Who::default();
+    if let Some(secret) = session(&visitor, headers)
+        && is_own(request.method(), headers)
+        && let Some(known) = app.gate.with_secret(&who, secret)
+    {
+        who = Who {
+            session: known.session,
+            ..who
+        };
+    }
+    let is_socket = headers.contains_key(header::SEC_WEBSOCKET_KEY);
+    let parameter = parameter(request.uri()).filter(|_| is_socket);
+    match (bearer(headers)?, parameter) {
+        (Some(token), _) => who = with_token(app, &who, token).ok_or(ApiError::BAD_TOKEN)?,
+        // A socket is told by its close code: its client could not read an answer.
+        (None, Some(token)) => who = with_token(app, &who, &token).unwrap_or(who),
+        (None, None) => {}
+    }
+    visitor.who = Arc::new(who);
+    Ok(visitor)
+}
+
+/// Somebody who brings a token along, too: an API token, or that of a link. Nothing if it opens nothing.
+pub fn with_token(app: &App, who: &Who, token: &str) -> Option<Who> {
+    let known = app.gate.with_secret(who, token)?;
+    // A session is for cookies: a page's script can send anything else, and must never have one.
+    (known.session == who.session).then_some(known)
+}
+
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let value = value.to_str().map_err(|_| ApiError::BAD_TOKEN)?;
+    let (scheme, token) = value.split_once(' ').ok_or(ApiError::BAD_TOKEN)?;
+    // Basic is what a proxy before us may have asked for.
+    Ok(scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()))
+}
+
+fn parameter(uri: &Uri) -> Option<String> {
+    let mut pairs = uri.query()?.split('&');
+    let token = pairs.find_map(|pair| pair.strip_prefix("token="))?;
+    Some(percent_decode_str(token).decode_utf8().ok()?.into_owned())
+}
+
+/// The secret in a visitor's cookie.
+fn session<'h>(visitor: &Visitor, headers: &'h HeaderMap) -> Option<&'h str> {
+    let wanted = if visitor.is_secure {
+        HOST_COOKIE
+    } else {
+        COOKIE
+    };
+    let all = headers.get_all(header::COOKIE).iter();
+    all.filter_map(|cookies| cookies.to_str().ok())
+        .flat_map(|cookies| cookies.split(';'))
+        .filter_map(|cookie| cookie.trim().split_once('='))
+        .find_map(|(name, value)| (name == wanted).then_some(value))
+}
+
+/// Whether a request that changes something comes from a page of ours: browsers add their cookies to those of other pages, too. The origin
+/// itself has been looked at before.
+fn is_own(method: &Method, headers: &HeaderMap) -> bool {
+    if method.is_safe() {
+        return true;
+    }
+    let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
+    match site {
+        Some(site) => matches!(site, b"same-origin" | b"none"),
+        None => headers.contains_key(header::ORIGIN),
+    }
+}
+
+/// A network, or an address as a network of one.
+pub fn network(text: &str) -> Option<IpNet> {
+    let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(one)
+}
+
+fn is_trusted(config: &Config, address: IpAddr) -> bool {
+    let mut networks = config.trust_proxy.iter().filter_map(|text| network(text));
+    networks.any(|network| network.contains(&address))
+}
+
+/// Where a request comes from: what the last proxy that is not trusted, or nobody's, said is not believed.
+fn address(config: &Config, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let mut at = peer;
+    let all: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|list| list.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .collect();
+    for before in all.into_iter().rev() {
+        if !is_trusted(config, at) {
+            break;
+        }
+        match before.trim().parse::<IpAddr>() {
+            Ok(before) => at = before.to_canonical(),
+            Err(_) => break,
+        }
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn only_trusted_proxies_say_where_somebody_is() {
+        let config = Config {
+            trust_proxy: vec!["127.0.0.1".into(), "10.0.0.0/8".into()],
+            ..Config::default()
+        };
+        for (peer, forwarded, expected) in [
+            ("127.0.0.1", "1.2.3.4", "1.2.3.4"),
+            ("127.0.0.1", "6.6.6.6, 1.2.3.4", "1.2.3.4"),
+            ("127.0.0.1", "6.6.6.6, 1.2.3.4, 10.1.1.1", "1.2.3.4"),
+            ("127.0.0.1", "1.2.3.4, x", "127.0.0.1"),
+            ("127.0.0.1", "::ffff:1.2.3.4", "1.2.3.4"),
+            ("9.9.9.9", "1.2.3.4", "9.9.9.9"),
+            ("127.0.0.1", "", "127.0.0.1"),
+        ] {
+            let headers = headers(&[("x-forwarded-for", forwarded)]);
+            let found = address(&config, peer.parse().unwrap(), &headers);
+            assert_eq!(found.to_string(), expected, "{peer} {forwarded}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_counts_for_pages_of_ours() {
+        let own = |method: Method, pairs: &[(&'static str, &str)]| is_own(&method, &headers(pairs));
+        assert!(own(Method::GET, &[]));
+        assert!(!own(Method::POST, &[]));
+        assert!(own(Method::POST, &[("origin", "http://a")]));
+        assert!(own(Method::PUT, &[("sec-fetch-site", "same-origin")]));
+        for site in ["cross-site", "same-site", "", "Same-Origin"] {
+            let pairs = [("origin", "http://a"), ("sec-fetch-site", site)];
+            assert!(!own(Method::DELETE, &pairs), "{site}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_over_tls_has_another_name() {
+        let visitor = |is_secure| Visitor {
+            who: Arc::default(),
+            address: [127, 0, 0, 1].into(),
+            agent: String::new(),
+            is_secure,
+        };
+        let both = headers(&[
+            ("cookie", "a=b; ropewalk=one"),
+            ("cookie", "__Host-ropewalk=two"),
+        ]);
+        assert_eq!(session(&visitor(false), &both), Some("one"));
+        assert_eq!(session(&visitor(true), &both), Some("two"));
+        let (_, cookie) = visitor(true).cookie(Some("x"));
+        assert!(cookie.starts_with("__Host-ropewalk=x; Path=/;") && cookie.ends_with("; Secure"));
+        let (_, cookie) = visitor(false).cookie(None);
+        assert!(cookie.starts_with("ropewalk=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+        assert!(!cookie.contains("Secure"));
+    }
+
+    #[test]
+    fn a_token_in_a_url_is_decoded() {
+        let token = |uri: &str| parameter(&uri.parse().unwrap());
+        assert_eq!(token("/a?b=c&token=d%2Be"), Some("d+e".into()));
+        assert_eq!(token("/a?mytoken=x"), None);
+        assert_eq!(token("/a"), None);
+    }
 }

@@ -17,6 +17,7 @@ use super::{Close, Progress};
 use crate::App;
 use crate::access::{Access, Who};
 use crate::document::{Frame, Wire};
+use crate::http::identity::with_token;
 use crate::name::DocumentName;
 
 mod forward;
@@ -230,9 +231,13 @@ impl<S: Socket> Session<S> {
             // Older clients that have no token do not send one.
             _ if !is_there => {
                 self.closed.remove(&address);
-                self.enter(&address).await?;
+                let who = match &body {
+                    Body::Token(token) => self.who(token),
+                    _ => self.who.clone(),
+                };
+                self.enter(&address, &who).await?;
                 match body {
-                    Body::Token => ControlFlow::Continue(()),
+                    Body::Token(_) => ControlFlow::Continue(()),
                     _ if self.places.contains_key(&address) => self.take(&address, body).await,
                     _ => ControlFlow::Continue(()),
                 }
@@ -241,8 +246,17 @@ impl<S: Socket> Session<S> {
         }
     }
 
+    /// Who it is that has sent this token for a document; one that opens nothing is none.
+    fn who(&self, token: &[u8]) -> Arc<Who> {
+        let token = std::str::from_utf8(token).unwrap_or_default();
+        match with_token(&self.connection.app, &self.who, token) {
+            Some(who) => Arc::new(who),
+            None => self.who.clone(),
+        }
+    }
+
     /// Lets a client into a document under an address.
-    async fn enter(&mut self, address: &Bytes) -> Flow {
+    async fn enter(&mut self, address: &Bytes, who: &Arc<Who>) -> Flow {
         let app = self.connection.app.clone();
         let name = match message::name(address).map(DocumentName::new) {
             Some(Ok(name)) => name,
@@ -255,7 +269,7 @@ impl<S: Socket> Session<S> {
             app.metrics.refused_full.add_one();
             return self.refuse(address, Close::TOO_MANY_DOCUMENTS).await;
         }
-        let (inward, outward) = match join(&app, &name, WIRE, &self.who, SHARES).await {
+        let (inward, outward) = match join(&app, &name, WIRE, who, SHARES).await {
             Ok(joined) => joined,
             Err(close) => return self.refuse(address, close).await,
         };
@@ -294,7 +308,13 @@ impl<S: Socket> Session<S> {
                 place.inward.hand(payload.len(), Frame::Stateless(payload));
             }
             // It hears what it may do now.
-            Body::Token => place.inward.renew(self.who.clone()),
+            Body::Token(token) => {
+                let who = self.who(&token);
+                if let Some(place) = self.places.get(address) {
+                    place.inward.renew(who);
+                }
+                return ControlFlow::Continue(());
+            }
             Body::Close | Body::Malformed => {}
         }
         if place.inward.waits() {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use ropewalk::App;
-use ropewalk::access::{Gate, Rules};
+use ropewalk::gate::Gate;
 use ropewalk::journal::Journal;
 use ropewalk::name::DocumentName;
 use ropewalk::session::{Progress, yjs};
@@ -81,7 +81,7 @@ impl Server {
                 storage,
                 journal,
                 machine,
-                Gate::new(Rules::open()),
+                Gate::open(),
             );
             *world.server.running() = Running {
                 power: power.clone(),

@@ -24,8 +24,8 @@ const MAX_TOKEN: usize = 16 * 1024;
 pub enum Body {
     /// A message of y-protocols, from its type on.
     Protocol(Bytes),
-    /// "Let me in."
-    Token,
+    /// "Let me in", with what shows who it is.
+    Token(Bytes),
     /// For everybody else.
     Stateless(Bytes),
     /// "I leave this document."
@@ -69,7 +69,7 @@ fn body(rest: Bytes) -> Body {
         0 | 1 | 3 => return Body::Protocol(rest),
         // A version may follow, from 3 on.
         AUTH => match (reader.var(), reader.buf(MAX_TOKEN)) {
-            (Some(0), Some(_)) => return Body::Token,
+            (Some(0), Some(token)) => return Body::Token(token),
             _ => None,
         },
         STATELESS => reader.buf(MAX_STATELESS).map(Body::Stateless),
@@ -191,9 +191,10 @@ mod tests {
 
     #[test]
     fn only_what_clients_say_is_read() {
+        let token = |token| Body::Token(Bytes::from_static(token));
         for (message, expected) in [
-            (&b"\x01a\x02\x00\x03key"[..], Body::Token),
-            (b"\x01a\x02\x00\x00\x054.8.0", Body::Token),
+            (&b"\x01a\x02\x00\x03key"[..], token(b"key")),
+            (b"\x01a\x02\x00\x00\x054.8.0", token(b"")),
             (
                 b"\x01a\x05\x02hi",
                 Body::Stateless(Bytes::from_static(b"hi")),

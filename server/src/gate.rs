@@ -1,0 +1,149 @@
+//! The door: what the accounts say now, kept in memory, and who wants to know when that changes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::App;
+use crate::access::{Rules, Who};
+use crate::accounts::{Accounts, AccountsError, Secret, SecretKind};
+
+/// How often it is looked whether another process has changed the accounts, or time has.
+const LOOK: Duration = Duration::from_millis(250);
+/// How often what has ended is removed, in looks.
+const SWEEP: u32 = 40;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Gate {
+    rules: watch::Sender<Arc<Rules>>,
+    accounts: Option<Accounts>,
+    /// As long as there is nobody, everybody may do everything.
+    opens: bool,
+    seen: Mutex<Seen>,
+}
+
+/// What the rules in memory are of.
+#[derive(Debug, Default)]
+struct Seen {
+    changes: Option<u64>,
+    /// When something that counts now will not count any more.
+    next_end_ms: Option<i64>,
+}
+
+impl Gate {
+    /// One that stands open: without accounts.
+    pub fn open() -> Self {
+        Self {
+            rules: watch::Sender::new(Arc::new(Rules::open())),
+            accounts: None,
+            opens: true,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// The gate of these accounts. As long as there is nobody it stands open if it `opens`, and lets nobody in otherwise.
+    pub fn of(accounts: Accounts, opens: bool, now_ms: i64) -> Result<Self, AccountsError> {
+        let gate = Self {
+            rules: watch::Sender::new(Arc::new(Rules::default())),
+            accounts: Some(accounts),
+            opens,
+            seen: Mutex::default(),
+        };
+        gate.look(now_ms)?;
+        Ok(gate)
+    }
+
+    /// The accounts behind it, if there can be any.
+    pub fn accounts(&self) -> Option<&Accounts> {
+        self.accounts.as_ref()
+    }
+
+    /// What counts now.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.borrow().clone()
+    }
+
+    /// Moves whenever something changes, and when time has made something end.
+    pub fn changes(&self) -> watch::Receiver<Arc<Rules>> {
+        self.rules.subscribe()
+    }
+
+    /// Sees whether the accounts have changed, or whether something has ended. Blocks.
+    pub fn look(&self, now_ms: i64) -> Result<(), AccountsError> {
+        let Some(accounts) = &self.accounts else {
+            return Ok(());
+        };
+        // One at a time: older rules never take the place of newer ones.
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = accounts.changes()?;
+        let has_ended = seen.next_end_ms.is_some_and(|end| end <= now_ms);
+        if seen.changes == Some(changes) && !has_ended {
+            return Ok(());
+        }
+        let mut rules = accounts.rules(now_ms)?;
+        rules.is_open = self.opens && rules.people.is_empty();
+        *seen = Seen {
+            changes: Some(changes),
+            next_end_ms: rules.next_end_ms(now_ms),
+        };
+        self.rules.send_replace(Arc::new(rules));
+        Ok(())
+    }
+
+    /// Whoever brings this secret along, beside what else they are. Nothing if it opens nothing.
+    pub fn with_secret(&self, who: &Who, secret: &str) -> Option<Who> {
+        let (kind, hash) = Secret::parse(secret)?;
+        let rules = self.rules.borrow();
+        let mut who = who.clone();
+        match kind {
+            SecretKind::Session => who.session = Some(*rules.sessions.get(&hash)?),
+            SecretKind::Token => who.token = Some(*rules.tokens.get(&hash)?),
+            SecretKind::Link => who.link = Some(*rules.links.get(&hash)?),
+            SecretKind::Invitation => return None,
+        }
+        Some(who)
+    }
+}
+
+/// Keeps the gate of a server up to date until it stops.
+pub async fn watch(app: Arc<App>) {
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut count, mut is_failing) = (0u32, false);
+    loop {
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            _ = looks.tick() => {}
+        }
+        count = count.wrapping_add(1);
+        let sweeps = count.is_multiple_of(SWEEP);
+        let done = app.machine.blocking({
+            let app = app.clone();
+            move || {
+                let now_ms = app.machine.now_ms();
+                if let Some(accounts) = app.gate.accounts().filter(|_| sweeps) {
+                    accounts.sweep(now_ms)?;
+                }
+                app.gate.look(now_ms)
+            }
+        });
+        let failed = match done.await {
+            Some(Ok(())) => None,
+            Some(Err(error)) => Some(error.to_string()),
+            None => Some("a panic".to_owned()),
+        };
+        if let Some(error) = &failed {
+            app.metrics.accounts_failed.add_one();
+            if !is_failing {
+                tracing::error!(
+                    error,
+                    "the accounts cannot be read; what was known of them counts on"
+                );
+            }
+        }
+        is_failing = failed.is_some();
+    }
+}

@@ -1,0 +1,138 @@
+//! How often somebody may try a password: per address, and per account from places where its owner was never signed in.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Tries that an address has at once, and how long it takes until it has one more.
+const OF_ADDRESS: Allowance = Allowance {
+    most: 10,
+    every: Duration::from_secs(6),
+};
+/// The same for an account, from all addresses together.
+const OF_ACCOUNT: Allowance = Allowance {
+    most: 20,
+    every: Duration::from_secs(30),
+};
+/// Addresses and accounts that are remembered, at most.
+const REMEMBERED: usize = 10_000;
+
+#[derive(Clone, Copy, Debug)]
+struct Allowance {
+    most: u32,
+    every: Duration,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    addresses: Mutex<HashMap<IpAddr, Instant>>,
+    accounts: Mutex<HashMap<String, Instant>>,
+}
+
+impl Attempts {
+    /// Takes one try of an address; or says how long it has to wait.
+    pub fn of_address(&self, address: IpAddr) -> Result<(), Duration> {
+        take(&self.addresses, network(address), OF_ADDRESS)
+    }
+
+    /// Takes one try of what somebody wants to sign in as, whether there is such an account or not.
+    pub fn of_account(&self, login: &str) -> Result<(), Duration> {
+        let login: String = login.chars().take(64).collect();
+        take(&self.accounts, login.to_lowercase(), OF_ACCOUNT)
+    }
+}
+
+/// Whoever has one address of IPv6 has many: what counts is its network.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(six) => {
+            let [a, b, c, d, ..] = six.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+    }
+}
+
+/// Each try moves the moment at which all tries are back by one step; it may not be further away than all of them.
+fn take<K: Eq + Hash>(
+    all: &Mutex<HashMap<K, Instant>>,
+    key: K,
+    Allowance { most, every }: Allowance,
+) -> Result<(), Duration> {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = Instant::now();
+    if all.len() >= REMEMBERED {
+        all.retain(|_, whole| *whole > now);
+    }
+    let is_full = all.len() >= REMEMBERED && !all.contains_key(&key);
+    if is_full {
+        return Err(every);
+    }
+    let whole = all.entry(key).or_insert(now);
+    let next = (*whole).max(now) + every;
+    let room = now + every * most;
+    if next > room {
+        return Err(next - room);
+    }
+    *whole = next;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn tries_run_out_and_come_back() {
+        let attempts = Attempts::default();
+        let (here, there) = (IpAddr::from([1, 2, 3, 4]), IpAddr::from([1, 2, 3, 5]));
+        for _ in 0..10 {
+            assert_eq!(attempts.of_address(here), Ok(()));
+        }
+        assert_eq!(attempts.of_address(here), Err(OF_ADDRESS.every));
+        assert_eq!(attempts.of_address(there), Ok(()));
+        tokio::time::advance(OF_ADDRESS.every).await;
+        assert_eq!(attempts.of_address(here), Ok(()));
+        assert!(attempts.of_address(here).is_err());
+        tokio::time::advance(OF_ADDRESS.every * 100).await;
+        for _ in 0..10 {
+            assert_eq!(attempts.of_address(here), Ok(()));
+        }
+        assert!(attempts.of_address(here).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_is_the_same_in_capitals_and_a_network_one_address() {
+        let attempts = Attempts::default();
+        for _ in 0..10 {
+            assert_eq!(attempts.of_account("Ann"), Ok(()));
+            assert_eq!(attempts.of_account("ann"), Ok(()));
+        }
+        assert!(attempts.of_account("ANN").is_err());
+        for last in 0..10 {
+            let address = IpAddr::from([1, 2, 3, 4, 5, 6, 7, last]);
+            assert_eq!(attempts.of_address(address), Ok(()));
+        }
+        assert!(
+            attempts
+                .of_address(IpAddr::from([1, 2, 3, 4, 9, 9, 9, 9]))
+                .is_err()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_remembered_has_a_bound() {
+        let attempts = Attempts::default();
+        for number in 0..REMEMBERED {
+            assert_eq!(attempts.of_account(&number.to_string()), Ok(()));
+        }
+        assert!(attempts.of_account("one more").is_err());
+        tokio::time::advance(OF_ACCOUNT.every).await;
+        assert_eq!(attempts.of_account("one more"), Ok(()));
+    }
+}
