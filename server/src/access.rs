@@ -14,7 +14,7 @@ use crate::name::{BadName, DocumentName};
 
 mod rules;
 
-pub use rules::{Grant, Hash, Known, Link, Person, Rules, Session, Token};
+pub use rules::{Called, Grant, Hash, Known, Link, Person, Rules, Session, Token};
 
 /// What somebody may do with a document. Each includes all before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -88,6 +88,19 @@ pub struct Known<'d> {
     pub owner: Option<PersonId>,
 }
 
+/// What somebody goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Called<'r> {
+    /// Nobody knows better.
+    AsTheySay,
+    /// They are this.
+    Person(&'r Person),
+    /// Whoever sent them says so.
+    Name(String),
+    /// They came by a link, and say so.
+    Guest,
+}
+
 /// See the module. What is revoked is not in it.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
@@ -127,6 +140,18 @@ impl Rules {
         let id = session.or_else(token)?;
         let person = self.people.get(&id)?;
         (!person.is_disabled).then_some((id, person))
+    }
+
+    /// What somebody is called, if that is not theirs to say: the name and the colour that others see. Guests say it, and are marked.
+    pub fn called(&self, who: &Who, now_ms: i64) -> Called<'_> {
+        if self.is_open {
+            return Called::AsTheySay;
+        }
+        match (self.person(who, now_ms), &who.claims) {
+            (Some((_, person)), _) => Called::Person(person),
+            (None, Some(claims)) => Called::Name(claims.name.clone()),
+            (None, None) => Called::Guest,
+        }
     }
 
     /// Whether somebody looks after the accounts. A token does so only if it is for everything and to own it.

@@ -1,6 +1,7 @@
 //! Tokens, links, groups, grants and what the rules make of them.
 
 use super::*;
+use crate::access::Known;
 
 fn token(person: PersonId, expires_at_ms: Option<i64>) -> NewToken {
     NewToken {
@@ -263,10 +264,11 @@ fn a_document_with_the_name_of_a_folder_is_no_folder() {
         let name = DocumentName::new(name).unwrap();
         accounts.begin_document(&name, bob, &nobody(), NOW).unwrap();
         let rules = accounts.rules(NOW).unwrap();
-        assert_eq!(rules.access(&who, &name, NOW), Access::Own);
+        let access = |name: &DocumentName| rules.access(&who, &Known { name, owner: None }, NOW);
+        assert_eq!(access(&name), Access::Own);
         for other in ["a", "team/a"] {
             let other = DocumentName::new(other).unwrap();
-            assert_eq!(rules.access(&who, &other, NOW), Access::None);
+            assert_eq!(access(&other), Access::None);
         }
     }
 }

@@ -138,9 +138,11 @@ fn a_wrong_login_and_a_wrong_password_are_the_same() {
 
     let kept = || -> String {
         let raw = Connection::open(folder.path().join(FILE)).unwrap();
-        raw.query_row("SELECT password FROM people WHERE id = 1", [], |row| {
-            row.get(0)
-        })
+        raw.query_row(
+            "SELECT password FROM people WHERE login = 'ada'",
+            [],
+            |row| row.get(0),
+        )
         .unwrap()
     };
     let old = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$";
@@ -152,7 +154,7 @@ fn a_wrong_login_and_a_wrong_password_are_the_same() {
         hash.unwrap().to_string()
     };
     assert!(weak.starts_with(old), "{weak}");
-    let set = "UPDATE people SET password = ?1 WHERE id = 1";
+    let set = "UPDATE people SET password = ?1 WHERE login = 'ada'";
     Connection::open(folder.path().join(FILE))
         .unwrap()
         .execute(set, [&weak])

@@ -139,6 +139,7 @@ impl Task {
                 true => update.clone(),
                 false => Bytes::new(),
             };
+            let author = self.named(author, who);
             self.accepted.push(Accepted {
                 author,
                 news: changed.then_some(update),

@@ -5,23 +5,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ropewalk_crdt::{self as crdt, ClientId, protocol};
+use ropewalk_crdt::{self as crdt, ClientId, Presence, protocol};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Task;
+use crate::access::{Called, Who};
 use crate::document::peer::PeerId;
 use crate::session::Close;
 use crate::storage::{Author, MAX_AUTHOR};
 
 /// Awareness states that changed within this time leave in one frame.
 pub(super) const PRESENCE_INTERVAL: Duration = Duration::from_millis(50);
+/// Stands behind the names of those who have no account.
+const GUEST: &str = " (guest)";
 /// How often an owner of a contested client id is asked whether it still answers, at most.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Task {
     pub(super) fn announce(&mut self, peer: PeerId, body: &[u8]) {
-        match self.presence.announce(peer, body) {
+        let body = self.in_their_name(peer, body);
+        match self.presence.announce(peer, &body) {
             Ok(announced) => {
                 if let Some(client) = announced.only {
                     self.introduce(peer, client);
@@ -57,6 +62,30 @@ impl Task {
         }
     }
 
+    /// What a peer announces, with the name and the colour that it has: nobody speaks in the name of others.
+    fn in_their_name<'b>(&self, id: PeerId, body: &'b [u8]) -> Cow<'b, [u8]> {
+        let Some(peer) = self.peers.get(&id) else {
+            return body.into();
+        };
+        let rules = self.rules.borrow();
+        let called = rules.called(&peer.who, self.app.machine.now_ms());
+        let Ok(states) = Presence::read(body) else {
+            // That is found again, and refused.
+            return body.into();
+        };
+        if called == Called::AsTheySay {
+            return body.into();
+        }
+        let renamed: Vec<_> = states
+            .iter()
+            .map(|&(id, clock, state)| (id, clock, state.map(|state| renamed(state, &called))))
+            .collect();
+        let states = renamed
+            .iter()
+            .map(|(id, clock, state)| (*id, *clock, state.as_deref()));
+        Presence::write(states.collect()).into()
+    }
+
     /// The first state that a Yjs client announces is its own, alone. From then on the client id is its connection's:
     /// nobody else writes under it while that is open.
     fn introduce(&mut self, id: PeerId, client: ClientId) {
@@ -78,10 +107,29 @@ impl Task {
             let client = peer.introduced;
             let owned = client.filter(|&client| self.presence.owner(client) == Some(id));
             let state = owned.and_then(|client| self.presence.state(client));
-            let name = state.map(name_in).unwrap_or_default();
+            let said = state.map(name_in).unwrap_or_default();
+            let rules = self.rules.borrow();
+            let name = match rules.called(&peer.who, self.app.machine.now_ms()) {
+                Called::Person(person) => person.name.clone(),
+                Called::Name(name) => name,
+                Called::AsTheySay | Called::Guest => said,
+            };
+            let name = cut(&name).to_owned();
             Arc::new(Author { client, name })
         });
         author.clone()
+    }
+
+    /// Who an edit is by that no connection made: somebody with an account, whatever they say.
+    pub(super) fn named(&self, said: Arc<Author>, who: &Who) -> Arc<Author> {
+        let rules = self.rules.borrow();
+        let name = match rules.called(who, self.app.machine.now_ms()) {
+            Called::Person(person) => cut(&person.name).to_owned(),
+            Called::Name(name) => cut(&name).to_owned(),
+            Called::AsTheySay | Called::Guest => return said,
+        };
+        let client = said.client;
+        Arc::new(Author { client, name })
     }
 
     /// The connection of a client id is gone: it goes to whoever else introduced itself with it.
@@ -147,16 +195,99 @@ fn name_in(state: &str) -> String {
     let Ok(State { user }) = serde_json::from_str(state) else {
         return String::new();
     };
-    let mut end = user.name.len().min(MAX_AUTHOR);
-    while !user.name.is_char_boundary(end) {
+    cut(&user.name).to_owned()
+}
+
+fn cut(name: &str) -> &str {
+    let mut end = name.len().min(MAX_AUTHOR);
+    while !name.is_char_boundary(end) {
         end -= 1;
     }
-    user.name[..end].to_owned()
+    &name[..end]
+}
+
+/// An awareness state in which its user is called so. A state without a user stays without.
+fn renamed(state: &str, called: &Called<'_>) -> String {
+    let Ok(Value::Object(mut state)) = serde_json::from_str(state) else {
+        // It says nothing that others could show; what is no JSON could say anything to somebody.
+        return "{}".to_owned();
+    };
+    if let Some(user) = state.get_mut("user") {
+        if !user.is_object() {
+            *user = json!({});
+        }
+        match called {
+            Called::AsTheySay => {}
+            Called::Person(person) => {
+                user["name"] = person.name.clone().into();
+                if let Some(color) = &person.color {
+                    user["color"] = color.clone().into();
+                    user["colorLight"] = format!("{color}33").into();
+                }
+            }
+            Called::Name(name) => user["name"] = name.clone().into(),
+            Called::Guest => {
+                let name = user["name"].as_str().unwrap_or_default();
+                let name = name.strip_suffix(GUEST).unwrap_or(name).trim();
+                user["name"] = format!("{name}{GUEST}").trim().into();
+            }
+        }
+    }
+    Value::Object(state).to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::name_in;
+    use super::*;
+    use crate::access::Person;
+
+    #[test]
+    fn a_user_has_the_name_that_is_theirs() {
+        let person = Person {
+            login: "ann".into(),
+            name: "Ann".into(),
+            color: Some("#112233".into()),
+            is_admin: false,
+            is_disabled: false,
+            groups: Vec::new(),
+        };
+        let person = Called::Person(&person);
+        let ann = r##"{"user":{"color":"#112233","colorLight":"#11223333","name":"Ann"}}"##;
+        for (state, called, expected) in [
+            (r#"{"user":{"name":"Eve"}}"#, &person, ann),
+            (
+                r#"{"user":{"name":"Eve"},"user":{"name":"Eva"}}"#,
+                &person,
+                ann,
+            ),
+            (r#"{"user":"Eve"}"#, &person, ann),
+            (r#"{"cursor":1}"#, &person, r#"{"cursor":1}"#),
+            ("\"Eve\"", &person, "{}"),
+            ("{", &person, "{}"),
+            (
+                r#"{"user":{"name":"Eve"}}"#,
+                &Called::Guest,
+                r#"{"user":{"name":"Eve (guest)"}}"#,
+            ),
+            (
+                r#"{"user":{"name":"Eve (guest)"}}"#,
+                &Called::Guest,
+                r#"{"user":{"name":"Eve (guest)"}}"#,
+            ),
+            (
+                r#"{"user":{}}"#,
+                &Called::Guest,
+                r#"{"user":{"name":"(guest)"}}"#,
+            ),
+            (
+                r##"{"user":{"color":"#fff"}}"##,
+                &Called::Name("Zoe".into()),
+                r##"{"user":{"color":"#fff","name":"Zoe"}}"##,
+            ),
+        ] {
+            assert_eq!(renamed(state, called), expected, "{state}");
+        }
+    }
 
     #[test]
     fn a_name_is_where_editors_put_it() {
