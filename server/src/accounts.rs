@@ -11,6 +11,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub mod audit;
 pub mod command;
+pub mod copy;
 mod error;
 mod file;
 mod grants;

@@ -334,8 +334,12 @@ async fn launch(
     environment: &[(&str, &str)],
 ) -> Result<(Child, SocketAddr, Vec<String>, Log), Failed> {
     let mut command = command(binary());
+    command.arg("serve");
+    if !arguments.iter().any(|argument| argument == "--listen") {
+        command.args(["--listen", "127.0.0.1:0"]);
+    }
     command
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg("--data")
         .arg(data)
         .args(arguments)
         .envs(environment.iter().copied())

@@ -16,11 +16,11 @@ use crate::storage::sqlite::{move_behind, move_on_close, protect, use_write_ahea
 /// Name of the database in the data folder.
 pub const FILE: &str = "accounts.db";
 /// A new database is made under this name and takes its real one when it is whole.
-const NEW: &str = "accounts.db.new";
+pub const NEW: &str = "accounts.db.new";
 /// Locked while one is opened or made: of two processes that find none, one makes it.
 const LOCK: &str = "accounts.lock";
 /// How long a statement waits for another process that writes.
-const BUSY: Duration = Duration::from_secs(5);
+pub const BUSY: Duration = Duration::from_secs(5);
 /// Prepared statements that are kept.
 const STATEMENTS: usize = 128;
 /// The journal is cut back to this many bytes once it was larger.
@@ -75,7 +75,7 @@ fn place(folder: &Path) -> Result<(PathBuf, File), Problem> {
     Ok((path, lock))
 }
 
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options

@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::accounts;
+use super::error::ApiError;
 use crate::App;
+use crate::access::Who;
 
 /// A probe that takes longer has failed.
 const PROBE: Duration = Duration::from_secs(5);
@@ -55,17 +58,23 @@ pub async fn writes(app: &App) -> bool {
     answer
 }
 
-/// Counters in the Prometheus text format.
-pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+/// Counters in the Prometheus text format; with accounts, for administrators and their tokens.
+pub async fn metrics(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Arc<Who>>,
+) -> Result<Response, ApiError> {
+    if !app.gate.rules().is_open {
+        accounts::admin(&app, &who)?;
+    }
     let text = app
         .metrics
         .render(app.journal.stats(), app.hub.len(), app.journal.healthy());
-    (
+    Ok((
         [(
             header::CONTENT_TYPE,
             "text/plain; version=0.0.4; charset=utf-8",
         )],
         text,
     )
-        .into_response()
+        .into_response())
 }

@@ -111,12 +111,19 @@ pub async fn auth(
 }
 
 /// `POST /check_store`: whether edits can be saved now.
-pub async fn check_store(State(app): State<Arc<App>>) -> Response {
+pub async fn check_store(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Arc<Who>>,
+) -> Result<Response, ApiError> {
+    // It costs a commit.
+    if !app.gate.rules().is_known(&who, app.machine.now_ms()) {
+        return Err(ApiError::NOT_KNOWN);
+    }
     let answer = match app.is_ready() && health::writes(&app).await {
         true => json!({ "ok": true }),
         false => json!({ "ok": false, "error": "storage does not take writes" }),
     };
-    Json(answer).into_response()
+    Ok(Json(answer).into_response())
 }
 
 /// `GET /d/{name}/as-update`: the whole state. `GET /d/{name}/ws/{name}`: a socket.

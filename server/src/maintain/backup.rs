@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Done, Failure, Progress, Unfinished, folder_of, size};
+use crate::accounts;
 use crate::storage::sqlite::open::{Problem, beside};
 use crate::storage::sqlite::reader::{CopyError, Reader, seal};
 
@@ -64,5 +65,6 @@ fn fill(
     copy.pragma_update(None, "synchronous", "OFF")?;
     copy.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))?;
     reader.copy(&mut copy, |done, all| progress.step("pages", done, all))?;
+    accounts::copy::keep(folder_of(&reader.file), &copy)?;
     copy.close().map_err(|(_, error)| error.into())
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Done, Failure, Progress, Unfinished, size};
+use crate::accounts;
 use crate::machine::{Host, Machine as _};
 use crate::storage::sqlite::open::{self, Folder, NEW, Problem, beside, sync_folder};
 use crate::storage::sqlite::{reader, settle};
@@ -44,6 +45,12 @@ pub fn restore(
     let new = bring(from, data, &folder, progress)?;
     let bytes = new.path.metadata().map_or(0, |file| file.len());
     let write = |error: io::Error| Failure::write(&folder.file, error);
+    let accounts = accounts::copy::take(&new.path).and_then(|accounts| {
+        let put = |data: Vec<u8>| accounts::copy::put(&folder.path, &data, &utc(Host.now_ms()));
+        accounts.map(put).transpose()
+    });
+    let accounts =
+        accounts.map_err(|problem| problem.of(data, &folder.path.join(accounts::FILE)))?;
     let kept = match found {
         true => Some(keep(data, &folder)?),
         false => None,
@@ -52,9 +59,14 @@ pub fn restore(
     let kept = kept.map_or(String::new(), |kept| {
         format!("; the one before is {}", kept.display())
     });
+    let accounts = match accounts {
+        None => String::new(),
+        Some(None) => ", with accounts".to_owned(),
+        Some(Some(kept)) => format!(", with accounts (those before are {})", kept.display()),
+    };
     Ok(Done {
         summary: format!(
-            "Restored {} to {}{kept}",
+            "Restored {} to {}{accounts}{kept}",
             size(bytes),
             folder.file.display()
         ),

@@ -271,6 +271,14 @@ impl<S: Socket> Session<S> {
         }
         let (inward, outward) = match join(&app, &name, WIRE, who, SHARES).await {
             Ok(joined) => joined,
+            Err(close @ (Close::NOT_KNOWN | Close::NOT_ALLOWED)) => {
+                // Clients take only this for an answer to their token.
+                let denied = message::denied(address, close.reason);
+                self.connection
+                    .write(Message::Binary(denied), || None)
+                    .await?;
+                return self.refuse(address, close).await;
+            }
             Err(close) => return self.refuse(address, close).await,
         };
         self.next += 1;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use ropewalk_tests::ropewalk::{binary, folder};
-use ropewalk_tests::{Client, Failed, Request, Ropewalk, http, until};
+use ropewalk_tests::{Client, Failed, Request, Response, Ropewalk, http, until};
 use tempfile::TempDir;
 
 /// Acknowledged edits before the backup begins, and while it is made again and again.
@@ -316,6 +316,52 @@ async fn what_is_replaced_is_kept_with_its_journal() {
     let server = Ropewalk::on(again, &[]).await.unwrap();
     assert_eq!(names(&server).await, ["mine"]);
     assert_eq!(server.text("mine").await, "in the journal");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_in_a_backup_and_come_back_signed_out() {
+    let (server, place) = (Ropewalk::start().await, folder());
+    let data = server.data();
+    create(&server, "a", "text").await;
+    let invited = well(data.path(), &["user", "add", "ann", "--admin"]).await;
+    let secret = invited.trim_end().rsplit('#').next().unwrap();
+    let password = "correct horse battery 7";
+    let joining = serde_json::json!({ "secret": secret, "name": "Ann", "password": password });
+    let joined = post(&server, "/api/join", joining).await;
+    assert_eq!(joined.status, 200, "{}", joined.text());
+    let cookie = joined
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    assert_eq!(state(&server, &cookie).await, "signed_in");
+    let copy = path(&place, "copy");
+    well(data.path(), &["backup", &copy]).await;
+
+    let elsewhere = Arc::new(folder());
+    let said = well(elsewhere.path(), &["restore", &copy]).await;
+    assert!(said.contains("with accounts"), "{said}");
+    let server = Ropewalk::on(elsewhere, &[]).await.unwrap();
+    // Somebody may have ended this session since the copy was made.
+    assert_eq!(state(&server, &cookie).await, "signed_out");
+    let who = serde_json::json!({ "login": "ann", "password": password });
+    assert_eq!(post(&server, "/api/session", who).await.status, 200);
+    assert_eq!(server.get("/api/documents/a/text").await.status, 401);
+}
+
+async fn post(server: &Ropewalk, target: &str, body: serde_json::Value) -> Response {
+    let request = Request::new("POST", target)
+        .header("origin", &format!("http://{}", server.address))
+        .header("content-type", "application/json");
+    server.send(request.body(body.to_string())).await
+}
+
+async fn state(server: &Ropewalk, cookie: &str) -> String {
+    let request = Request::get("/api/session").header("cookie", cookie);
+    let state = server.send(request).await.json()["state"].clone();
+    state.as_str().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -103,6 +103,11 @@ pub fn authenticated(address: &[u8], may_edit: bool) -> Bytes {
     addressed(address, &text(&[AUTH, 2], scope))
 }
 
+/// "You may not come in."
+pub fn denied(address: &[u8], reason: &str) -> Bytes {
+    addressed(address, &text(&[AUTH, 1], reason))
+}
+
 /// "You are out of this document."
 pub fn closed(address: &[u8], reason: &str) -> Bytes {
     addressed(address, &text(&[CLOSE], reason))

@@ -1,0 +1,83 @@
+//! The accounts in a copy of the documents: a backup is one file.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, OptionalExtension as _};
+
+use super::file::{BUSY, FILE, NEW, private};
+use crate::storage::sqlite::open::{Problem, beside, sync_folder};
+use crate::storage::sqlite::protect;
+
+/// Puts the accounts of a folder, as they are now, into a copy of its documents.
+pub fn keep(folder: &Path, copy: &Connection) -> rusqlite::Result<()> {
+    copy.execute_batch("DROP TABLE IF EXISTS accounts")?;
+    let file = folder.join(FILE);
+    if !file.exists() {
+        return Ok(());
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let from = Connection::open_with_flags(file, flags)?;
+    protect(&from)?;
+    from.busy_timeout(BUSY)?;
+    let mut memory = Connection::open_in_memory()?;
+    // At once: they are small beside documents.
+    while Backup::new(&from, &mut memory)?.step(-1)? != StepResult::Done {}
+    let data = memory.serialize(MAIN_DB)?;
+    copy.execute_batch("CREATE TABLE accounts (data BLOB NOT NULL) STRICT")?;
+    copy.execute("INSERT INTO accounts VALUES (?1)", [&data[..]])?;
+    Ok(())
+}
+
+/// Takes the accounts out of a copy of documents, if they are in it.
+pub fn take(copy: &Path) -> Result<Option<Vec<u8>>, Problem> {
+    let connection = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    protect(&connection)?;
+    let table = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'accounts'";
+    let is_there = connection.query_row(table, [], |_| Ok(())).optional()?;
+    if is_there.is_none() {
+        return Ok(None);
+    }
+    let data = connection.query_row("SELECT data FROM accounts", [], |row| row.get(0))?;
+    connection.execute_batch("DROP TABLE accounts")?;
+    connection.close().map_err(|(_, error)| error)?;
+    Ok(Some(data))
+}
+
+/// Puts such accounts into a folder that nobody uses. Those that were there are kept under the name that is answered. Everybody is signed
+/// out: since the copy was made somebody may have ended a session.
+pub fn put(folder: &Path, data: &[u8], when: &str) -> Result<Option<PathBuf>, Problem> {
+    let (file, new) = (folder.join(FILE), folder.join(NEW));
+    for left in [new.clone(), beside(&new, "-wal"), beside(&new, "-shm")] {
+        if left.try_exists()? {
+            fs::remove_file(left)?;
+        }
+    }
+    private(OpenOptions::new().write(true).create_new(true))
+        .open(&new)?
+        .write_all(data)?;
+    let connection = Connection::open(&new)?;
+    protect(&connection)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = DELETE; PRAGMA foreign_keys = ON;
+         DELETE FROM sessions; DELETE FROM invitations; UPDATE state SET changes = changes + 1;",
+    )?;
+    connection.close().map_err(|(_, error)| error)?;
+    File::open(&new)?.sync_all()?;
+    let mut kept = None;
+    if file.exists() {
+        let before = beside(&file, &format!(".before-{when}"));
+        // Its journal goes into it.
+        let connection = Connection::open(&file)?;
+        protect(&connection)?;
+        connection.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
+        connection.close().map_err(|(_, error)| error)?;
+        fs::rename(&file, &before)?;
+        kept = Some(before);
+    }
+    fs::rename(&new, &file)?;
+    sync_folder(folder)?;
+    Ok(kept)
+}
