@@ -286,7 +286,7 @@ impl File {
         let made = self.make(&edit);
         self.late.get_or_insert_with(|| Instant::now() + LATE);
         if let Some(told) = told {
-            self.send(rpc::edit(&self.uri, told)).await;
+            self.send_edit(told).await;
         }
         // Where it came to something else than the editor thinks, the editor follows.
         self.seen = None;
@@ -339,7 +339,7 @@ impl File {
         if let Some(told) = self.catch_up()
             && self.is_lost.is_none()
         {
-            self.send(rpc::edit(&self.uri, told)).await;
+            self.send_edit(told).await;
         }
     }
 
@@ -393,6 +393,13 @@ impl File {
             Ok(Ok(false)) | Err(_) => {}
             Ok(Err(error)) => say(&format!("{}: {error}", self.place.path.display())),
         }
+    }
+
+    async fn send_edit(&mut self, mut told: Told) {
+        for change in &mut told.delta {
+            change.replacement = self.view.told(std::mem::take(&mut change.replacement));
+        }
+        self.send(rpc::edit(&self.uri, told)).await;
     }
 
     /// When nobody reads any more, the input ends soon, too.

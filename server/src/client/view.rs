@@ -12,6 +12,9 @@ pub(super) struct View {
     hides_breaks: bool,
     /// New lines end with a carriage return, too.
     is_crlf: bool,
+    /// It says carriage returns although it hides them, as VS Code does, and takes what is told without them for another text
+    /// than what it gets. None until it has said a line break.
+    says_breaks: Option<bool>,
 }
 
 impl View {
@@ -22,6 +25,7 @@ impl View {
         Self {
             hides_breaks: hidden == 0 || hidden == breaks(editor),
             is_crlf: texts.into_iter().find_map(mostly_crlf).unwrap_or(false),
+            says_breaks: mostly_crlf(editor),
         }
     }
 
@@ -34,9 +38,20 @@ impl View {
     }
 
     /// What the editor says that it inserts, as it is shown.
-    pub(super) fn said(&self, insert: String) -> String {
+    pub(super) fn said(&mut self, insert: String) -> String {
+        if self.says_breaks.is_none() && insert.contains('\n') {
+            self.says_breaks = Some(insert.contains("\r\n"));
+        }
         match self.hides_breaks {
             true => insert.replace("\r\n", "\n"),
+            false => insert,
+        }
+    }
+
+    /// What is shown, as the editor would say it.
+    pub(super) fn told(&self, insert: String) -> String {
+        match self.hides_breaks && self.says_breaks == Some(true) {
+            true => insert.replace('\n', "\r\n"),
             false => insert,
         }
     }

@@ -38,6 +38,25 @@ async fn a_document_begins_with_the_file_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_says_carriage_returns_is_told_them() {
+    let scene = Scene::new().await;
+    let mut editor = scene.editor();
+    for (name, start) in [("whole", "a\r\nb\r\n"), ("one line", "a")] {
+        let path = scene.file(name, start);
+        editor.open(&path, start).await.unwrap();
+        let ann = Client::join(&scene.server, &format!("notes/{name}")).await;
+        ann.until_text(start).await;
+        editor.edit(&path, &[(1, 1, "\r\n💚")]).await;
+        let text = editor.text(&path);
+        until(name, || async { ann.text().contains('💚').then_some(()) }).await;
+        ann.insert(0, "as one\nas both\r\n");
+        let text = format!("as one\r\nas both\r\n{text}");
+        editor.until_text(&path, &text).await;
+    }
+    assert_eq!(editor.quit().await.code(), Some(0), "{}", editor.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_here_alone_is_kept_beside() {
     let scene = Scene::new().await;
     let ann = Client::join(&scene.server, "notes/both").await;
