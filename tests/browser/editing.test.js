@@ -29,6 +29,30 @@ describe('the editor page', { concurrency: 2 }, () => {
     bob.assertNoProblems()
   })
 
+  it('shows empty lines of Windows, and the caret in them', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('crlf', 'one\r\n\r\n\r\nfour')
+    const ann = await Visitor.open(t, browser, server, 'crlf')
+    const lines = await ann.content.locator('.cm-line').all()
+    const heights = await Promise.all(lines.map(async (line) => (await line.boundingBox()).height))
+    assert.deepEqual(heights, Array(4).fill(heights[0]))
+    await ann.content.focus()
+    await ann.page.keyboard.press('Control+Home')
+    for (const line of lines) {
+      const { y, height } = await line.boundingBox()
+      const caret = await ann.page.locator('.cm-cursor-primary').boundingBox()
+      const middle = caret.y + caret.height / 2
+      assert.ok(caret.height > height / 3 && middle > y && middle < y + height, `${JSON.stringify(caret)} in a line at ${y}, ${height} high`)
+      await ann.page.keyboard.press('ArrowDown')
+    }
+    await ann.page.keyboard.press('Control+Home')
+    await ann.page.keyboard.press('ArrowDown')
+    await ann.page.keyboard.type('two')
+    await ann.untilState('saved')
+    assert.equal(await server.text('crlf'), 'one\r\ntwo\r\n\r\nfour')
+    ann.assertNoProblems()
+  })
+
   it('shows who is there, and where they write', async (t) => {
     const server = await Ropewalk.start(t)
     const ann = await Visitor.open(t, browser, server, 'people', 'Ann')

@@ -18,6 +18,7 @@ const base = EditorView.theme({
   '.cm-matchingBracket, &.cm-focused .cm-matchingBracket': { backgroundColor: 'var(--accent-soft)', outline: 'none' },
   '.cm-nonmatchingBracket, &.cm-focused .cm-nonmatchingBracket': { backgroundColor: 'var(--danger-soft)' },
   '.cm-specialChar': { color: 'var(--danger)' },
+  '.rw-return': { display: 'inline-block', height: '1em', verticalAlign: 'text-bottom' },
   '.cm-searchMatch': { backgroundColor: 'var(--match)', borderRadius: '2px' },
   '.cm-searchMatch-selected': { backgroundColor: 'var(--match-now)' },
   '.cm-panels': { backgroundColor: 'transparent', color: 'inherit' },

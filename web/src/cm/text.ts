@@ -35,8 +35,21 @@ export interface TextOptions {
   keys: Extension
 }
 
-/** Control and direction characters are shown, except the CR that files from Windows carry. */
-const SPECIAL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]/g
+/** Control and direction characters are shown. */
+const SPECIAL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]/g
+
+/** The CR that files from Windows carry is not seen, but without a box of its own a line that has nothing else would not be, either. */
+function special(code: number, description: string | null, placeholder: string): HTMLElement {
+  const shown = document.createElement('span')
+  if (code === 13) {
+    shown.className = 'rw-return'
+    return shown
+  }
+  shown.className = 'cm-specialChar'
+  shown.textContent = placeholder
+  shown.title = shown.ariaLabel = description ?? placeholder
+  return shown
+}
 
 /** Longer texts stay plain: a single huge paragraph would be parsed anew at every keystroke. */
 const COLOURED = 500_000
@@ -59,7 +72,7 @@ export function createText(parent: HTMLElement, { session, presence, kind, wrap,
         binding(session.text),
         EditorState.allowMultipleSelections.of(true),
         EditorState.tabSize.of(4),
-        highlightSpecialChars({ specialChars: SPECIAL }),
+        highlightSpecialChars({ specialChars: SPECIAL, render: special }),
         drawSelection(),
         dropCursor(),
         rectangularSelection(),
