@@ -94,6 +94,29 @@ impl Accounts {
         })
     }
 
+    /// The key that signs document tokens of this server's own; made when it is first asked for.
+    pub fn key(&self) -> Result<[u8; 32], AccountsError> {
+        let read = |transaction: &Transaction<'_>| {
+            let kept: Option<[u8; 32]> =
+                transaction.query_row("SELECT key FROM state", [], |row| row.get(0))?;
+            Ok(kept)
+        };
+        if let Some(key) = self.read(read)? {
+            return Ok(key);
+        }
+        let new: [u8; 32] = secret::random()?;
+        self.mark(|transaction| {
+            // Another process may have been faster.
+            rows::execute(
+                transaction,
+                "UPDATE state SET key = ?1 WHERE key IS NULL",
+                [new],
+            )?;
+            read(transaction)
+        })?
+        .ok_or_else(|| AccountsError::Failed("the key is not kept".to_owned()))
+    }
+
     /// Runs `read` in one read transaction: it sees the accounts as of one moment.
     fn read<T>(
         &self,

@@ -26,6 +26,8 @@ pub struct Config {
     pub allow_host: Vec<String>,
     /// Addresses of proxies, such as `127.0.0.1` or `10.0.0.0/8`, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Default none.
     pub trust_proxy: Vec<String>,
+    /// Files with the keys of those who may sign document tokens, JSON Web Key Sets. Default none.
+    pub token_keys: Vec<String>,
     /// What is logged, as a filter of `tracing`. Default `info`.
     pub log: String,
     /// How it is logged. Default text.
@@ -78,6 +80,7 @@ impl Default for Config {
             allow_origin: Vec::new(),
             allow_host: Vec::new(),
             trust_proxy: Vec::new(),
+            token_keys: Vec::new(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             max_update_bytes: 16 << 20,

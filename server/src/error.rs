@@ -25,6 +25,9 @@ pub enum StartError {
     /// The accounts cannot be opened.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
+    /// The keys of document tokens cannot be read.
+    #[error("{0}")]
+    Keys(String),
     /// The system refuses something else, such as a thread.
     #[error("the system refuses: {0}")]
     System(#[from] io::Error),

@@ -6,8 +6,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+mod tokens;
+
+pub use tokens::Keys;
+
 use crate::App;
-use crate::access::{Rules, Who};
+use crate::access::{Claims, Rules, Who};
 use crate::accounts::{Accounts, AccountsError, Secret, SecretKind};
 
 /// How often it is looked whether another process has changed the accounts, or time has.
@@ -20,6 +24,7 @@ const SWEEP: u32 = 40;
 pub struct Gate {
     rules: watch::Sender<Arc<Rules>>,
     accounts: Option<Accounts>,
+    keys: Option<Keys>,
     /// As long as there is nobody, everybody may do everything.
     opens: bool,
     seen: Mutex<Seen>,
@@ -39,16 +44,24 @@ impl Gate {
         Self {
             rules: watch::Sender::new(Arc::new(Rules::open())),
             accounts: None,
+            keys: None,
             opens: true,
             seen: Mutex::default(),
         }
     }
 
-    /// The gate of these accounts. As long as there is nobody it stands open if it `opens`, and lets nobody in otherwise.
-    pub fn of(accounts: Accounts, opens: bool, now_ms: i64) -> Result<Self, AccountsError> {
+    /// The gate of these accounts, and of whoever has a token signed with one of these keys. As long as there is nobody it stands open
+    /// if it `opens`, and lets nobody in otherwise.
+    pub fn of(
+        accounts: Accounts,
+        keys: Keys,
+        opens: bool,
+        now_ms: i64,
+    ) -> Result<Self, AccountsError> {
         let gate = Self {
             rules: watch::Sender::new(Arc::new(Rules::default())),
             accounts: Some(accounts),
+            keys: Some(keys),
             opens,
             seen: Mutex::default(),
         };
@@ -93,11 +106,19 @@ impl Gate {
         Ok(())
     }
 
+    /// A token that says this; nothing if there are no accounts.
+    pub fn sign(&self, claims: &Claims) -> Option<String> {
+        self.keys.as_ref()?.sign(claims)
+    }
+
     /// Whoever brings this secret along, beside what else they are. Nothing if it opens nothing.
     pub fn with_secret(&self, who: &Who, secret: &str) -> Option<Who> {
-        let (kind, hash) = Secret::parse(secret)?;
-        let rules = self.rules.borrow();
         let mut who = who.clone();
+        let Some((kind, hash)) = Secret::parse(secret) else {
+            who.claims = Some(Arc::new(self.keys.as_ref()?.verify(secret)?));
+            return Some(who);
+        };
+        let rules = self.rules.borrow();
         match kind {
             SecretKind::Session => who.session = Some(*rules.sessions.get(&hash)?),
             SecretKind::Token => who.token = Some(*rules.tokens.get(&hash)?),

@@ -45,7 +45,7 @@ pub struct Entry {
     /// Which document.
     pub id: DocumentId,
     /// Set on the first entry of a new document.
-    pub create: Option<Begin>,
+    pub create: Option<Box<Begin>>,
     /// Its place in the document's history: one more than the entry before, the first is 1.
     pub sequence: u64,
     /// Yjs update v1; `None` takes a place without saying anything (a document created without text).

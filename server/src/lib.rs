@@ -43,7 +43,7 @@ use config::Config;
 use document::Command;
 use document::peer::PeerId;
 use error::{RunError, StartError};
-use gate::Gate;
+use gate::{Gate, Keys};
 use http::attempts::Attempts;
 use hub::Hub;
 use journal::Journal;
@@ -201,7 +201,8 @@ fn gate(config: &Config) -> Result<(Gate, Option<Secret>), StartError> {
     if config.open && !is_empty {
         tracing::warn!("there are accounts: --open is ignored");
     }
-    Ok((Gate::of(accounts, opens, now_ms)?, first))
+    let keys = Keys::new(&accounts.key()?, &config.token_keys).map_err(StartError::Keys)?;
+    Ok((Gate::of(accounts, keys, opens, now_ms)?, first))
 }
 
 async fn stop(app: &Arc<App>) -> Result<(), RunError> {

@@ -47,7 +47,7 @@ impl Writer {
         Entry {
             epoch: self.epoch,
             id: self.id,
-            create: (self.sequence == 1).then(|| self.name.clone().into()),
+            create: (self.sequence == 1).then(|| Box::new(self.name.clone().into())),
             sequence: self.sequence,
             update: Some(format!("{} {}", self.name, self.sequence).into()),
             author: Arc::default(),

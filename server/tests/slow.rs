@@ -355,14 +355,15 @@ async fn who_is_let_in_after_a_doubt_sees_no_edit_with_a_key_before_its_commit()
     for fails in [false, true] {
         let (app, storage) = server(JournalLimits::default());
         let handle = app.hub.open(&app, &DocumentName::new("slow").unwrap());
+        let who = Arc::default();
         let create = |text: &str| {
             let text = text.to_owned();
-            handle.ask(0, |reply| Command::Create { text, reply })
+            handle.ask(&who, 0, |reply| Command::Create { text, reply })
         };
         create("old").await.unwrap();
-        let old = handle.ask(0, Command::State).await.unwrap();
+        let old = handle.ask(&who, 0, Command::State).await.unwrap();
         let only_at = None;
-        let deleted = handle.ask(0, |reply| Command::Delete { only_at, reply });
+        let deleted = handle.ask(&who, 0, |reply| Command::Delete { only_at, reply });
         deleted.await.unwrap();
         create("new").await.unwrap();
         let (outbox, mut inbox, _signals) = queue(100, 1 << 20);
@@ -372,11 +373,13 @@ async fn who_is_let_in_after_a_doubt_sees_no_edit_with_a_key_before_its_commit()
             echoes: false,
             stateless: false,
             updates: true,
+            knows_access: false,
         };
         handle.send(Command::Join {
             peer: PEER,
             outbox,
             wire,
+            who: Arc::default(),
             reply,
         });
         joined.await.unwrap().unwrap();
@@ -389,7 +392,7 @@ async fn who_is_let_in_after_a_doubt_sees_no_edit_with_a_key_before_its_commit()
         past.apply(&old.update).unwrap();
         let has = past.version().vector.clone();
         handle.send(says(document::Frame::Step1(has)));
-        handle.ask(0, Command::State).await.unwrap();
+        handle.ask(&who, 0, Command::State).await.unwrap();
         assert!(inbox.next_now().is_none(), "it is in doubt");
 
         // In one breath: the edit, and what lets the peer in.
@@ -406,7 +409,7 @@ async fn who_is_let_in_after_a_doubt_sees_no_edit_with_a_key_before_its_commit()
             }),
             author: Arc::default(),
         };
-        let edit = handle.ask(1, |reply| Command::Edit { request, reply });
+        let edit = handle.ask(&who, 1, |reply| Command::Edit { request, reply });
         let nothing = document::Frame::Step2(vec![0, 0].into());
         let (edited, _) = tokio::join!(edit, async { handle.send(says(nothing)) });
         assert_eq!(edited.is_err(), fails);

@@ -14,7 +14,7 @@ pub const KNOWN: i64 = MIGRATIONS.len() as i64;
 
 /// Has to be readable in a file of the newest format.
 pub const READABLE: [&str; 12] = [
-    "SELECT changes FROM state",
+    "SELECT changes, key FROM state",
     "SELECT id, login, name, color, password, is_admin, issuer, subject, added_at_ms, disabled_at_ms FROM people",
     "SELECT id, hash, former_hash, former_until_ms, person_id, begun_at_ms, seen_at_ms, expires_at_ms, agent, address FROM sessions",
     "SELECT session_id, link_id, followed_at_ms FROM session_links",
@@ -33,9 +33,10 @@ pub const READABLE: [&str; 12] = [
 const FIRST: &str = "
 CREATE TABLE state (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
-    changes INTEGER NOT NULL
+    changes INTEGER NOT NULL,
+    key     BLOB
 ) STRICT;
-INSERT INTO state VALUES (1, 0);
+INSERT INTO state VALUES (1, 0, NULL);
 
 CREATE TABLE people (
     id             INTEGER PRIMARY KEY AUTOINCREMENT,

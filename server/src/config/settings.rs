@@ -87,6 +87,12 @@ pub const SETTINGS: &[Setting] = &[
         slot: |config| Slot::List(&mut config.trust_proxy, network),
     },
     Setting {
+        key: "token_keys",
+        value: "FILE",
+        help: "JSON Web Key Set of applications that may sign document tokens (oct, Ed25519, P-256, RSA); may be repeated",
+        slot: |config| Slot::List(&mut config.token_keys, file),
+    },
+    Setting {
         key: "log",
         value: "FILTER",
         help: "What is logged on stderr: error, warn, info, debug, trace, or a filter such as ropewalk=debug",
@@ -281,6 +287,14 @@ fn within<T: FromStr + PartialOrd + Display>(
             range.end()
         ))
     }
+}
+
+fn file(path: &str) -> Result<(), String> {
+    // Its content is read at the start.
+    if path.is_empty() {
+        return Err("the name of a file is empty".to_owned());
+    }
+    Ok(())
 }
 
 fn network(text: &str) -> Result<(), String> {

@@ -90,6 +90,8 @@ struct Task {
     /// Client ids whose state has changed since the last awareness frame.
     present: BTreeSet<ClientId>,
     presence_due: Option<Instant>,
+    /// When the document token of a peer ends.
+    token_due: Option<Instant>,
     presence_sent: Instant,
     probed: HashMap<PeerId, Instant>,
     /// Who spoke for a client id of another connection.
@@ -226,6 +228,7 @@ impl Task {
             whole: None,
             present: BTreeSet::new(),
             presence_due: None,
+            token_due: None,
             presence_sent: now.checked_sub(PRESENCE_INTERVAL).unwrap_or(now),
             probed: HashMap::new(),
             claimed: HashMap::new(),
@@ -251,6 +254,7 @@ impl Task {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let presence_due = self.presence_due;
+            let token_due = self.token_due;
             let slow_due = self.unsaved.slow_due();
             let idle_due = self.idle_due();
             tokio::select! {
@@ -265,6 +269,7 @@ impl Task {
                 Ok(()) = self.rules.changed() => self.look_again(),
                 result = finished(&mut self.compacting) => self.compacted(result),
                 () = at(presence_due) => self.send_presence(),
+                () = at(token_due) => self.look_again(),
                 () = at(slow_due) => self.tell_slow(),
                 n = commands.recv_many(&mut batch, BATCH) => {
                     if n == 0 {

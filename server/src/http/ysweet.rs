@@ -15,7 +15,7 @@ use serde_json::json;
 use super::error::ApiError;
 use super::{Upgrade, health};
 use crate::App;
-use crate::access::{Access, Who};
+use crate::access::{Access, Called, Claims, Target, Who};
 use crate::document::{Command, Refused};
 use crate::name::DocumentName;
 use crate::session::yjs::Dialect;
@@ -27,6 +27,14 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'.')
     .remove(b'~');
+/// How long a token counts unless it is said, in seconds.
+const VALID_S: i64 = 60 * 60;
+/// And at most.
+const MAX_VALID_S: i64 = 24 * 60 * 60;
+/// Longest name in a token, in characters.
+const MAX_NAME: usize = 64;
+/// Whoever has a token that names nobody.
+const SOMEBODY: &str = "Somebody";
 /// Letters of a name that nobody chose.
 const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
@@ -65,11 +73,14 @@ fn random_name(app: &App) -> String {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Wanted {
     authorization: Option<String>,
+    user_id: Option<String>,
+    valid_for_seconds: Option<i64>,
 }
 
-/// `POST /doc/{name}/auth`: where its sockets and its state are.
+/// `POST /doc/{name}/auth`: where its sockets and its state are, and a token for a client that has none of its own.
 pub async fn auth(
     State(app): State<Arc<App>>,
     Extension(who): Extension<Arc<Who>>,
@@ -80,14 +91,22 @@ pub async fn auth(
     let path = uri.path().strip_prefix("/doc/");
     let name = path.and_then(|path| path.strip_suffix("/auth"));
     let name = DocumentName::from_url(name.ok_or(ApiError::NOT_FOUND)?)?;
-    let Json(Wanted { authorization }) =
-        body.map_err(|_| ApiError::bad_query("the body is {\"authorization\"?}"))?;
-    match authorization.as_deref() {
-        None | Some("full") => {}
-        Some("read-only") => return Err(ApiError::NO_TOKENS),
-        Some(_) => return Err(ApiError::bad_query("authorization is full")),
+    let shape = "the body is {\"authorization\"?, \"userId\"?, \"validForSeconds\"?}";
+    let Json(wanted) = body.map_err(|_| ApiError::bad_query(shape))?;
+    let access = match wanted.authorization.as_deref() {
+        None | Some("full") => Access::Edit,
+        Some("read-only") => Access::Read,
+        Some(_) => return Err(ApiError::bad_query("authorization is full or read-only")),
+    };
+    let is_open = app.gate.rules().is_open;
+    if is_open && access == Access::Read {
+        return Err(ApiError::NO_TOKENS);
     }
-    super::found(&app, &who, &name, Access::Read).await?;
+    super::found(&app, &who, &name, access).await?;
+    let token = match is_open {
+        true => None,
+        false => Some(token(&app, &who, &name, access, &wanted).ok_or(ApiError::INTERNAL)?),
+    };
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
@@ -101,13 +120,58 @@ pub async fn auth(
         .map(|segment| utf8_percent_encode(segment, SEGMENT).to_string())
         .collect();
     let place = format!("{host}/d/{}", encoded.join("/"));
-    let body = json!({
+    let mut body = json!({
         "url": format!("ws{s}://{place}/ws"),
         "baseUrl": format!("http{s}://{place}"),
         "docId": name.as_str(),
-        "authorization": "full",
+        "authorization": if access == Access::Edit { "full" } else { "read-only" },
     });
+    if let Some(token) = token {
+        body["token"] = token.into();
+    }
     Ok(Json(body).into_response())
+}
+
+/// A token for somebody that whoever asks vouches for. Only an administrator says what they are called: everybody else hands on their own
+/// name.
+fn token(
+    app: &App,
+    who: &Who,
+    name: &DocumentName,
+    access: Access,
+    wanted: &Wanted,
+) -> Option<String> {
+    let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
+    let said = wanted.user_id.as_deref().unwrap_or_default();
+    let called = match rules.called(who, now_ms) {
+        _ if rules.is_admin(who, now_ms) => said,
+        Called::Person(person) => &person.name,
+        Called::Name(ref name) => &name.clone(),
+        Called::Guest | Called::AsTheySay => "",
+    };
+    let called: String = called
+        .chars()
+        .filter(|char| !char.is_control())
+        .take(MAX_NAME)
+        .collect();
+    let is_named = !called.trim().is_empty();
+    let seconds = wanted
+        .valid_for_seconds
+        .unwrap_or(VALID_S)
+        .clamp(1, MAX_VALID_S);
+    let target = Target::Document(name.clone());
+    // Written out, this one would be a folder's.
+    (target.to_string().parse() == Ok(target.clone())).then_some(())?;
+    app.gate.sign(&Claims {
+        name: if is_named {
+            called
+        } else {
+            SOMEBODY.to_owned()
+        },
+        target,
+        access,
+        expires_at_ms: now_ms + seconds * 1000,
+    })
 }
 
 /// `POST /check_store`: whether edits can be saved now.

@@ -78,7 +78,7 @@ impl Batch {
                 self.of.insert(id, self.appends.len());
                 let append = Append {
                     id,
-                    create,
+                    create: create.map(|begin| *begin),
                     first_sequence: sequence,
                     updates: vec![update],
                     length,

@@ -2,15 +2,19 @@
 //! everybody who is here when the rules change.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ropewalk_crdt::protocol;
+use tokio::time::Instant;
 
 use super::{Existence, Task};
 use crate::access::{Access, Denied, Known, Who};
 use crate::document::peer::PeerId;
 use crate::document::{Command, Refused};
 use crate::session::Close;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl Task {
     /// Whether there is a document, or will be as soon as what was applied is journalled.
@@ -84,15 +88,31 @@ impl Task {
         self.rules.mark_unchanged();
         let ids: Vec<PeerId> = self.peers.keys().copied().collect();
         ids.into_iter().for_each(|id| self.look_at(id));
+        self.token_due = None;
+        let tokens: Vec<Arc<Who>> = self.peers.values().map(|peer| peer.who.clone()).collect();
+        tokens.iter().for_each(|who| self.wait_for_end(who));
         // Whoever follows over HTTP or has no CRDT asks again.
         self.handle.news.send_replace(());
+    }
+
+    /// A document token is in nobody's rules: its end is waited for here.
+    pub(super) fn wait_for_end(&mut self, who: &Who) {
+        let Some(claims) = &who.claims else {
+            return;
+        };
+        let left = claims.expires_at_ms - self.app.machine.now_ms();
+        // Not at the same moment again and again, should the two clocks differ; and a day is far enough.
+        let left = left.clamp(1, DAY_MS).unsigned_abs();
+        let due = Instant::now() + Duration::from_millis(left);
+        self.token_due = Some(self.token_due.map_or(due, |before| before.min(due)));
     }
 
     /// A peer has shown anew who it is. It hears what it may do.
     pub(super) fn renew(&mut self, id: PeerId, who: Arc<Who>) {
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.who = who;
+            peer.who = who.clone();
             peer.author = None;
+            self.wait_for_end(&who);
             self.look_at(id);
             self.tell_access(id);
         }

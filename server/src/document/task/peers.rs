@@ -37,6 +37,7 @@ impl Task {
         }
         peer.settle(|| self.remembered.add(version));
         let access = peer.access;
+        self.wait_for_end(&peer.who);
         self.peers.insert(id, peer);
         self.visited = true;
         self.handle.people.store(self.peers.len(), Relaxed);

@@ -241,10 +241,10 @@ impl Task {
             } else {
                 self.id = self.app.storage.allocate();
                 self.existence = Existence::Stored;
-                Some(Begin {
+                Some(Box::new(Begin {
                     name: self.name.clone(),
                     owner: self.owner,
-                })
+                }))
             };
             self.sequence += 1;
             self.log_updates += 1;
@@ -273,7 +273,7 @@ impl Task {
 
     pub(super) async fn journal(
         &mut self,
-        create: Option<Begin>,
+        create: Option<Box<Begin>>,
         update: Bytes,
         author: Arc<Author>,
         length: u64,

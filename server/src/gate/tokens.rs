@@ -1,0 +1,331 @@
+//! Document tokens: a JWT says what its bearer may do, and is signed by this server or by an application that embeds it.
+
+use std::collections::HashSet;
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, Claims};
+
+/// Longest token, in bytes.
+const MAX_TOKEN: usize = 8 * 1024;
+/// Longest name, in characters.
+const MAX_NAME: usize = 64;
+/// Keys at most.
+const MAX_KEYS: usize = 64;
+/// How far clocks may be apart, in seconds.
+const LEEWAY_S: u64 = 5;
+/// The identifier of this server's own key.
+const OWN: &str = "ropewalk";
+
+/// What is in a token.
+#[derive(Debug, Deserialize, Serialize)]
+struct Payload {
+    /// The name that others see.
+    name: String,
+    /// Which documents: `team/notes`, `team/*` or `*`.
+    doc: String,
+    /// `read`, `comment` or `edit`.
+    access: String,
+    /// Until when, in seconds since the Unix epoch.
+    exp: u64,
+}
+
+/// Keys of those who may sign.
+pub struct Keys {
+    keys: Vec<Key>,
+    own: EncodingKey,
+}
+
+struct Key {
+    id: Option<String>,
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys")
+            .field("keys", &self.keys.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Keys {
+    /// The server's own key, and those in files with JSON Web Key Sets. `Err` is one line that says what is wrong with one.
+    pub fn new(own: &[u8], files: &[String]) -> Result<Self, String> {
+        let mut keys = vec![Key {
+            id: Some(OWN.to_owned()),
+            algorithm: Algorithm::HS256,
+            key: DecodingKey::from_secret(own),
+        }];
+        for file in files {
+            let wrong = |why: String| format!("{file}: {why}");
+            let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+            keys.extend(read(&text).map_err(wrong)?);
+        }
+        Ok(Self {
+            keys,
+            own: EncodingKey::from_secret(own),
+        })
+    }
+
+    /// What a token says, if somebody whose key is here has signed it and it still counts.
+    pub fn verify(&self, token: &str) -> Option<Claims> {
+        if token.len() > MAX_TOKEN || token.split('.').count() != 3 {
+            return None;
+        }
+        let header = decode_header(token).ok()?;
+        let fits = |key: &&Key| {
+            key.algorithm == header.alg && (header.kid.is_none() || key.id == header.kid)
+        };
+        let payload = self.keys.iter().filter(fits).find_map(|key| {
+            // What the token says of its algorithm counts only if that is the key's own.
+            let mut validation = Validation::new(key.algorithm);
+            validation.leeway = LEEWAY_S;
+            validation.validate_nbf = true;
+            validation.validate_aud = false;
+            validation.required_spec_claims = HashSet::from(["exp".to_owned()]);
+            decode::<Payload>(token, &key.key, &validation).ok()
+        })?;
+        payload.claims.claims()
+    }
+
+    /// A token of this server's own.
+    pub fn sign(&self, claims: &Claims) -> Option<String> {
+        let header = Header {
+            kid: Some(OWN.to_owned()),
+            ..Header::new(Algorithm::HS256)
+        };
+        let payload = Payload {
+            name: claims.name.clone(),
+            doc: claims.target.to_string(),
+            access: claims.access.to_string(),
+            exp: u64::try_from(claims.expires_at_ms / 1000).ok()?,
+        };
+        encode(&header, &payload, &self.own).ok()
+    }
+}
+
+impl Payload {
+    fn claims(self) -> Option<Claims> {
+        let access: Access = self.access.parse().ok()?;
+        let is_name = !self.name.is_empty()
+            && self.name.chars().count() <= MAX_NAME
+            && !self.name.chars().any(char::is_control);
+        // Nobody comes by a document in this way.
+        (access <= Access::Edit && is_name).then_some(Claims {
+            name: self.name,
+            target: self.doc.parse().ok()?,
+            access,
+            expires_at_ms: i64::try_from(self.exp).ok()?.checked_mul(1000)?,
+        })
+    }
+}
+
+fn read(text: &str) -> Result<Vec<Key>, String> {
+    let set: JwkSet = serde_json::from_str(text)
+        .map_err(|error| format!("this is no JSON Web Key Set: {error}"))?;
+    if set.keys.len() > MAX_KEYS {
+        return Err(format!("there are at most {MAX_KEYS} keys"));
+    }
+    set.keys
+        .iter()
+        .enumerate()
+        .map(|(number, jwk)| {
+            let which = jwk
+                .common
+                .key_id
+                .clone()
+                .unwrap_or_else(|| format!("number {}", number + 1));
+            key(jwk).map_err(|why| format!("key {which}: {why}"))
+        })
+        .collect()
+}
+
+fn key(jwk: &Jwk) -> Result<Key, String> {
+    let algorithm =
+        match &jwk.algorithm {
+            AlgorithmParameters::OctetKey(secret) => {
+                // Four letters of base64 are three bytes.
+                if secret.value.len() < 43 {
+                    return Err("a shared key has at least 32 bytes".to_owned());
+                }
+                Algorithm::HS256
+            }
+            AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => {
+                Algorithm::EdDSA
+            }
+            AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => {
+                Algorithm::ES256
+            }
+            AlgorithmParameters::RSA(_) => Algorithm::RS256,
+            _ => return Err(
+                "its kind is none of oct (HS256), Ed25519 (EdDSA), P-256 (ES256) and RSA (RS256)"
+                    .to_owned(),
+            ),
+        };
+    let key = DecodingKey::from_jwk(jwk).map_err(|error| error.to_string())?;
+    Ok(Key {
+        id: jwk.common.key_id.clone(),
+        algorithm,
+        key,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::Write as _;
+
+    use data_encoding::BASE64URL_NOPAD;
+    use jsonwebtoken::get_current_timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const SECRET: &[u8; 32] = b"a shared secret of thirty-two by";
+    /// RFC 8037, appendix A.1.
+    const ED_SEED: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
+    const ED_PUBLIC: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+    fn file(keys: Value) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        write!(file, "{keys}").unwrap();
+        file
+    }
+
+    fn path(file: &tempfile::NamedTempFile) -> String {
+        file.path().to_str().unwrap().to_owned()
+    }
+
+    fn shared() -> Value {
+        json!({ "kty": "oct", "kid": "app", "k": BASE64URL_NOPAD.encode(SECRET) })
+    }
+
+    fn signed(
+        algorithm: Algorithm,
+        kid: Option<&str>,
+        payload: &Value,
+        key: &EncodingKey,
+    ) -> String {
+        let header = Header {
+            kid: kid.map(str::to_owned),
+            ..Header::new(algorithm)
+        };
+        encode(&header, payload, key).unwrap()
+    }
+
+    fn payload() -> Value {
+        json!({ "name": "Zoe", "doc": "team/*", "access": "edit", "exp": get_current_timestamp() + 60 })
+    }
+
+    #[test]
+    fn whoever_has_a_key_can_sign() {
+        let pair = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": ED_PUBLIC });
+        let file = file(json!({ "keys": [shared(), pair] }));
+        let keys = Keys::new(&[7; 32], &[path(&file)]).unwrap();
+        let secret = EncodingKey::from_secret(SECRET);
+        // PKCS #8 around the seed.
+        let der = [
+            &b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20"[..],
+            &BASE64URL_NOPAD.decode(ED_SEED.as_bytes()).unwrap(),
+        ]
+        .concat();
+        let ed = EncodingKey::from_ed_der(&der);
+        for token in [
+            signed(Algorithm::HS256, Some("app"), &payload(), &secret),
+            signed(Algorithm::HS256, None, &payload(), &secret),
+            signed(Algorithm::EdDSA, Some("ed"), &payload(), &ed),
+        ] {
+            let claims = keys.verify(&token).unwrap();
+            assert_eq!((claims.name.as_str(), claims.access), ("Zoe", Access::Edit));
+            assert_eq!(claims.target, "team/*".parse().unwrap());
+        }
+        let claims = keys
+            .verify(&signed(Algorithm::HS256, None, &payload(), &secret))
+            .unwrap();
+        let own = keys.sign(&claims).unwrap();
+        assert_eq!(keys.verify(&own), Some(claims));
+        assert_eq!(Keys::new(&[8; 32], &[]).unwrap().verify(&own), None);
+    }
+
+    #[test]
+    fn what_is_not_signed_or_not_true_counts_nothing() {
+        let file = file(json!({ "keys": [shared()] }));
+        let keys = Keys::new(&[7; 32], &[path(&file)]).unwrap();
+        let secret = EncodingKey::from_secret(SECRET);
+        let with = |field: &str, value: Value| {
+            let mut payload = payload();
+            payload[field] = value;
+            signed(Algorithm::HS256, Some("app"), &payload, &secret)
+        };
+        let good = with("name", json!("Zoe"));
+        assert!(keys.verify(&good).is_some());
+        let now = get_current_timestamp();
+        let [head, body, sign] = good.split('.').collect::<Vec<_>>()[..] else {
+            panic!()
+        };
+        let none = BASE64URL_NOPAD.encode(br#"{"alg":"none","typ":"JWT"}"#);
+        for (what, bad) in [
+            ("expired", with("exp", json!(now - 60))),
+            ("without an end", with("exp", Value::Null)),
+            ("too early", with("nbf", json!(now + 60))),
+            ("to own", with("access", json!("own"))),
+            ("unknown access", with("access", json!("write"))),
+            ("no document", with("doc", json!(""))),
+            ("above", with("doc", json!("../x"))),
+            ("nameless", with("name", json!(""))),
+            ("long", with("name", json!("x".repeat(65)))),
+            ("control", with("name", json!("a\nb"))),
+            (
+                "other key",
+                signed(
+                    Algorithm::HS256,
+                    Some("app"),
+                    &payload(),
+                    &EncodingKey::from_secret(&[1; 32]),
+                ),
+            ),
+            (
+                "other kid",
+                signed(Algorithm::HS256, Some("nobody"), &payload(), &secret),
+            ),
+            (
+                "other algorithm",
+                signed(Algorithm::HS384, Some("app"), &payload(), &secret),
+            ),
+            ("unsigned", format!("{none}.{body}.")),
+            ("its signature", format!("{none}.{body}.{sign}")),
+            ("cut", format!("{head}.{body}")),
+            ("huge", format!("{head}.{}.{sign}", "A".repeat(MAX_TOKEN))),
+            ("", String::new()),
+        ] {
+            assert_eq!(keys.verify(&bad), None, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_keys_that_is_none_is_refused() {
+        for (keys, says) in [
+            (json!({}), "no JSON Web Key Set"),
+            (
+                json!({ "keys": [{ "kty": "oct", "kid": "app", "k": "c2hvcnQ" }] }),
+                "key app: a shared key has at least 32 bytes",
+            ),
+            (
+                json!({ "keys": [{ "kty": "EC", "crv": "P-384", "x": "AA", "y": "AA" }] }),
+                "key number 1: its kind",
+            ),
+            (json!({ "keys": vec![shared(); 65] }), "at most 64"),
+        ] {
+            let file = file(keys);
+            let error = Keys::new(&[7; 32], &[path(&file)]).unwrap_err();
+            assert!(error.contains(says) && error.starts_with('/'), "{error}");
+        }
+        assert!(Keys::new(&[7; 32], &["/nowhere".into()]).is_err());
+    }
+}
