@@ -135,9 +135,8 @@ impl Rules {
 
     /// The person that somebody is, if they are signed in or have a token of theirs. `now_ms`: milliseconds since the Unix epoch.
     pub fn person(&self, who: &Who, now_ms: i64) -> Option<(PersonId, &Person)> {
-        let session = self.session(who, now_ms).and_then(|session| session.person);
         let token = || self.token(who, now_ms).map(|token| token.person);
-        let id = session.or_else(token)?;
+        let id = self.signed_in(who, now_ms).or_else(token)?;
         let person = self.people.get(&id)?;
         (!person.is_disabled).then_some((id, person))
     }
@@ -154,15 +153,24 @@ impl Rules {
         }
     }
 
-    /// Whether somebody looks after the accounts. A token does so only if it is for everything and to own it.
-    pub fn is_admin(&self, who: &Who, now_ms: i64) -> bool {
+    /// Whose session it is that somebody brought along. A browser that came by links has one, too, and nobody is signed in there.
+    pub fn signed_in(&self, who: &Who, now_ms: i64) -> Option<PersonId> {
+        let id = self.session(who, now_ms)?.person?;
+        let person = self.people.get(&id)?;
+        (!person.is_disabled).then_some(id)
+    }
+
+    /// Whether somebody acts as the person that they are, and not with a token that is for less than all this person may.
+    pub fn is_whole(&self, who: &Who, now_ms: i64) -> bool {
         let is_whole =
             |token: &Token| token.access == Access::Own && token.target == Target::Everything;
-        let by_token = who.session.is_none() && who.token.is_some();
-        let may = !by_token || self.token(who, now_ms).is_some_and(is_whole);
-        may && self
-            .person(who, now_ms)
-            .is_some_and(|(_, person)| person.is_admin)
+        self.signed_in(who, now_ms).is_some() || self.token(who, now_ms).is_some_and(is_whole)
+    }
+
+    /// Whether somebody looks after the accounts. A token does so only if it is for everything and to own it.
+    pub fn is_admin(&self, who: &Who, now_ms: i64) -> bool {
+        let person = self.person(who, now_ms);
+        self.is_whole(who, now_ms) && person.is_some_and(|(_, person)| person.is_admin)
     }
 
     fn session(&self, who: &Who, now_ms: i64) -> Option<&Session> {
@@ -290,7 +298,7 @@ impl Rules {
             return true;
         }
         let token = self.token(who, now_ms);
-        let is_limited = who.session.is_none()
+        let is_limited = self.signed_in(who, now_ms).is_none()
             && !token
                 .is_some_and(|token| token.access >= Access::Edit && token.target.covers(name));
         let is_given = self

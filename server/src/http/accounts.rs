@@ -102,8 +102,8 @@ pub fn actor(person: PersonId, visitor: &Visitor) -> Actor {
 
 /// A session of a browser: accounts are looked after there, and not by a token.
 fn own_session(app: &App, who: &Who) -> Result<(PersonId, SessionId), ApiError> {
-    let id = person(app, who)?;
-    Ok((id, who.session.ok_or(ApiError::NOT_KNOWN)?))
+    let signed_in = app.gate.rules().signed_in(who, app.machine.now_ms());
+    signed_in.zip(who.session).ok_or(ApiError::NOT_KNOWN)
 }
 
 fn state(app: &App, who: &Who) -> Value {

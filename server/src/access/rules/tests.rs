@@ -253,3 +253,39 @@ fn a_document_token_counts_until_it_ends() {
     assert_eq!(access(&rules, &who, "b", NOW), Access::None);
     assert_eq!(access(&rules, &who, "a/b", NOW + 1), Access::None);
 }
+
+#[test]
+fn a_token_is_worth_no_more_beside_the_session_of_a_guest() {
+    let mut rules = rules();
+    let token = Token {
+        person: ANN,
+        access: Access::Read,
+        target: Target::Document(name("a")),
+        expires_at_ms: None,
+    };
+    rules.tokens_by_id.insert(TokenId(1), token);
+    let guest = Session {
+        id: SessionId(9),
+        person: None,
+        links: Vec::new(),
+        expires_at_ms: NOW + 1,
+    };
+    rules.sessions_by_id.insert(guest.id, guest);
+    for session in [None, Some(SessionId(9)), Some(SessionId(10))] {
+        let who = Who {
+            session,
+            token: Some(TokenId(1)),
+            ..Who::default()
+        };
+        assert_eq!(access(&rules, &who, "a", NOW), Access::Read);
+        assert!(!rules.is_whole(&who, NOW) && !rules.is_admin(&who, NOW));
+        assert!(!rules.may_begin(&who, &name("new"), NOW), "{session:?}");
+        assert_eq!(rules.signed_in(&who, NOW), None);
+    }
+    let who = Who {
+        session: Some(SessionId(ANN.0)),
+        token: Some(TokenId(1)),
+        ..Who::default()
+    };
+    assert!(rules.is_whole(&who, NOW) && rules.is_admin(&who, NOW));
+}
