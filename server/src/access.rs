@@ -122,6 +122,30 @@ impl Target {
                 .is_some_and(|rest| rest.starts_with('/')),
         }
     }
+
+    /// Whether all documents that another one covers belong to this.
+    pub fn includes(&self, other: &Self) -> bool {
+        match other {
+            Self::Everything => *self == Self::Everything,
+            Self::Document(name) => self.covers(name),
+            Self::Folder(folder) => {
+                self == other || self.covers(folder) && !matches!(self, Self::Document(_))
+            }
+        }
+    }
+
+    /// All that this is in, from the outside in.
+    pub fn above(&self) -> Vec<Self> {
+        let name = match self {
+            Self::Everything => return Vec::new(),
+            Self::Folder(name) | Self::Document(name) => name.as_str(),
+        };
+        let folders = name.match_indices('/').filter_map(|(at, _)| {
+            let folder = DocumentName::new(&name[..at]).ok()?;
+            Some(Self::Folder(folder))
+        });
+        std::iter::once(Self::Everything).chain(folders).collect()
+    }
 }
 
 /// `*`, `team/*` or `team/notes`.
@@ -229,6 +253,29 @@ mod tests {
         }
         for bad in ["", "/*", "a//*", "../*", "a/"] {
             assert!(bad.parse::<Target>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_in_others() {
+        let target = |text: &str| text.parse::<Target>().unwrap();
+        for (text, above) in [
+            ("*", &[][..]),
+            ("a", &["*"]),
+            ("a/*", &["*"]),
+            ("a/b/c", &["*", "a/*", "a/b/*"]),
+            ("a/b/*", &["*", "a/*"]),
+        ] {
+            let inner = target(text);
+            let found: Vec<String> = inner.above().iter().map(Target::to_string).collect();
+            assert_eq!(found, above);
+            assert!(inner.includes(&inner));
+            for above in inner.above() {
+                assert!(above.includes(&inner) && !inner.includes(&above), "{text}");
+            }
+        }
+        for (one, other) in [("a", "a/*"), ("a/*", "a"), ("a/*", "ab/*"), ("a", "a/b")] {
+            assert!(!target(one).includes(&target(other)), "{one} {other}");
         }
     }
 

@@ -258,29 +258,36 @@ impl Rules {
         if person.is_admin || document.owner == Some(id) {
             return Access::Own;
         }
-        let is_for = |subject: Subject| match subject {
-            Subject::Everyone => true,
-            Subject::Person(other) => other == id,
-            Subject::Group(group) => person.groups.contains(&group),
-        };
-        self.granted(document.name)
-            .filter(|grant| is_for(grant.subject))
+        self.granted(&Target::Document(document.name.clone()))
+            .filter(|grant| is_for(grant, id, person))
             .map(|grant| grant.access)
             .max()
             .unwrap_or_default()
     }
 
-    /// All grants that are about a document.
-    fn granted(&self, name: &DocumentName) -> impl Iterator<Item = &Grant> {
-        let folders = name.as_str().match_indices('/').filter_map(|(at, _)| {
-            let folder = DocumentName::new(&name.as_str()[..at]).ok()?;
-            Some(Target::Folder(folder))
-        });
-        [Target::Everything, Target::Document(name.clone())]
-            .into_iter()
-            .chain(folders)
-            .filter_map(|target| self.grants.get(&target))
-            .flatten()
+    /// All grants that are about a target.
+    fn granted(&self, target: &Target) -> impl Iterator<Item = &Grant> {
+        let all = target.above().into_iter().chain([target.clone()]);
+        all.filter_map(|target| self.grants.get(&target)).flatten()
+    }
+
+    /// Whether somebody owns all documents of a target, also those to come: administrators, and whoever was given that.
+    pub fn owns_all(&self, who: &Who, target: &Target, now_ms: i64) -> bool {
+        let token = self.token(who, now_ms);
+        let token = token
+            .filter(|token| token.access == Access::Own && token.target.includes(target))
+            .map(|token| token.person);
+        let owns = |id: PersonId| {
+            let person = self.people.get(&id).filter(|person| !person.is_disabled);
+            person.is_some_and(|person| {
+                let mut granted = self.granted(target);
+                let is_own =
+                    |grant: &Grant| grant.access == Access::Own && is_for(grant, id, person);
+                person.is_admin || granted.any(is_own)
+            })
+        };
+        let signed_in = self.signed_in(who, now_ms);
+        self.is_open || signed_in.into_iter().chain(token).any(owns)
     }
 
     fn of_link(&self, id: LinkId, name: &DocumentName, now_ms: i64) -> Access {
@@ -302,7 +309,7 @@ impl Rules {
             && !token
                 .is_some_and(|token| token.access >= Access::Edit && token.target.covers(name));
         let is_given = self
-            .granted(name)
+            .granted(&Target::Document(name.clone()))
             .any(|grant| matches!(grant.target, Target::Folder(_)));
         !is_limited && !is_given && self.person(who, now_ms).is_some()
     }
@@ -326,6 +333,14 @@ impl Rules {
             .chain(links)
             .filter(|&end| end > now_ms)
             .min()
+    }
+}
+
+fn is_for(grant: &Grant, id: PersonId, person: &Person) -> bool {
+    match grant.subject {
+        Subject::Everyone => true,
+        Subject::Person(other) => other == id,
+        Subject::Group(group) => person.groups.contains(&group),
     }
 }
 

@@ -289,3 +289,49 @@ fn a_token_is_worth_no_more_beside_the_session_of_a_guest() {
     };
     assert!(rules.is_whole(&who, NOW) && rules.is_admin(&who, NOW));
 }
+
+#[test]
+fn whoever_owns_a_folder_owns_those_in_it_and_no_other() {
+    let mut rules = rules();
+    give(&mut rules, "a/*", Subject::Group(EDITORS), Access::Own);
+    give(&mut rules, "b/*", Subject::Everyone, Access::Edit);
+    give(&mut rules, "c", Subject::Everyone, Access::Own);
+    let token = |target: &str, access| Token {
+        person: BOB,
+        access,
+        target: target.parse().unwrap(),
+        expires_at_ms: None,
+    };
+    for (id, token) in [
+        token("a/*", Access::Own),
+        token("*", Access::Edit),
+        token("a/b", Access::Own),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        rules.tokens_by_id.insert(TokenId(id as i64), token);
+    }
+    let session = |id: PersonId| Who {
+        session: Some(SessionId(id.0)),
+        ..Who::default()
+    };
+    let token = |id| Who {
+        token: Some(TokenId(id)),
+        ..Who::default()
+    };
+    for (who, owned) in [
+        (session(ANN), &["*", "a/*", "a/b/*", "b/*", "c/*"][..]),
+        (session(BOB), &["a/*", "a/b/*"]),
+        (session(CAT), &[]),
+        (token(0), &["a/*", "a/b/*"]),
+        (token(1), &[]),
+        (token(2), &[]),
+        (Who::default(), &[]),
+    ] {
+        for target in ["*", "a/*", "a/b/*", "b/*", "c/*"] {
+            let owns = rules.owns_all(&who, &target.parse().unwrap(), NOW);
+            assert_eq!(owns, owned.contains(&target), "{who:?} {target}");
+        }
+    }
+}
