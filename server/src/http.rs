@@ -18,10 +18,12 @@ mod api;
 mod assets;
 pub mod attempts;
 mod error;
+mod follow;
 mod guard;
 mod health;
 pub mod identity;
 mod openapi;
+mod sharing;
 mod ysweet;
 
 pub use accounts::PASSWORDS;
@@ -63,7 +65,7 @@ pub fn router(app: Arc<App>) -> Router {
             get(api::read)
                 .put(api::create)
                 .patch(api::patch)
-                .post(api::append)
+                .post(api::post)
                 .delete(api::delete),
         )
         .route("/yjs", any(yjs_socket))
@@ -77,7 +79,12 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/check_store", post(ysweet::check_store))
         .route("/ready", get(health::ready))
         .route("/d/{*name}", get(ysweet::get).post(ysweet::update))
-        .merge(accounts::router().layer(DefaultBodyLimit::max(accounts::MAX_BODY)))
+        .merge(
+            accounts::router()
+                .merge(sharing::router())
+                .merge(follow::router())
+                .layer(DefaultBodyLimit::max(accounts::MAX_BODY)),
+        )
         .route("/", get(assets::page))
         .route("/join", get(assets::page))
         .route("/s", get(assets::page))

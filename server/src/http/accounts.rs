@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -27,6 +27,8 @@ pub const PASSWORDS: usize = 2;
 /// How long somebody waits for their turn.
 const TURN: Duration = Duration::from_secs(10);
 
+const DAY_MS: i64 = 24 * 60 * 60_000;
+
 /// What a body should be.
 pub type Body<T> = Result<Json<T>, JsonRejection>;
 
@@ -39,6 +41,15 @@ pub fn router() -> Router<Arc<App>> {
         .route("/api/join", post(join))
         .route("/api/profile", put(profile))
         .route("/api/password", put(password))
+}
+
+/// What the segments of a path should be.
+pub type At<T> = Result<Path<T>, PathRejection>;
+
+/// Where it cannot be what it should, there is nothing.
+pub fn at<T>(at: At<T>) -> Result<T, ApiError> {
+    let Path(at) = at.map_err(|_| ApiError::NOT_FOUND)?;
+    Ok(at)
 }
 
 pub fn body<T>(body: Body<T>) -> Result<T, ApiError> {
@@ -70,7 +81,7 @@ pub async fn with<T: Send + 'static>(
 }
 
 /// The same with a password in it.
-async fn with_password<T: Send + 'static>(
+pub async fn with_password<T: Send + 'static>(
     app: &Arc<App>,
     work: impl FnOnce(&Accounts, i64) -> Result<T, AccountsError> + Send + 'static,
 ) -> Result<T, ApiError> {
@@ -129,7 +140,7 @@ fn state(app: &App, who: &Who) -> Value {
     }
 }
 
-fn answer(body: Value) -> Response {
+pub fn answer(body: Value) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
@@ -152,21 +163,17 @@ async fn sign_in(
     sent: Body<SignIn>,
 ) -> Result<Response, ApiError> {
     let SignIn { login, password } = body(sent)?;
-    let later = |wait: Duration| {
-        app.metrics.attempts_refused.add_one();
-        ApiError::too_many(wait)
-    };
-    app.attempts.of_address(visitor.address).map_err(later)?;
+    tries(&app, &visitor)?;
     if let Err(wait) = app.attempts.of_account(&login)
         && !knows(&app, &login, &visitor).await?
     {
-        return Err(later(wait));
+        return Err(too_many(&app, wait));
     }
     let begun = with_password(&app, {
         let visitor = visitor.clone();
         move |accounts, now_ms| {
             let address = visitor.address.to_string();
-            let actor = Actor::nobody().at(address.clone());
+            let actor = visitor.nobody();
             let Some(person) = accounts.verify(&login, &password, &actor, now_ms)? else {
                 return Ok(None);
             };
@@ -216,7 +223,7 @@ async fn sign_out(
     if let Some(session) = visitor.who.session {
         let actor = match person(&app, &visitor.who) {
             Ok(person) => actor(person, &visitor),
-            Err(_) => Actor::nobody().at(visitor.address.to_string()),
+            Err(_) => visitor.nobody(),
         };
         with(&app, move |accounts, now_ms| {
             accounts.end_session(session, &actor, now_ms)
@@ -270,11 +277,11 @@ async fn end_others(
 async fn end(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
-    Path(id): Path<i64>,
+    id: At<i64>,
 ) -> Result<StatusCode, ApiError> {
     let (person, _) = own_session(&app, &visitor.who)?;
     let actor = actor(person, &visitor);
-    let id = SessionId(id);
+    let id = SessionId(at(id)?);
     let is_own = app
         .gate
         .rules()
@@ -327,11 +334,20 @@ async fn invitation(
     })))
 }
 
-fn tries(app: &App, visitor: &Visitor) -> Result<(), ApiError> {
-    app.attempts.of_address(visitor.address).map_err(|wait| {
-        app.metrics.attempts_refused.add_one();
-        ApiError::too_many(wait)
-    })
+/// Takes one of the tries that somebody has, where they are.
+pub fn tries(app: &App, visitor: &Visitor) -> Result<(), ApiError> {
+    let tried = app.attempts.of_address(visitor.address);
+    tried.map_err(|wait| too_many(app, wait))
+}
+
+pub fn too_many(app: &App, wait: Duration) -> ApiError {
+    app.metrics.attempts_refused.add_one();
+    ApiError::too_many(wait)
+}
+
+/// When something ends that counts for so many days; no days is at once, and that is refused.
+pub fn ends(days: u32, now_ms: i64) -> i64 {
+    now_ms + i64::from(days) * DAY_MS
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ mod content;
 mod edit;
 mod strays;
 
-pub use edit::{append, patch};
+pub use edit::patch;
 
 use std::sync::Arc;
 
@@ -20,7 +20,8 @@ use ropey::Rope;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
-use super::{found, known};
+use super::identity::Visitor;
+use super::{found, known, sharing};
 use crate::App;
 use crate::access::{Access, Who};
 use crate::document::{Command, Version};
@@ -181,13 +182,31 @@ fn whole(app: &App, body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiErr
     })
 }
 
-/// `PUT /api/documents/{name}`: the body is the initial text.
+/// `POST /api/documents/{name}/append`, or `…/links`
+pub async fn post(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    match named(&uri).strip_suffix("/links") {
+        Some(name) => sharing::link(&app, &visitor, name, body).await,
+        None => edit::append(&app, &visitor.who, &uri, &headers, body).await,
+    }
+}
+
+/// `PUT /api/documents/{name}`: the body is the initial text; or `…/sharing`.
 pub async fn create(
     State(app): State<Arc<App>>,
-    Extension(who): Extension<Arc<Who>>,
+    Extension(visitor): Extension<Visitor>,
     uri: Uri,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
+    if let Some(name) = named(&uri).strip_suffix("/sharing") {
+        return sharing::give(&app, &visitor, name, body).await;
+    }
+    let who = visitor.who;
     let name = DocumentName::from_url(named(&uri))?;
     let text = String::from_utf8(whole(&app, body)?.into()).map_err(|_| ApiError::NOT_UTF8)?;
     let handle = app.hub.open(&app, &name);
@@ -206,32 +225,38 @@ fn stray(rest: &str) -> Option<(&str, &str)> {
     Some((rest.strip_suffix("/strays")?, id))
 }
 
-/// `DELETE /api/documents/{name}`, or `…/strays/{id}`
+/// `DELETE /api/documents/{name}`, or `…/strays/{id}` and `…/links/{id}`
 pub async fn delete(
     State(app): State<Arc<App>>,
-    Extension(who): Extension<Arc<Who>>,
+    Extension(visitor): Extension<Visitor>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
+    let who = &visitor.who;
     if let Some((name, id)) = stray(named(&uri)) {
-        return strays::delete(&app, &who, name, id).await;
+        return strays::delete(&app, who, name, id).await;
+    }
+    if let Some((name, id)) = sharing::link_of(named(&uri)) {
+        return sharing::unlink(&app, &visitor, name, id).await;
     }
     let name = DocumentName::from_url(named(&uri))?;
     let handle = app.hub.open(&app, &name);
     let only_at = edit::only_at(&headers)?;
-    let asking = handle.ask(&who, 0, |reply| Command::Delete { only_at, reply });
+    let asking = handle.ask(who, 0, |reply| Command::Delete { only_at, reply });
     asking.await?;
+    sharing::forget(&app, &visitor, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /api/documents/{name}`, or `…/text`, `…/changes`, `…/content`, `…/strays` and `…/strays/{id}`: the last segments say what of the
-/// document.
+/// `GET /api/documents/{name}`, or `…/text`, `…/changes`, `…/content`, `…/sharing`, `…/strays` and `…/strays/{id}`: the last segments
+/// say what of the document.
 pub async fn read(
     State(app): State<Arc<App>>,
-    Extension(who): Extension<Arc<Who>>,
+    Extension(visitor): Extension<Visitor>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let who = visitor.who.clone();
     if let Some((name, id)) = stray(named(&uri)) {
         return strays::read(&app, &who, name, id, &uri).await;
     }
@@ -239,6 +264,7 @@ pub async fn read(
         Some((name, "text")) => text(&app, &who, name, &uri, &headers).await,
         Some((name, "changes")) => changes::changes(&app, &who, name, &uri, &headers).await,
         Some((name, "content")) => content::content(&app, &who, name, &uri, &headers).await,
+        Some((name, "sharing")) => sharing::read(&app, &visitor, name).await,
         Some((name, "strays")) => strays::list(&app, &who, name).await,
         _ => entry(&app, &who, named(&uri)).await,
     }

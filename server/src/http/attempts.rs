@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::access::LinkId;
+
 /// Tries that an address has at once, and how long it takes until it has one more.
 const OF_ADDRESS: Allowance = Allowance {
     most: 10,
     every: Duration::from_secs(6),
 };
-/// The same for an account, from all addresses together.
+/// The same for an account, and for a link with a password, from all addresses together.
 const OF_ACCOUNT: Allowance = Allowance {
     most: 20,
     every: Duration::from_secs(30),
@@ -32,6 +34,7 @@ struct Allowance {
 pub struct Attempts {
     addresses: Mutex<HashMap<IpAddr, Instant>>,
     accounts: Mutex<HashMap<String, Instant>>,
+    links: Mutex<HashMap<LinkId, Instant>>,
 }
 
 impl Attempts {
@@ -44,6 +47,11 @@ impl Attempts {
     pub fn of_account(&self, login: &str) -> Result<(), Duration> {
         let login: String = login.chars().take(64).collect();
         take(&self.accounts, login.to_lowercase(), OF_ACCOUNT)
+    }
+
+    /// Takes one try of the password of a link, from all addresses together.
+    pub fn of_link(&self, link: LinkId) -> Result<(), Duration> {
+        take(&self.links, link, OF_ACCOUNT)
     }
 }
 

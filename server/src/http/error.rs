@@ -76,6 +76,14 @@ errors! {
     WRONG_OLD_PASSWORD = FORBIDDEN, "wrong_password", "this is not your password";
     /// An invitation that was never given, was used or revoked, or has expired.
     NO_INVITATION = NOT_FOUND, "no_invitation", "this invitation is not valid any more";
+    /// A link that was never made, was revoked, or has expired.
+    NO_LINK = NOT_FOUND, "no_link", "this link is not valid any more";
+    /// The link alone is not enough.
+    LINK_PASSWORD = FORBIDDEN, "link_password", "this link needs its password";
+    /// Access cannot be given to somebody who is not there.
+    NO_SUBJECT = NOT_FOUND, "no_subject", "there is no such person or group";
+    /// The document is deleted, and access to whatever gets its name may be left.
+    NOT_FORGOTTEN = SERVICE_UNAVAILABLE, "storage", "the document is deleted, but what was shared of it could not be taken back";
     /// Whoever asks does not look after the accounts.
     NOT_ADMIN = FORBIDDEN, "not_admin", "this is for administrators";
     /// A body of JSON with too much in it.
@@ -122,6 +130,22 @@ impl ApiError {
     pub fn or_no_invitation(self) -> Self {
         match self.code {
             "not_valid" => Self::NO_INVITATION,
+            _ => self,
+        }
+    }
+
+    /// What is missing is a link.
+    pub fn or_no_link(self) -> Self {
+        match self.code {
+            "not_found" => Self::NO_LINK,
+            _ => self,
+        }
+    }
+
+    /// What is missing is whom something was to be given to.
+    pub fn or_no_subject(self) -> Self {
+        match self.code {
+            "not_found" => Self::NO_SUBJECT,
             _ => self,
         }
     }

@@ -13,6 +13,7 @@ use percent_encoding::percent_decode_str;
 use super::error::ApiError;
 use crate::App;
 use crate::access::Who;
+use crate::accounts::Actor;
 use crate::config::Config;
 use crate::listen::Peer;
 
@@ -37,6 +38,11 @@ pub struct Visitor {
 }
 
 impl Visitor {
+    /// Somebody who is not signed in, for the log.
+    pub fn nobody(&self) -> Actor {
+        Actor::nobody().at(self.address.to_string())
+    }
+
     /// The header that makes their browser bring a session's secret along, or forget it.
     pub fn cookie(&self, secret: Option<&str>) -> (header::HeaderName, String) {
         let name = if self.is_secure { HOST_COOKIE } else { COOKIE };

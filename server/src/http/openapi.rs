@@ -39,6 +39,11 @@ mod tests {
     #[test]
     fn every_part_of_a_document_and_nothing_else_is_described() {
         let mut expected = BTreeSet::new();
+        for source in [include_str!("accounts.rs"), include_str!("follow.rs")] {
+            let found = routes(source);
+            assert!(!found.is_empty());
+            expected.extend(found);
+        }
         let mut expect = |method: &str, path: &str| {
             expected.insert((format!("/api/{path}"), method.to_owned()));
         };
@@ -57,7 +62,51 @@ mod tests {
             let method = if part == "append" { "POST" } else { "PATCH" };
             expect(method, &format!("documents/{{name}}/{part}"));
         }
+        for shared in ["documents/{name}", "folders/{path}", "folders"] {
+            expect("GET", &format!("{shared}/sharing"));
+            expect("PUT", &format!("{shared}/sharing"));
+            expect("POST", &format!("{shared}/links"));
+            expect("DELETE", &format!("{shared}/links/{{id}}"));
+        }
         assert_eq!(described(), expected);
+    }
+
+    /// The routes that a source file has, each with its methods.
+    fn routes(source: &str) -> Vec<(String, String)> {
+        let routes = source.split(".route(").skip(1).flat_map(|route| {
+            let route = route.split("\n}").next().unwrap();
+            let mut strings = route.split('"').skip(1);
+            let (path, handlers) = (strings.next().unwrap(), strings.next().unwrap());
+            let methods = ["get", "put", "post", "patch", "delete"];
+            let has = |method: &&str| {
+                let call = format!("{method}(");
+                handlers.contains(&format!(" {call}")) || handlers.contains(&format!(".{call}"))
+            };
+            let methods = methods.into_iter().filter(has);
+            methods.map(|method| (path.to_owned(), method.to_uppercase()))
+        });
+        routes.collect()
+    }
+
+    #[test]
+    fn whoever_asks_can_find_out_how_to_show_who_they_are() {
+        let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+        let schemes = document["components"]["securitySchemes"]
+            .as_object()
+            .unwrap();
+        for asked in document["security"].as_array().unwrap() {
+            assert!(
+                asked
+                    .as_object()
+                    .unwrap()
+                    .keys()
+                    .all(|name| schemes.contains_key(name))
+            );
+        }
+        let text = DOCUMENT.split("\"$ref\": \"#").skip(1);
+        for reference in text.map(|rest| rest.split('"').next().unwrap()) {
+            assert!(document.pointer(reference).is_some(), "{reference}");
+        }
     }
 
     #[test]

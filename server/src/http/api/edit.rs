@@ -110,22 +110,22 @@ struct AppendQuery {
 
 /// `POST /api/documents/{name}/append`: the body is more text.
 pub async fn append(
-    State(app): State<Arc<App>>,
-    Extension(who): Extension<Arc<Who>>,
-    uri: Uri,
-    headers: HeaderMap,
+    app: &Arc<App>,
+    who: &Arc<Who>,
+    uri: &Uri,
+    headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
-    let Some((name, "append")) = named(&uri).rsplit_once('/') else {
+    let Some((name, "append")) = named(uri).rsplit_once('/') else {
         return Err(ApiError::METHOD_NOT_ALLOWED);
     };
     let name = DocumentName::from_url(name)?;
-    let Ok(Query(query)) = Query::<AppendQuery>::try_from_uri(&uri) else {
+    let Ok(Query(query)) = Query::<AppendQuery>::try_from_uri(uri) else {
         return Err(ApiError::bad_query("root is a text"));
     };
     let root = root_name(query.root)?;
-    let text = String::from_utf8(whole(&app, body)?.into()).map_err(|_| ApiError::NOT_UTF8)?;
-    make(&app, &who, &name, &headers, root, Change::Append(text)).await
+    let text = String::from_utf8(whole(app, body)?.into()).map_err(|_| ApiError::NOT_UTF8)?;
+    make(app, who, &name, headers, root, Change::Append(text)).await
 }
 
 async fn make(

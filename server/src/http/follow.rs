@@ -1,0 +1,83 @@
+//! `POST /api/follow`: a browser follows a link that shares something, and has what it shares from then on.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Extension, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::accounts::{Body, answer, body, too_many, tries, with, with_password};
+use super::error::ApiError;
+use super::identity::Visitor;
+use crate::App;
+use crate::access::Target;
+use crate::accounts::{Accounts, Begin, Secret, SecretKind};
+
+pub fn router() -> Router<Arc<App>> {
+    Router::new().route("/api/follow", post(follow))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Follow {
+    link: String,
+    password: Option<String>,
+}
+
+async fn follow(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    sent: Body<Follow>,
+) -> Result<Response, ApiError> {
+    let Follow { link, password } = body(sent)?;
+    let Some((SecretKind::Link, hash)) = Secret::parse(&link) else {
+        return Err(ApiError::NO_LINK);
+    };
+    let rules = app.gate.rules();
+    let id = *rules.links.get(&hash).ok_or(ApiError::NO_LINK)?;
+    let link = rules.links_by_id.get(&id).ok_or(ApiError::NO_LINK)?.clone();
+    if link.has_password {
+        let password = password.ok_or(ApiError::LINK_PASSWORD)?;
+        tries(&app, &visitor)?;
+        app.attempts
+            .of_link(id)
+            .map_err(|wait| too_many(&app, wait))?;
+        let is_right = with_password(&app, move |accounts, now_ms| {
+            accounts.check_link(id, &password, now_ms)
+        });
+        if !is_right.await? {
+            return Err(ApiError::LINK_PASSWORD);
+        }
+    }
+    let begun = with(&app, {
+        let visitor = visitor.clone();
+        move |accounts: &Accounts, now_ms| {
+            let Some(session) = visitor.who.session else {
+                let begin = Begin {
+                    agent: &visitor.agent,
+                    address: Some(&visitor.address.to_string()),
+                    ..Begin::default()
+                };
+                let (session, secret) = accounts.begin_session(&begin, now_ms)?;
+                accounts.follow_link(session, id, now_ms)?;
+                return Ok(Some(secret));
+            };
+            accounts.follow_link(session, id, now_ms)?;
+            Ok(None)
+        }
+    });
+    let begun = begun.await.map_err(ApiError::or_no_link)?;
+    let (document, folder) = match &link.target {
+        Target::Document(name) => (Some(name.as_str()), None),
+        Target::Folder(folder) => (None, Some(folder.as_str())),
+        Target::Everything => (None, Some("")),
+    };
+    let told = answer(json!({ "document": document, "folder": folder, "access": link.access }));
+    Ok(match begun {
+        Some(secret) => ([visitor.cookie(Some(secret.expose()))], told).into_response(),
+        None => told,
+    })
+}

@@ -1,0 +1,436 @@
+//! The API over who may do what with a document, or with all of a folder.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Extension, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::accounts::{self, MAX_BODY, actor, answer, ends, person, with, with_password};
+use super::error::ApiError;
+use super::found;
+use super::identity::Visitor;
+use crate::App;
+use crate::access::{Access, Denied, Grant, LinkId, PersonId, Rules, Subject, Target};
+use crate::accounts::{Accounts, AccountsError, Group, LinkEntry, NewLink, Refusal};
+use crate::name::DocumentName;
+
+pub fn router() -> Router<Arc<App>> {
+    let folder = get(folder_read)
+        .put(folder_give)
+        .post(folder_link)
+        .delete(folder_unlink);
+    Router::new().route("/api/folders/{*path}", folder)
+}
+
+/// What is shared, once it is known that whoever asks may say so.
+struct Shared {
+    target: Target,
+    owner: Option<PersonId>,
+}
+
+async fn document(app: &Arc<App>, visitor: &Visitor, name: &str) -> Result<Shared, ApiError> {
+    let name = DocumentName::from_url(name)?;
+    let entry = found(app, &visitor.who, &name, Access::Own).await?;
+    Ok(Shared {
+        target: Target::Document(name),
+        owner: entry.owner,
+    })
+}
+
+/// The folder before the last segments; without one, all there is.
+fn folder(app: &App, visitor: &Visitor, path: &str) -> Result<Shared, ApiError> {
+    let target = match path {
+        "" => Target::Everything,
+        path => Target::Folder(DocumentName::from_url(path)?),
+    };
+    let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
+    if !rules.owns_all(&visitor.who, &target, now_ms) {
+        app.metrics.refused_access.add_one();
+        return Err(match rules.is_known(&visitor.who, now_ms) {
+            true => Denied::NotOwner.into(),
+            false => ApiError::NOT_KNOWN,
+        });
+    }
+    Ok(Shared {
+        target,
+        owner: None,
+    })
+}
+
+/// What stands before the last segment, if that is `last`.
+fn before<'p>(path: &'p str, last: &str) -> Option<&'p str> {
+    let before = path.strip_suffix(last)?;
+    before
+        .strip_suffix('/')
+        .or_else(|| before.is_empty().then_some(before))
+}
+
+/// The same, if there is one more segment: a number.
+fn numbered<'p>(path: &'p str, last: &str) -> Option<(&'p str, i64)> {
+    let (path, id) = path.rsplit_once('/')?;
+    Some((before(path, last)?, id.parse().ok()?))
+}
+
+fn folder_path(uri: &Uri) -> &str {
+    uri.path().strip_prefix("/api/folders/").unwrap_or_default()
+}
+
+fn json_of<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, ApiError> {
+    let body = body.map_err(|_| ApiError::BODY_TOO_LARGE)?;
+    if body.len() > MAX_BODY {
+        return Err(ApiError::BODY_TOO_LARGE);
+    }
+    accounts::body(Json::from_bytes(&body))
+}
+
+/// `GET /api/documents/{name}/sharing`
+pub async fn read(app: &Arc<App>, visitor: &Visitor, name: &str) -> Result<Response, ApiError> {
+    let shared = document(app, visitor, name).await?;
+    told(app, shared).await
+}
+
+/// `PUT /api/documents/{name}/sharing`
+pub async fn give(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    name: &str,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let shared = document(app, visitor, name).await?;
+    set(app, visitor, shared, json_of(body)?).await
+}
+
+/// `POST /api/documents/{name}/links`
+pub async fn link(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    name: &str,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let shared = document(app, visitor, name).await?;
+    make_link(app, visitor, shared, json_of(body)?).await
+}
+
+/// `DELETE /api/documents/{name}/links/{id}`
+pub async fn unlink(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    name: &str,
+    id: i64,
+) -> Result<StatusCode, ApiError> {
+    let shared = document(app, visitor, name).await?;
+    revoke_link(app, visitor, shared, id).await
+}
+
+/// The name and the number in `{name}/links/{id}`.
+pub fn link_of(rest: &str) -> Option<(&str, i64)> {
+    numbered(rest, "links").filter(|(name, _)| !name.is_empty())
+}
+
+/// `GET /api/folders/{path}/sharing`
+async fn folder_read(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let path = before(folder_path(&uri), "sharing").ok_or(ApiError::NOT_FOUND)?;
+    let shared = folder(&app, &visitor, path)?;
+    told(&app, shared).await
+}
+
+/// `PUT /api/folders/{path}/sharing`
+async fn folder_give(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    uri: Uri,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let path = before(folder_path(&uri), "sharing").ok_or(ApiError::NOT_FOUND)?;
+    let shared = folder(&app, &visitor, path)?;
+    set(&app, &visitor, shared, json_of(body)?).await
+}
+
+/// `POST /api/folders/{path}/links`
+async fn folder_link(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    uri: Uri,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let path = before(folder_path(&uri), "links").ok_or(ApiError::NOT_FOUND)?;
+    let shared = folder(&app, &visitor, path)?;
+    make_link(&app, &visitor, shared, json_of(body)?).await
+}
+
+/// `DELETE /api/folders/{path}/links/{id}`
+async fn folder_unlink(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    uri: Uri,
+) -> Result<StatusCode, ApiError> {
+    let (path, id) = numbered(folder_path(&uri), "links").ok_or(ApiError::NOT_FOUND)?;
+    let shared = folder(&app, &visitor, path)?;
+    revoke_link(&app, &visitor, shared, id).await
+}
+
+async fn told(app: &Arc<App>, shared: Shared) -> Result<Response, ApiError> {
+    let rules = app.gate.rules();
+    let told = with(app, move |accounts, _| sharing(accounts, &rules, &shared));
+    Ok(answer(told.await?))
+}
+
+/// Everything that was given of a target, and who has it by something that it is in.
+fn sharing(accounts: &Accounts, rules: &Rules, shared: &Shared) -> Result<Value, AccountsError> {
+    let groups = accounts.groups()?;
+    let owner = shared.owner.and_then(|id| rules.people.get(&id));
+    let owner = owner.map(|person| json!({ "login": person.login, "name": person.name }));
+    let grants = accounts.grants(&shared.target)?;
+    let grants: Vec<Value> = grants
+        .iter()
+        .map(|grant| given(grant, rules, &groups))
+        .collect();
+    let mut inherited = Vec::new();
+    for above in shared.target.above() {
+        let folder = match &above {
+            Target::Folder(folder) => folder.as_str(),
+            Target::Everything | Target::Document(_) => "",
+        };
+        for grant in accounts.grants(&above)? {
+            let mut given = given(&grant, rules, &groups);
+            given["folder"] = folder.into();
+            inherited.push(given);
+        }
+    }
+    let links = accounts.links(&shared.target)?;
+    let links: Vec<Value> = links.iter().map(linked).collect();
+    Ok(json!({ "owner": owner, "grants": grants, "links": links, "inherited": inherited }))
+}
+
+fn given(grant: &Grant, rules: &Rules, groups: &[Group]) -> Value {
+    let mut given = match grant.subject {
+        Subject::Everyone => json!({ "everyone": true }),
+        Subject::Person(id) => {
+            let person = rules.people.get(&id);
+            let login = person.map(|person| &person.login);
+            json!({ "person": login, "name": person.map(|person| &person.name) })
+        }
+        Subject::Group(id) => {
+            let group = groups.iter().find(|group| group.id == id);
+            json!({ "group": group.map(|group| &group.name) })
+        }
+    };
+    given["access"] = grant.access.as_str().into();
+    given
+}
+
+fn linked(link: &LinkEntry) -> Value {
+    json!({
+        "id": link.id.0,
+        "access": link.access,
+        "has_password": link.has_password,
+        "made_at": link.made_at_ms,
+        "expires_at": link.expires_at_ms,
+    })
+}
+
+/// What can be given.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Given {
+    None,
+    Read,
+    Edit,
+    Own,
+}
+
+impl From<Given> for Access {
+    fn from(given: Given) -> Self {
+        match given {
+            Given::None => Self::None,
+            Given::Read => Self::Read,
+            Given::Edit => Self::Edit,
+            Given::Own => Self::Own,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Giving {
+    person: Option<String>,
+    group: Option<String>,
+    #[serde(default)]
+    everyone: bool,
+    access: Given,
+}
+
+/// Whom somebody has named.
+enum Named {
+    Person(String),
+    Group(String),
+    Everyone,
+}
+
+impl Named {
+    fn subject(self, accounts: &Accounts) -> Result<Subject, AccountsError> {
+        Ok(match self {
+            Self::Everyone => Subject::Everyone,
+            Self::Person(login) => {
+                let person = accounts.person_by_login(&login)?;
+                Subject::Person(person.ok_or(Refusal::Missing("person"))?.id)
+            }
+            Self::Group(name) => {
+                let groups = accounts.groups()?;
+                let group = groups.into_iter().find(|group| group.name == name);
+                Subject::Group(group.ok_or(Refusal::Missing("group"))?.id)
+            }
+        })
+    }
+}
+
+async fn set(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    shared: Shared,
+    giving: Giving,
+) -> Result<Response, ApiError> {
+    let named = match giving {
+        Giving {
+            person: Some(login),
+            group: None,
+            everyone: false,
+            ..
+        } => Named::Person(login),
+        Giving {
+            person: None,
+            group: Some(name),
+            everyone: false,
+            ..
+        } => Named::Group(name),
+        Giving {
+            person: None,
+            group: None,
+            everyone: true,
+            ..
+        } => Named::Everyone,
+        _ => {
+            let one = "one of person, group and everyone says to whom";
+            return Err(ApiError::bad("bad_body", one));
+        }
+    };
+    let actor = actor(person(app, &visitor.who)?, visitor);
+    let access = giving.access.into();
+    let shared = with(app, move |accounts, now_ms| {
+        let subject = named.subject(accounts)?;
+        accounts.set_grant(&shared.target, subject, access, &actor, now_ms)?;
+        Ok(shared)
+    });
+    told(app, shared.await.map_err(ApiError::or_no_subject)?).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Linking {
+    access: Given,
+    days: Option<u32>,
+    password: Option<String>,
+}
+
+async fn make_link(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    shared: Shared,
+    linking: Linking,
+) -> Result<Response, ApiError> {
+    let actor = actor(person(app, &visitor.who)?, visitor);
+    let Linking {
+        access,
+        days,
+        password,
+    } = linking;
+    let has_password = password.is_some();
+    let make = move |accounts: &Accounts, now_ms: i64| {
+        let link = NewLink {
+            target: &shared.target,
+            access: access.into(),
+            expires_at_ms: days.map(|days| ends(days, now_ms)),
+            password: password.as_deref(),
+        };
+        accounts.create_link(&link, &actor, now_ms)
+    };
+    let (id, secret) = match has_password {
+        true => with_password(app, make).await?,
+        false => with(app, make).await?,
+    };
+    let made = json!({ "id": id.0, "url": format!("/s#{}", secret.expose()) });
+    Ok((StatusCode::CREATED, answer(made)).into_response())
+}
+
+async fn revoke_link(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    shared: Shared,
+    id: i64,
+) -> Result<StatusCode, ApiError> {
+    let actor = actor(person(app, &visitor.who)?, visitor);
+    let id = LinkId(id);
+    let revoked = with(app, move |accounts, now_ms| {
+        let link = accounts.link(id)?;
+        if link.is_none_or(|link| link.target != shared.target) {
+            return Err(Refusal::Missing("link").into());
+        }
+        accounts.revoke_link(id, &actor, now_ms)
+    });
+    revoked.await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes back what was given of a document that has just been deleted: another one may get its name.
+pub async fn forget(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    name: &DocumentName,
+) -> Result<(), ApiError> {
+    if app.gate.rules().is_open {
+        return Ok(());
+    }
+    let actor = match person(app, &visitor.who) {
+        Ok(person) => actor(person, visitor),
+        Err(_) => visitor.nobody(),
+    };
+    let name = name.clone();
+    let forgotten = with(app, move |accounts, now_ms| {
+        accounts.forget_document(&name, &actor, now_ms)
+    });
+    forgotten.await.map_err(|_| ApiError::NOT_FORGOTTEN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_segments_say_what_of_a_folder() {
+        assert_eq!(before("sharing", "sharing"), Some(""));
+        assert_eq!(before("a/b/sharing", "sharing"), Some("a/b"));
+        assert_eq!(before("sharing/sharing", "sharing"), Some("sharing"));
+        for none in ["", "a", "asharing", "a/sharing/", "a/sharing/b"] {
+            assert_eq!(before(none, "sharing"), None, "{none}");
+        }
+        assert_eq!(numbered("links/7", "links"), Some(("", 7)));
+        assert_eq!(numbered("a/b/links/7", "links"), Some(("a/b", 7)));
+        for none in ["links", "a/links/x", "7", "a/links", "alinks/7"] {
+            assert_eq!(numbered(none, "links"), None, "{none}");
+        }
+        assert_eq!(link_of("a/links/7"), Some(("a", 7)));
+        assert_eq!(link_of("links/7"), None);
+    }
+}
