@@ -17,13 +17,17 @@ mod accounts;
 mod api;
 mod assets;
 pub mod attempts;
+mod audit;
 mod error;
 mod follow;
+mod groups;
 mod guard;
 mod health;
 pub mod identity;
 mod openapi;
+mod people;
 mod sharing;
+mod tokens;
 mod ysweet;
 
 pub use accounts::PASSWORDS;
@@ -83,6 +87,10 @@ pub fn router(app: Arc<App>) -> Router {
             accounts::router()
                 .merge(sharing::router())
                 .merge(follow::router())
+                .merge(people::router())
+                .merge(groups::router())
+                .merge(tokens::router())
+                .merge(audit::router())
                 .layer(DefaultBodyLimit::max(accounts::MAX_BODY)),
         )
         .route("/", get(assets::page))

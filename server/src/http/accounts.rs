@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::identity::Visitor;
+use super::people::kind;
 use crate::App;
 use crate::access::{PersonId, SessionId, Who};
 use crate::accounts::{
@@ -99,10 +100,19 @@ pub fn person(app: &App, who: &Who) -> Result<PersonId, ApiError> {
 
 /// The same for somebody who looks after the accounts.
 pub fn admin(app: &App, who: &Who) -> Result<PersonId, ApiError> {
-    let id = person(app, who)?;
+    let id = whole(app, who)?;
     match app.gate.rules().is_admin(who, app.machine.now_ms()) {
         true => Ok(id),
         false => Err(ApiError::NOT_ADMIN),
+    }
+}
+
+/// The person that a visitor acts as with all that this person may: by a session, or by a token that is for everything.
+pub fn whole(app: &App, who: &Who) -> Result<PersonId, ApiError> {
+    let id = person(app, who)?;
+    match app.gate.rules().is_whole(who, app.machine.now_ms()) {
+        true => Ok(id),
+        false => Err(ApiError::LIMITED_TOKEN),
     }
 }
 
@@ -321,13 +331,8 @@ async fn invitation(
     })
     .await;
     let found = found.map_err(ApiError::or_no_invitation)?;
-    let kind = match found.kind {
-        InviteKind::First => "first",
-        InviteKind::Person => "person",
-        InviteKind::Reset(_) => "reset",
-    };
     Ok(answer(json!({
-        "kind": kind,
+        "kind": kind(found.kind),
         "login": found.login,
         "name": found.name,
         "expires_at": found.expires_at_ms,

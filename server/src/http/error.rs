@@ -84,6 +84,8 @@ errors! {
     NO_SUBJECT = NOT_FOUND, "no_subject", "there is no such person or group";
     /// The document is deleted, and access to whatever gets its name may be left.
     NOT_FORGOTTEN = SERVICE_UNAVAILABLE, "storage", "the document is deleted, but what was shared of it could not be taken back";
+    /// A token that is for less than everything.
+    LIMITED_TOKEN = FORBIDDEN, "limited_token", "this token is not for accounts: it takes one to own everything";
     /// Whoever asks does not look after the accounts.
     NOT_ADMIN = FORBIDDEN, "not_admin", "this is for administrators";
     /// A body of JSON with too much in it.

@@ -1,0 +1,103 @@
+//! The API over the log of who did what.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Extension, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::accounts::{actor, admin, answer, with};
+use super::error::ApiError;
+use super::identity::Visitor;
+use crate::App;
+use crate::accounts::{AccountsError, Action, PAGE};
+
+/// Entries on a page unless the request says otherwise.
+const ENTRIES: usize = 100;
+/// Lines that wait to be written to whoever exports the log.
+const LINES: usize = 64;
+
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/audit", get(list))
+        .route("/api/audit.jsonl", get(export))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    before: Option<i64>,
+    limit: Option<usize>,
+}
+
+/// `GET /api/audit`: the newest first.
+async fn list(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    query: Result<Query<Part>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    admin(&app, &visitor.who)?;
+    let wrong = ApiError::bad_query("before is a number, limit is one from 1 to 1000");
+    let Ok(Query(Part { before, limit })) = query else {
+        return Err(wrong);
+    };
+    let limit = limit.unwrap_or(ENTRIES);
+    if !(1..=PAGE).contains(&limit) {
+        return Err(wrong);
+    }
+    let entries = with(&app, move |accounts, _| accounts.audit(before, limit)).await?;
+    let next = entries.last().filter(|_| entries.len() == limit);
+    let next = next.map(|last| last.id);
+    Ok(answer(json!({ "entries": entries, "next": next })))
+}
+
+/// `GET /api/audit.jsonl`: all of it as lines of JSON, the oldest first, with that it was exported. Cut short, it has no last line break.
+async fn export(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Result<Response, ApiError> {
+    let actor = actor(admin(&app, &visitor.who)?, &visitor);
+    with(&app, move |accounts, now_ms| {
+        accounts.note(&actor, Action::Exported, "the audit log", now_ms)
+    })
+    .await?;
+    let (lines, written) = mpsc::channel::<Result<Bytes, AccountsError>>(LINES);
+    tokio::spawn({
+        let app = app.clone();
+        async move {
+            let machine = app.machine.clone();
+            let reading = machine.blocking(move || {
+                let Some(accounts) = app.gate.accounts() else {
+                    return;
+                };
+                for entry in accounts.audit_from(0) {
+                    let line = entry.map(|entry| Bytes::from(json!(entry).to_string() + "\n"));
+                    if lines.blocking_send(line).is_err() {
+                        return;
+                    }
+                }
+            });
+            reading.await
+        }
+    });
+    let body = stream::unfold(written, async |mut written| {
+        Some((written.recv().await?, written))
+    });
+    let head = [
+        (header::CONTENT_TYPE, "application/jsonl"),
+        (header::CACHE_CONTROL, "no-store"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"audit.jsonl\"",
+        ),
+    ];
+    Ok((head, Body::from_stream(body)).into_response())
+}

@@ -1,0 +1,241 @@
+//! The API over people: who there is, and who is invited.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Extension, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, patch, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::accounts::{At, Body, actor, admin, answer, at, body, ends, whole, with};
+use super::error::ApiError;
+use super::identity::Visitor;
+use crate::App;
+use crate::access::{Person, PersonId};
+use crate::accounts::{
+    Accounts, AccountsError, Invitation, InvitationId, Invite, InviteKind, PAGE, Refusal, Secret,
+};
+
+/// For how many days an invitation counts unless the request says otherwise.
+const DAYS: u32 = 3;
+/// The same at most.
+const MAX_DAYS: u32 = 365;
+/// Longest search text, in bytes.
+const MAX_QUERY: usize = 512;
+
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/people", get(list))
+        .route("/api/people/{login}", patch(change))
+        .route("/api/people/{login}/reset", post(reset))
+        .route("/api/invitations", get(invitations).post(invite))
+        .route("/api/invitations/{id}", delete(revoke))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Search {
+    #[serde(default)]
+    q: String,
+}
+
+fn told(person: &Person) -> Value {
+    json!({
+        "login": person.login,
+        "name": person.name,
+        "is_admin": person.is_admin,
+        "is_disabled": person.is_disabled,
+    })
+}
+
+/// `GET /api/people`: by their logins.
+async fn list(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    query: Result<Query<Search>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    whole(&app, &visitor.who)?;
+    let wrong = ApiError::bad_query("q is a text of at most 512 bytes");
+    let Ok(Query(Search { q })) = query else {
+        return Err(wrong);
+    };
+    if q.len() > MAX_QUERY {
+        return Err(wrong);
+    }
+    let wanted = q.to_lowercase();
+    let rules = app.gate.rules();
+    let is_wanted = |person: &&Person| {
+        person.login.contains(&wanted) || person.name.to_lowercase().contains(&wanted)
+    };
+    let mut people: Vec<&Person> = rules.people.values().filter(is_wanted).collect();
+    people.sort_unstable_by(|one, other| one.login.cmp(&other.login));
+    let people: Vec<Value> = people.into_iter().take(PAGE).map(told).collect();
+    Ok(answer(json!({ "people": people })))
+}
+
+/// The person of a login that has to be there.
+pub fn named(accounts: &Accounts, login: &str) -> Result<PersonId, AccountsError> {
+    let person = accounts.person_by_login(login)?;
+    Ok(person.ok_or(Refusal::Missing("person"))?.id)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    is_disabled: Option<bool>,
+    is_admin: Option<bool>,
+}
+
+/// `PATCH /api/people/{login}`
+async fn change(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    login: At<String>,
+    sent: Body<Change>,
+) -> Result<Response, ApiError> {
+    let actor = actor(admin(&app, &visitor.who)?, &visitor);
+    let login = at(login)?;
+    let Change {
+        is_disabled,
+        is_admin,
+    } = body(sent)?;
+    let changed = with(&app, move |accounts, now_ms| {
+        let person = accounts.person_by_login(&login)?;
+        let person = person.ok_or(Refusal::Missing("person"))?;
+        // In this order: what the second refuses, the first has refused or left as it was.
+        if let Some(is_admin) = is_admin.filter(|is_admin| *is_admin != person.is_admin) {
+            accounts.set_admin(person.id, is_admin, &actor, now_ms)?;
+        }
+        let was_disabled = person.disabled_at_ms.is_some();
+        if let Some(is_disabled) = is_disabled.filter(|is_disabled| *is_disabled != was_disabled) {
+            accounts.set_disabled(person.id, is_disabled, &actor, now_ms)?;
+        }
+        Ok(person.id)
+    });
+    let id = changed.await?;
+    let rules = app.gate.rules();
+    let person = rules.people.get(&id).ok_or(ApiError::NOT_FOUND)?;
+    Ok(answer(told(person)))
+}
+
+/// A secret that somebody is to be given, as the address of the page that uses it.
+fn given(invitation: &Invitation, secret: &Secret) -> Value {
+    json!({
+        "id": invitation.id.0,
+        "url": format!("/join#{}", secret.expose()),
+        "expires_at": invitation.expires_at_ms,
+    })
+}
+
+/// What was just made with a secret.
+fn made(accounts: &Accounts, secret: &Secret, now_ms: i64) -> Result<Value, AccountsError> {
+    let (_, hash) = Secret::parse(secret.expose()).ok_or(Refusal::Invitation)?;
+    let invitation = accounts.invitation(&hash, now_ms)?;
+    Ok(given(&invitation, secret))
+}
+
+/// `POST /api/people/{login}/reset`
+async fn reset(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    login: At<String>,
+) -> Result<Response, ApiError> {
+    let actor = actor(admin(&app, &visitor.who)?, &visitor);
+    let login = at(login)?;
+    let reset = with(&app, move |accounts, now_ms| {
+        let person = named(accounts, &login)?;
+        let secret = accounts.invite_reset(person, ends(DAYS, now_ms), &actor, now_ms)?;
+        made(accounts, &secret, now_ms)
+    });
+    Ok((StatusCode::CREATED, answer(reset.await?)).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewInvitation {
+    login: Option<String>,
+    name: Option<String>,
+    #[serde(default)]
+    is_admin: bool,
+    days: Option<u32>,
+}
+
+/// `POST /api/invitations`
+async fn invite(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    sent: Body<NewInvitation>,
+) -> Result<Response, ApiError> {
+    let actor = actor(admin(&app, &visitor.who)?, &visitor);
+    let NewInvitation {
+        login,
+        name,
+        is_admin,
+        days,
+    } = body(sent)?;
+    let days = days.unwrap_or(DAYS);
+    if !(1..=MAX_DAYS).contains(&days) {
+        return Err(ApiError::bad("bad_body", "days is a number from 1 to 365"));
+    }
+    let invite = Invite {
+        login,
+        name,
+        is_admin,
+        groups: Vec::new(),
+    };
+    let invited = with(&app, move |accounts, now_ms| {
+        let secret = accounts.invite(&invite, ends(days, now_ms), &actor, now_ms)?;
+        made(accounts, &secret, now_ms)
+    });
+    Ok((StatusCode::CREATED, answer(invited.await?)).into_response())
+}
+
+/// `GET /api/invitations`: those that are open.
+async fn invitations(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Result<Response, ApiError> {
+    admin(&app, &visitor.who)?;
+    let all = with(&app, |accounts, now_ms| accounts.invitations(now_ms)).await?;
+    let all: Vec<Value> = all.iter().map(open).collect();
+    Ok(answer(json!({ "invitations": all })))
+}
+
+fn open(invitation: &Invitation) -> Value {
+    json!({
+        "id": invitation.id.0,
+        "kind": kind(invitation.kind),
+        "login": invitation.login,
+        "name": invitation.name,
+        "is_admin": invitation.is_admin,
+        "expires_at": invitation.expires_at_ms,
+    })
+}
+
+/// As it is written.
+pub fn kind(kind: InviteKind) -> &'static str {
+    match kind {
+        InviteKind::First => "first",
+        InviteKind::Person => "person",
+        InviteKind::Reset(_) => "reset",
+    }
+}
+
+/// `DELETE /api/invitations/{id}`
+async fn revoke(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    id: At<i64>,
+) -> Result<StatusCode, ApiError> {
+    let actor = actor(admin(&app, &visitor.who)?, &visitor);
+    let id = at(id)?;
+    with(&app, move |accounts, now_ms| {
+        accounts.revoke_invitation(InvitationId(id), &actor, now_ms)
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
