@@ -51,6 +51,10 @@ pub struct State {
     pub frame_count: usize,
     /// How many keep-alive frames came.
     pub keep_alives: usize,
+    /// Whether the server has said that we may edit, or may not.
+    pub may_edit: Option<bool>,
+    /// How often the server has said that something is not done.
+    pub denied: usize,
     /// How the connection ended, if it did.
     pub closed: Option<Closed>,
     /// What the server sent that cannot be read.
@@ -73,15 +77,24 @@ impl Client {
     /// Opens a document with a replica that already holds something.
     pub async fn join_with(server: &Ropewalk, name: &str, doc: Doc) -> Self {
         let client = Self::open(server, name, doc).await;
+        client.synced().await;
         client
-            .until("synced", |state, _| state.synced.then_some(()))
+    }
+
+    /// Waits until it is synced.
+    pub async fn synced(&self) {
+        self.until("synced", |state, _| state.synced.then_some(()))
             .await;
-        client
     }
 
     /// Opens a document and does not wait for anything.
     pub async fn open(server: &Ropewalk, name: &str, doc: Doc) -> Self {
-        let (mut sink, mut stream) = Socket::open(server, name).await.into_stream().split();
+        Self::over(Socket::open(server, name).await, name, doc)
+    }
+
+    /// Somebody whose connection is this, and who waits for nothing.
+    pub fn over(socket: Socket, name: &str, doc: Doc) -> Self {
+        let (mut sink, mut stream) = socket.into_stream().split();
         let (outgoing, mut queue) = mpsc::unbounded_channel::<Message>();
         let (tell, changed) = watch::channel(());
         let state = Arc::new(Mutex::new(State::default()));
@@ -398,6 +411,8 @@ fn receive(doc: &Doc, state: &mut State, frame: &[u8]) -> Option<Vec<u8>> {
             }
         }
         Frame::Slow(_) => {}
+        Frame::Access(may_edit) => state.may_edit = Some(may_edit),
+        Frame::Denied(_) => state.denied += 1,
         Frame::Saved(payload) => match payload.try_into() {
             Ok(number) => {
                 state.saved.insert(u64::from_le_bytes(number));

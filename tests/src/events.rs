@@ -25,10 +25,23 @@ pub struct Event {
 impl Events {
     /// Follows `target`; `last` is where it broke off before.
     pub async fn follow(server: &Ropewalk, target: &str, last: Option<&str>) -> Self {
+        let last = last.map(|id| ("last-event-id".to_owned(), id.to_owned()));
+        Self::follow_with(server, target, last.as_slice()).await
+    }
+
+    /// Follows `target`, with more headers.
+    pub async fn follow_with(
+        server: &Ropewalk,
+        target: &str,
+        headers: &[(String, String)],
+    ) -> Self {
         let mut stream = TcpStream::connect(server.address).await.expect("a socket");
-        let last_line = last.map_or(String::new(), |id| format!("last-event-id: {id}\r\n"));
         let address = server.address;
-        let head = format!("GET {target} HTTP/1.1\r\nhost: {address}\r\n{last_line}\r\n");
+        let mut head = format!("GET {target} HTTP/1.1\r\nhost: {address}\r\n");
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head += "\r\n";
         stream.write_all(head.as_bytes()).await.expect("written");
         let mut events = Self {
             stream: BufReader::new(stream),

@@ -15,6 +15,10 @@ pub enum Frame<'a> {
     Saved(&'a [u8]),
     /// For how many milliseconds the oldest edit has waited for the disk; 0 when that is over.
     Slow(u64),
+    /// Whether we may edit from now on.
+    Access(bool),
+    /// Why something that we did is not done.
+    Denied(&'a str),
 }
 
 /// One client's state in an awareness frame.
@@ -113,6 +117,10 @@ pub fn read(frame: &[u8]) -> Result<Frame<'_>, String> {
             body.end()?;
             Frame::Awareness(entries)
         }
+        2 => match rest.uint()? {
+            0 => Frame::Denied(std::str::from_utf8(rest.buf()?).map_err(|e| e.to_string())?),
+            other => return Err(format!("auth message {other}")),
+        },
         102 => Frame::Saved(rest.buf()?),
         103 => {
             let mut body = Reader(rest.buf()?);
@@ -120,6 +128,11 @@ pub fn read(frame: &[u8]) -> Result<Frame<'_>, String> {
             body.end()?;
             Frame::Slow(waited)
         }
+        104 => match rest.buf()? {
+            [0] => Frame::Access(false),
+            [1] => Frame::Access(true),
+            other => return Err(format!("access {other:?}")),
+        },
         other => return Err(format!("message type {other}")),
     };
     rest.end()?;

@@ -85,6 +85,25 @@ impl Request {
             .unwrap_or_else(|e| panic!("{what}: {e}"))
     }
 
+    /// Sends it, and reads no further than to the status: the answer may have no end.
+    pub async fn status(&self, to: SocketAddr) -> u16 {
+        let reading = async {
+            let mut stream = TcpStream::connect(to).await.expect("a socket");
+            let message = self.message(to);
+            stream.write_all(&message).await.expect("written");
+            let mut bytes = Vec::new();
+            while find(&bytes, b"\r\n").is_none() {
+                let read = stream.read_buf(&mut bytes).await.expect("a status");
+                assert_ne!(read, 0, "the connection ended before the status");
+            }
+            let line = String::from_utf8_lossy(&bytes);
+            line.split(' ')
+                .nth(1)
+                .and_then(|status| status.parse().ok())
+        };
+        within(&self.target, reading).await.expect("a status")
+    }
+
     /// Sends it, and says why when there is no answer.
     pub async fn try_send(&self, to: SocketAddr) -> Result<Response, String> {
         within(&self.target, self.exchange(to)).await
@@ -92,6 +111,17 @@ impl Request {
 
     async fn exchange(&self, to: SocketAddr) -> Result<Response, String> {
         let mut stream = TcpStream::connect(to).await.map_err(|e| e.to_string())?;
+        let message = self.message(to);
+        // A server that refuses early may stop reading; its answer is what counts.
+        let (mut from, mut into) = stream.split();
+        let (written, response) = tokio::join!(into.write_all(&message), read(&mut from));
+        response.map_err(|e| match written {
+            Ok(()) => e,
+            Err(written) => format!("{e}; and writing failed: {written}"),
+        })
+    }
+
+    fn message(&self, to: SocketAddr) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         let host = self.host.clone().unwrap_or_else(|| to.to_string());
         let _ = write!(head, "host: {host}\r\n");
@@ -111,13 +141,7 @@ impl Request {
         head.push_str("\r\n");
         let mut message = head.into_bytes();
         message.extend_from_slice(self.body.as_deref().unwrap_or_default());
-        // A server that refuses early may stop reading; its answer is what counts.
-        let (mut from, mut into) = stream.split();
-        let (written, response) = tokio::join!(into.write_all(&message), read(&mut from));
-        response.map_err(|e| match written {
-            Ok(()) => e,
-            Err(written) => format!("{e}; and writing failed: {written}"),
-        })
+        message
     }
 }
 

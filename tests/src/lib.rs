@@ -3,6 +3,7 @@
 //! Nothing here uses the server's own crates: a mistake in them must not hide itself.
 #![allow(clippy::unwrap_used)]
 
+pub mod account;
 pub mod client;
 pub mod editor;
 pub mod events;
@@ -16,6 +17,7 @@ pub mod synced;
 pub mod thin;
 pub mod wait;
 
+pub use account::Browser;
 pub use client::Client;
 pub use editor::Editor;
 pub use events::Events;

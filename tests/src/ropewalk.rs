@@ -23,6 +23,7 @@ pub struct Ropewalk {
     arguments: Vec<String>,
     child: Child,
     log: Log,
+    output: Log,
 }
 
 /// A server that ended before it was ready.
@@ -63,7 +64,8 @@ impl Ropewalk {
         environment: &[(&str, &str)],
     ) -> Result<Self, Failed> {
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
-        let (child, address, announced, log) = launch(data.path(), &arguments, environment).await?;
+        let (child, address, announced, [log, output]) =
+            launch(data.path(), &arguments, environment).await?;
         Ok(Self {
             address,
             announced,
@@ -71,6 +73,7 @@ impl Ropewalk {
             arguments,
             child,
             log,
+            output,
         })
     }
 
@@ -109,6 +112,11 @@ impl Ropewalk {
     /// All it has logged.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// All it has printed since it was ready.
+    pub fn output(&self) -> String {
+        self.output.lock().unwrap().clone()
     }
 
     /// Ends it like a power cut does: SIGKILL.
@@ -332,7 +340,7 @@ async fn launch(
     data: &Path,
     arguments: &[String],
     environment: &[(&str, &str)],
-) -> Result<(Child, SocketAddr, Vec<String>, Log), Failed> {
+) -> Result<(Child, SocketAddr, Vec<String>, [Log; 2]), Failed> {
     let mut command = command(binary());
     command.arg("serve");
     if !arguments.iter().any(|argument| argument == "--listen") {
@@ -367,11 +375,15 @@ async fn launch(
         Ok(announced) => {
             let address = announced[0]
                 .strip_prefix("Ropewalk is ready: http://")
-                .and_then(|a| a.parse().ok());
-            let address =
+                .and_then(|a| a.parse::<SocketAddr>().ok());
+            let mut address =
                 address.unwrap_or_else(|| panic!("not where it listens: {:?}", announced[0]));
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            Ok((child, address, announced, log))
+            if address.ip().is_unspecified() {
+                address.set_ip([127, 0, 0, 1].into());
+            }
+            let output = Log::default();
+            tokio::spawn(gather(lines.into_inner(), output.clone()));
+            Ok((child, address, announced, [log, output]))
         }
         Err(stdout) => {
             let status = within("the server ends", child.wait())

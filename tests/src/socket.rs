@@ -55,7 +55,21 @@ impl Socket {
 
     /// Opens any path; `receive_buffer` is in bytes.
     pub async fn open_path(address: SocketAddr, path: &str, receive_buffer: Option<u32>) -> Self {
-        match within(path, connect(address, path, receive_buffer)).await {
+        Self::connect(address, path, receive_buffer, &[]).await
+    }
+
+    /// Opens any path with more headers.
+    pub async fn open_with(address: SocketAddr, path: &str, headers: &[(String, String)]) -> Self {
+        Self::connect(address, path, None, headers).await
+    }
+
+    async fn connect(
+        address: SocketAddr,
+        path: &str,
+        receive_buffer: Option<u32>,
+        headers: &[(String, String)],
+    ) -> Self {
+        match within(path, connect(address, path, receive_buffer, headers)).await {
             Ok(stream) => Self {
                 stream,
                 what: path.chars().take(80).collect(),
@@ -128,6 +142,7 @@ async fn connect(
     address: SocketAddr,
     path: &str,
     receive_buffer: Option<u32>,
+    headers: &[(String, String)],
 ) -> Result<WebSocketStream<TcpStream>, Error> {
     let socket = TcpSocket::new_v4()?;
     if let Some(bytes) = receive_buffer {
@@ -135,15 +150,17 @@ async fn connect(
     }
     let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;
-    let request = Request::builder()
+    let mut request = Request::builder()
         .uri(format!("ws://{address}{path}"))
         .header("host", address.to_string())
         .header("connection", "Upgrade")
         .header("upgrade", "websocket")
         .header("sec-websocket-version", "13")
-        .header("sec-websocket-key", generate_key())
-        .body(())
-        .map_err(Error::HttpFormat)?;
+        .header("sec-websocket-key", generate_key());
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(()).map_err(Error::HttpFormat)?;
     let config = WebSocketConfig::default()
         .max_message_size(None)
         .max_frame_size(None);

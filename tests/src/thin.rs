@@ -26,6 +26,8 @@ pub struct Thin {
     /// The edit that is not acknowledged, and its id.
     pub pending: Option<(String, Vec<Edit>)>,
     count: u64,
+    headers: Vec<(String, String)>,
+    query: String,
     socket: Option<WebSocketStream<MaybeTlsStream<TcpStream>>>,
 }
 
@@ -84,8 +86,17 @@ impl Thin {
             base: String::new(),
             pending: None,
             count: 0,
+            headers: Vec::new(),
+            query: String::new(),
             socket: None,
         }
+    }
+
+    /// Somebody who connects with a query and headers.
+    pub fn with(mut self, query: &str, headers: &[(String, String)]) -> Self {
+        self.query = query.to_owned();
+        self.headers = headers.to_vec();
+        self
     }
 
     /// Somebody who is connected.
@@ -108,12 +119,19 @@ impl Thin {
 
     /// Connects and says nothing.
     pub async fn open(&mut self, server: &Ropewalk) {
-        let url = format!("ws://{}/text/{}", server.address, encode_name(&self.name));
+        let name = encode_name(&self.name);
+        let url = format!("ws://{}/text/{name}{}", server.address, self.query);
         let mut request = url.into_client_request().expect("a URL");
         let protocol = "ropewalk.text.v1".parse().expect("a header");
         request
             .headers_mut()
             .insert("sec-websocket-protocol", protocol);
+        for (name, value) in &self.headers {
+            let name: tokio_tungstenite::tungstenite::http::HeaderName =
+                name.parse().expect("a name");
+            let value = value.parse().expect("a header");
+            request.headers_mut().insert(name, value);
+        }
         let connecting = tokio_tungstenite::connect_async(request);
         let (socket, _) = within("a socket", connecting).await.expect("a socket");
         self.socket = Some(socket);

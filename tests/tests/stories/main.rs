@@ -1,6 +1,7 @@
 //! Stories about the real binary. One executable, so that they are linked once and all run side by side.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod accounts;
 mod api;
 mod compaction;
 mod configuration;

@@ -1,0 +1,390 @@
+//! Every route of the API and everybody who may ask: who is let in follows from one table.
+
+use std::collections::BTreeSet;
+
+use ropewalk_tests::account::{Browser, team, write_accounts};
+use ropewalk_tests::{Request, until};
+use serde_json::{Value, json};
+
+/// What a route asks of whoever uses it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Need {
+    Nothing,
+    /// Anything that counts.
+    Known,
+    /// So much access to the document.
+    Document(Access),
+    /// To own the folder that the document is in.
+    Folder,
+    /// To be a person, and no limited token of theirs.
+    Whole,
+    /// The same in a browser.
+    Session,
+    Admin,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+enum Access {
+    None,
+    Read,
+    Edit,
+    Own,
+}
+
+use Access::{Edit, Own, Read};
+use Need::{Admin, Document, Folder, Known, Nothing, Session, Whole};
+
+/// All routes of `openapi.json`. Requests change nothing that others here count on; those at the end change who asks.
+const RULES: &[(&str, &str, Need, &str)] = &[
+    ("GET", "/api/openapi.json", Nothing, ""),
+    ("GET", "/api/documents", Known, ""),
+    ("GET", "/api/documents/{name}", Document(Read), ""),
+    ("PUT", "/api/documents/{name}", Document(Edit), "text"),
+    // It is at no such version.
+    ("DELETE", "/api/documents/{name}", Document(Own), ""),
+    ("GET", "/api/documents/{name}/text", Document(Read), ""),
+    (
+        "PATCH",
+        "/api/documents/{name}/text",
+        Document(Edit),
+        r#"{"find":"not there","replace":"","count":0}"#,
+    ),
+    ("POST", "/api/documents/{name}/append", Document(Edit), "x"),
+    ("GET", "/api/documents/{name}/changes", Document(Read), ""),
+    ("GET", "/api/documents/{name}/content", Document(Read), ""),
+    ("GET", "/api/documents/{name}/strays", Document(Read), ""),
+    (
+        "GET",
+        "/api/documents/{name}/strays/{id}",
+        Document(Read),
+        "",
+    ),
+    (
+        "DELETE",
+        "/api/documents/{name}/strays/{id}",
+        Document(Edit),
+        "",
+    ),
+    ("GET", "/api/documents/{name}/sharing", Document(Own), ""),
+    (
+        "PUT",
+        "/api/documents/{name}/sharing",
+        Document(Own),
+        r#"{"person":"bystander","access":"none"}"#,
+    ),
+    (
+        "POST",
+        "/api/documents/{name}/links",
+        Document(Own),
+        r#"{"access":"read"}"#,
+    ),
+    (
+        "DELETE",
+        "/api/documents/{name}/links/{id}",
+        Document(Own),
+        "",
+    ),
+    ("GET", "/api/folders/{path}/sharing", Folder, ""),
+    (
+        "PUT",
+        "/api/folders/{path}/sharing",
+        Folder,
+        r#"{"person":"bystander","access":"none"}"#,
+    ),
+    (
+        "POST",
+        "/api/folders/{path}/links",
+        Folder,
+        r#"{"access":"read"}"#,
+    ),
+    ("DELETE", "/api/folders/{path}/links/{id}", Folder, ""),
+    ("GET", "/api/folders/sharing", Admin, ""),
+    (
+        "PUT",
+        "/api/folders/sharing",
+        Admin,
+        r#"{"person":"bystander","access":"none"}"#,
+    ),
+    ("POST", "/api/folders/links", Admin, r#"{"access":"read"}"#),
+    ("DELETE", "/api/folders/links/{id}", Admin, ""),
+    ("GET", "/api/people", Whole, ""),
+    ("PATCH", "/api/people/{login}", Admin, "{}"),
+    ("POST", "/api/people/{login}/reset", Admin, ""),
+    ("GET", "/api/invitations", Admin, ""),
+    ("POST", "/api/invitations", Admin, "{}"),
+    ("DELETE", "/api/invitations/{id}", Admin, ""),
+    ("GET", "/api/groups", Whole, ""),
+    ("POST", "/api/groups", Admin, r#"{"name":"Somebody"}"#),
+    ("PATCH", "/api/groups/{id}", Admin, r#"{"name":"Anybody"}"#),
+    ("DELETE", "/api/groups/{id}", Admin, ""),
+    ("PUT", "/api/groups/{id}/members/{login}", Admin, ""),
+    ("DELETE", "/api/groups/{id}/members/{login}", Admin, ""),
+    ("GET", "/api/tokens", Whole, ""),
+    (
+        "POST",
+        "/api/tokens",
+        Whole,
+        r#"{"name":"x","access":"read","for":"*"}"#,
+    ),
+    ("DELETE", "/api/tokens/{id}", Whole, ""),
+    ("GET", "/api/audit", Admin, ""),
+    ("GET", "/api/audit.jsonl", Admin, ""),
+    ("GET", "/api/session", Nothing, ""),
+    ("GET", "/api/sessions", Session, ""),
+    ("DELETE", "/api/sessions/{id}", Session, ""),
+    ("PUT", "/api/profile", Session, r#"{"name":"Other"}"#),
+    (
+        "PUT",
+        "/api/password",
+        Session,
+        r#"{"old":"wrong","new":"seven other strands of hemp"}"#,
+    ),
+    ("POST", "/api/invitation", Nothing, r#"{"secret":"rwi_"}"#),
+    (
+        "POST",
+        "/api/join",
+        Nothing,
+        r#"{"secret":"rwi_","password":"x"}"#,
+    ),
+    ("POST", "/api/follow", Nothing, r#"{"link":"rwl_"}"#),
+    (
+        "POST",
+        "/api/session",
+        Nothing,
+        r#"{"login":"nobody","password":"x"}"#,
+    ),
+    ("DELETE", "/api/sessions", Session, ""),
+    ("DELETE", "/api/session", Nothing, ""),
+];
+
+/// Refusals that say who may: all others say that something else is wrong.
+const DENIALS: [&str; 7] = [
+    "sign_in",
+    "bad_token",
+    "not_allowed",
+    "read_only",
+    "not_owner",
+    "not_admin",
+    "limited_token",
+];
+
+struct Role {
+    what: &'static str,
+    browser: Browser,
+    document: Access,
+    has: &'static [Need],
+    /// What it brings along is an error of its own.
+    is_wrong: bool,
+}
+
+impl Role {
+    fn new(what: &'static str, browser: Browser, document: Access, has: &'static [Need]) -> Self {
+        Self {
+            what,
+            browser,
+            document,
+            has,
+            is_wrong: false,
+        }
+    }
+
+    fn may(&self, need: Need) -> bool {
+        if self.is_wrong {
+            return false;
+        }
+        match need {
+            Nothing => true,
+            Document(access) => self.document >= access,
+            need => self.has.contains(&need),
+        }
+    }
+}
+
+const NAME: &str = "team/notes";
+
+async fn roles(server: &ropewalk_tests::Ropewalk, mut ada: Browser) -> Vec<Role> {
+    let person: &[Need] = &[Known, Whole, Session];
+    ada.invite(server, "bystander").await;
+    let mut owner = ada.invite(server, "owner").await;
+    owner.create(NAME, "text").await;
+    let reader = ada.invite(server, "reader").await;
+    let editor = ada.invite(server, "editor").await;
+    let stranger = ada.invite(server, "stranger").await;
+    let landlord = ada.invite(server, "landlord").await;
+    let mut disabled = ada.invite(server, "disabled").await;
+    let expired = ada.invite(server, "expired").await;
+    owner.share(NAME, "reader", "read").await;
+    owner.share(NAME, "editor", "edit").await;
+    owner.share(NAME, "disabled", "own").await;
+    owner.share(NAME, "expired", "own").await;
+    let own = json!({ "person": "landlord", "access": "own" });
+    ada.done("PUT", "/api/folders/team/sharing", own).await;
+    let (_, link) = owner.make_link(NAME, "read").await;
+    let mut guest = Browser::of(server);
+    guest
+        .done("POST", "/api/follow", json!({ "link": link }))
+        .await;
+    let script = |token: &str| Browser::script(server, token);
+    let (_, of_disabled) = disabled.make_token("own", "*").await;
+    let (_, reads) = owner.make_token("read", NAME).await;
+    let (_, edits) = owner.make_token("edit", "*").await;
+    let (_, owns_folder) = ada.make_token("own", "team/*").await;
+    let (_, elsewhere) = ada.make_token("own", "other").await;
+    let (_, owns) = owner.make_token("own", "*").await;
+    let (_, looks_after) = ada.make_token("own", "*").await;
+    let (id, ended) = owner.make_token("own", "*").await;
+    write_accounts(
+        server,
+        &format!("UPDATE tokens SET expires_at_ms = 1 WHERE id = {id}"),
+    );
+    ada.done(
+        "PATCH",
+        "/api/people/disabled",
+        json!({ "is_disabled": true }),
+    )
+    .await;
+    let of = "person_id = (SELECT id FROM people WHERE login = 'expired')";
+    write_accounts(
+        server,
+        &format!("UPDATE sessions SET expires_at_ms = 1 WHERE {of}"),
+    );
+    // It is looked at four times a second whether another process has changed the accounts.
+    until("the session has ended", || async {
+        (expired.clone().state().await == "signed_out").then_some(())
+    })
+    .await;
+    let wrong = |what, browser| Role {
+        is_wrong: true,
+        ..Role::new(what, browser, Access::None, &[])
+    };
+    let all = "rwt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    vec![
+        Role::new("nobody", Browser::of(server), Access::None, &[]),
+        wrong("a wrong token", script(all)),
+        wrong("no token at all", script("x")),
+        wrong("an expired token", script(&ended)),
+        Role::new("an expired session", expired, Access::None, &[]),
+        Role::new("a disabled person", disabled, Access::None, &[]),
+        Role::new(
+            "a token of a disabled person",
+            script(&of_disabled),
+            Access::None,
+            &[],
+        ),
+        Role::new("a guest", guest, Read, &[Known]),
+        Role::new("a script with a link", script(&link), Read, &[Known]),
+        Role::new("a stranger", stranger, Access::None, person),
+        Role::new("a reader", reader, Read, person),
+        Role::new("an editor", editor, Edit, person),
+        Role::new("the owner", owner, Own, person),
+        Role::new(
+            "the owner of the folder",
+            landlord,
+            Own,
+            &[Known, Whole, Session, Folder],
+        ),
+        Role::new("a token to read", script(&reads), Read, &[Known]),
+        Role::new("a token to edit", script(&edits), Edit, &[Known]),
+        Role::new(
+            "a token of an administrator for the folder",
+            script(&owns_folder),
+            Own,
+            &[Known, Folder],
+        ),
+        Role::new(
+            "a token of an administrator for something else",
+            script(&elsewhere),
+            Access::None,
+            &[Known],
+        ),
+        Role::new(
+            "a token for everything",
+            script(&owns),
+            Own,
+            &[Known, Whole],
+        ),
+        Role::new(
+            "a token for everything of an administrator",
+            script(&looks_after),
+            Own,
+            &[Known, Whole, Folder, Admin],
+        ),
+        Role::new(
+            "an administrator",
+            ada,
+            Own,
+            &[Known, Whole, Session, Folder, Admin],
+        ),
+    ]
+}
+
+fn request(method: &str, path: &str, body: &str) -> Request {
+    let target = path
+        .replace("{name}", NAME)
+        .replace("{path}", "team")
+        .replace("{id}", "123456")
+        .replace("{login}", "nobody");
+    let mut request = Request::new(method, &target);
+    if (method, path) == ("DELETE", "/api/documents/{name}") {
+        request = request.header("if-match", "\"1-1-1.1\"");
+    }
+    if body.starts_with('{') {
+        request = request.header("content-type", "application/json");
+    }
+    match body {
+        "" => request,
+        body => request.body(body),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_is_let_in_where_the_table_says_so_and_nowhere_else() {
+    let (server, mut ada) = team(&[]).await;
+    let described = ada.done("GET", "/api/openapi.json", Value::Null).await;
+    let mut routes = BTreeSet::new();
+    for (path, methods) in described["paths"].as_object().unwrap() {
+        let methods = methods
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|key| *key != "parameters");
+        routes.extend(methods.map(|method| (method.to_uppercase(), path.clone())));
+    }
+    let rules = RULES
+        .iter()
+        .map(|(method, path, ..)| (method.to_string(), path.to_string()));
+    assert_eq!(
+        routes,
+        rules.collect(),
+        "each route has a rule, and each rule a route"
+    );
+
+    let mut roles = roles(&server, ada).await;
+    let mut wrong = Vec::new();
+    for (method, path, need, body) in RULES {
+        for role in &mut roles {
+            let request = request(method, path, body);
+            let (status, is_denied, said) = if path.ends_with("/changes") {
+                // Whoever may follow it hears no end.
+                let status = role.browser.dress(request).status(server.address).await;
+                (status, matches!(status, 401 | 403), String::new())
+            } else {
+                let response = role.browser.send(request).await;
+                let code = match response.status {
+                    400.. => response.code(),
+                    _ => String::new(),
+                };
+                (response.status, DENIALS.contains(&&*code), code)
+            };
+            let is_fine = !matches!(status, 405 | 426 | 429 | 500..);
+            if is_denied == role.may(*need) || !is_fine || is_denied && !matches!(status, 401 | 403)
+            {
+                wrong.push(format!(
+                    "{} of {method} {path}, which needs {need:?}: {status} {said}",
+                    role.what
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
