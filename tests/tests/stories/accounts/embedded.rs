@@ -1,0 +1,134 @@
+//! Applications that embed documents let their own people in, with tokens that they sign.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{EncodingKey, Header, encode};
+use ropewalk_tests::account::{Browser, team};
+use ropewalk_tests::client::new_doc;
+use ropewalk_tests::{Client, Request, Ropewalk, Socket};
+use serde_json::json;
+
+/// Shared with the application: 32 bytes.
+const SECRET: &[u8] = b"a shared secret of thirty-two by";
+const JWKS: &str =
+    r#"{"keys":[{"kty":"oct","kid":"app","k":"YSBzaGFyZWQgc2VjcmV0IG9mIHRoaXJ0eS10d28gYnk"}]}"#;
+
+/// A token that the application signs, of so many seconds.
+fn token(access: &str, seconds: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let payload = json!({
+        "name": "Zoe",
+        "doc": "team/*",
+        "access": access,
+        "exp": now.as_secs() + seconds,
+    });
+    let key = EncodingKey::from_secret(SECRET);
+    encode(&Header::default(), &payload, &key).unwrap()
+}
+
+async fn begin() -> (Ropewalk, Browser, tempfile::TempDir) {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("keys.json");
+    std::fs::write(&file, JWKS).unwrap();
+    let (server, mut ada) = team(&["--token-keys", file.to_str().unwrap()]).await;
+    ada.create("team/notes", "text").await;
+    ada.create("other", "text").await;
+    (server, ada, place)
+}
+
+async fn enter(server: &Ropewalk, name: &str, token: &str) -> Client {
+    let path = format!("/yjs/{name}?token={token}");
+    let socket = Socket::open_path(server.address, &path, None).await;
+    Client::over(socket, name, new_doc(None))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_lets_in_where_it_says_and_under_its_name() {
+    let (server, mut ada, _keys) = begin().await;
+    let editor = ada.editor("team/notes").await;
+    let zoe = enter(&server, "team/notes", &token("edit", 600)).await;
+    zoe.until_text("text").await;
+    zoe.announce(r#"{"user":{"name":"ada"}}"#);
+    editor.until_people(&["Zoe"]).await;
+    zoe.append("!");
+    zoe.all_saved().await;
+    assert_eq!(ada.text("team/notes").await, "text!");
+    let elsewhere = enter(&server, "other", &token("edit", 600)).await;
+    assert_eq!(elsewhere.closed().await.code, 4403);
+    let reader = enter(&server, "team/notes", &token("read", 600)).await;
+    reader.until_text("text!").await;
+    reader.append("?");
+    reader.mark();
+    reader
+        .until("it is told", |state, _| {
+            (state.may_edit == Some(false)).then_some(())
+        })
+        .await;
+    assert_eq!(ada.text("team/notes").await, "text!");
+    for bad in [
+        token("own", 600),
+        format!("{}x", token("edit", 600)),
+        "a.b.c".to_owned(),
+    ] {
+        let nobody = enter(&server, "team/notes", &bad).await;
+        assert_eq!(nobody.closed().await.code, 4401, "{bad}");
+        let asked =
+            Request::get("/api/documents").header("authorization", &format!("Bearer {bad}"));
+        assert_eq!(server.send(asked).await.code(), "bad_token");
+    }
+    let log = server.log();
+    assert!(!log.contains("eyJ"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_ends_with_its_token() {
+    let (server, mut ada, _keys) = begin().await;
+    let zoe = enter(&server, "team/notes", &token("edit", 3)).await;
+    zoe.until_text("text").await;
+    let closed = zoe.closed().await;
+    assert_eq!(
+        (closed.code, closed.reason.as_str()),
+        (4401, "sign in first")
+    );
+    zoe.append("!");
+    assert_eq!(ada.text("team/notes").await, "text");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn y_sweets_clients_get_tokens_of_the_server() {
+    let (server, mut ada, _keys) = begin().await;
+    let mut bob = ada.invite(&server, "bob").await;
+    ada.share("team/notes", "bob", "edit").await;
+    let auth = "/doc/team%2Fnotes/auth";
+    let ask = json!({ "authorization": "full", "userId": "Eve", "validForSeconds": 600 });
+    let own = bob.done("POST", auth, ask.clone()).await;
+    // Only an administrator vouches for the names of others.
+    let by_admin = ada.done("POST", auth, ask).await;
+    let editor = ada.editor("team/notes").await;
+    for (answer, name) in [(own, "BOB"), (by_admin, "Eve")] {
+        let token = answer["token"].as_str().unwrap();
+        let client = enter(&server, "team/notes", token).await;
+        client.announce(r#"{"user":{"name":"x"}}"#);
+        editor.until_people(&[name]).await;
+        client.leave().await;
+    }
+    let read = bob
+        .done("POST", auth, json!({ "authorization": "read-only" }))
+        .await;
+    assert_eq!(read["authorization"], "read-only");
+    let mut script = Browser::script(&server, read["token"].as_str().unwrap());
+    let state = script.send(Request::get("/d/team%2Fnotes/as-update")).await;
+    assert_eq!(state.status, 200);
+    let update = Request::new("POST", "/d/team%2Fnotes/update").body([0, 0]);
+    assert_eq!(script.send(update).await.code(), "read_only");
+    let other = script.send(Request::get("/d/other/as-update")).await;
+    assert_eq!(other.code(), "not_allowed");
+    // Who may only read gets no token to edit.
+    ada.share("team/notes", "bob", "read").await;
+    let refused = bob.fail("POST", auth, json!({})).await;
+    assert_eq!(refused, (403, "read_only".to_owned()));
+    let again = bob
+        .done("POST", auth, json!({ "authorization": "read-only" }))
+        .await;
+    assert!(again["token"].is_string());
+}
