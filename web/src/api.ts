@@ -18,12 +18,18 @@ export interface DocumentPage {
 
 /** What went wrong; `code` is the server's, or `unreachable`. */
 export class ApiError extends Error {
-  constructor(readonly code: string, message: string) {
+  /** `wait` is for how many seconds the server wants to hear nothing. */
+  constructor(readonly code: string, message: string, readonly wait = 0) {
     super(message)
   }
 }
 
-async function call(path: string, init: RequestInit = {}): Promise<Response> {
+/** Any failure as one that can be shown. */
+export function asApiError(error: unknown): ApiError {
+  return error instanceof ApiError ? error : new ApiError('internal', 'Something went wrong on this page.')
+}
+
+export async function call(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response
   try {
     response = await fetch(path, { ...init, cache: 'no-store' })
@@ -33,7 +39,15 @@ async function call(path: string, init: RequestInit = {}): Promise<Response> {
   }
   if (response.ok) return response
   const body = (await response.json().catch(() => ({}))) as { code?: string; message?: string }
-  throw new ApiError(body.code ?? 'internal', body.message ?? `The server answered ${response.status}.`)
+  const wait = Number(response.headers.get('retry-after')) || 0
+  throw new ApiError(body.code ?? 'internal', body.message ?? `The server answered ${response.status}.`, wait)
+}
+
+/** Sends JSON, and reads JSON where there is an answer. */
+export async function send<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const init: RequestInit = body === undefined ? { method } : { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
+  const response = await call(path, init)
+  return (response.status === 204 ? undefined : await response.json()) as T
 }
 
 export async function listDocuments(query: { q: string; cursor?: string | null; limit?: number; signal?: AbortSignal }): Promise<DocumentPage> {

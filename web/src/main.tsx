@@ -1,7 +1,8 @@
 import './tokens.css'
 import './base.css'
 import './ui/ui.css'
-import { render } from 'preact'
+import { render, type ComponentChild } from 'preact'
+import { learn, type Identity } from './account/identity'
 import { NotFound } from './not-found'
 import { nameFromPath, nameProblem } from './name'
 import { applyTheme } from './theme'
@@ -10,18 +11,59 @@ applyTheme()
 
 const root = document.getElementById('app')!
 
+/** What stands behind the `#`: kept in memory only, so that it is in no history and on no screen. */
+function takeSecret(): string {
+  const secret = location.hash.slice(1)
+  history.replaceState(null, '', location.pathname)
+  return secret
+}
+
+/** A page with a secret of its own; another one pasted into the address line is followed, too. */
+function secretPage(draw: (secret: string, turn: number) => void): void {
+  let turn = 0
+  draw(takeSecret(), turn)
+  window.addEventListener('hashchange', () => {
+    if (location.hash) draw(takeSecret(), ++turn)
+  })
+}
+
+async function home(): Promise<ComponentChild> {
+  const { Home } = await import('./home/home')
+  return <Home />
+}
+
+async function editor(name: string): Promise<ComponentChild> {
+  const { Editor } = await import('./editor/page')
+  return <Editor name={name} />
+}
+
 async function show(): Promise<void> {
   const { pathname } = location
-  if (pathname === '/') {
-    const { Home } = await import('./home/home')
-    return render(<Home />, root)
+  if (pathname === '/join') {
+    const join = import('./account/join')
+    return secretPage((secret, turn) => void join.then(({ Join }) => render(<Join key={turn} secret={secret} />, root)))
   }
-  if (!pathname.startsWith('/edit/')) return render(<NotFound title="Nothing is here" why="This address leads to no document." />, root)
-  const name = nameFromPath(pathname)
-  const problem = name === null ? 'The address is not readable text.' : nameProblem(name)
-  if (name === null || problem) return render(<NotFound title="That cannot be a document" why={problem ?? ''} />, root)
-  const { Editor } = await import('./editor/page')
-  render(<Editor name={name} />, root)
+  if (pathname === '/s') {
+    const follow = import('./account/follow')
+    return secretPage((secret, turn) => void follow.then(({ Follow }) => render(<Follow key={turn} secret={secret} />, root)))
+  }
+  if (pathname !== '/' && !pathname.startsWith('/edit/')) return render(<NotFound title="Nothing is here" why="This address leads to no document." />, root)
+  const name = pathname === '/' ? null : nameFromPath(pathname)
+  const problem = pathname === '/' ? null : name === null ? 'The address is not readable text.' : nameProblem(name)
+  if (problem) return render(<NotFound title="That cannot be a document" why={problem} />, root)
+
+  // Fetched side by side; a server that cannot say who somebody is says more when the document is asked for.
+  const page = name === null ? home() : editor(name)
+  const { state } = await learn().catch((): Identity => ({ state: 'open' }))
+  if (state === 'setup') {
+    const { Setup } = await import('./account/setup')
+    return render(<Setup />, root)
+  }
+  if (state === 'signed_out') {
+    const { SignIn } = await import('./account/sign-in')
+    return render(<SignIn document={name} onDone={() => location.reload()} />, root)
+  }
+  render(await page, root)
 }
 
 void show()

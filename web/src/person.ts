@@ -46,6 +46,12 @@ export function rename(person: Person): void {
   me.set(clean)
 }
 
+/** Takes the name and the colour of an account; this browser's own stay kept for when it is not used. */
+export function become(name: string, color: string | null): void {
+  chosen = color !== null
+  me.set({ name: cleanName(name), color: color === null ? me.now.color : nearestColor(color, 0) })
+}
+
 /** Changes a colour that nobody asked for to one that is free, on this page only. */
 export function makeWay(taken: number[]): void {
   const free = PALETTE.map((_, i) => i).filter((i) => !taken.includes(i))

@@ -1,5 +1,5 @@
 /** The list of documents: searched on the server, fetched a page at a time, kept fresh. */
-import { ApiError, deleteDocument, listDocuments, type DocumentEntry } from '../api'
+import { ApiError, asApiError, deleteDocument, listDocuments, type DocumentEntry } from '../api'
 import { announce } from '../announce'
 import { dropCopy } from '../editor/offline'
 import { Value } from '../value'
@@ -93,8 +93,4 @@ export class Documents {
   #set(part: Partial<Listing>): void {
     this.listing.set({ ...this.listing.now, ...part })
   }
-}
-
-function asApiError(error: unknown): ApiError {
-  return error instanceof ApiError ? error : new ApiError('internal', 'Something went wrong on this page.')
 }
