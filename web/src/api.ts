@@ -1,8 +1,13 @@
 /** The server's HTTP API. */
 import { encodeName } from './name'
 
+/** What somebody may do with a document; each includes those before it. */
+export type Access = 'read' | 'comment' | 'edit' | 'own'
+
 export interface DocumentEntry {
   name: string
+  /** What whoever asks may do with it. */
+  access: Access
   /** UTF-16 units of text. */
   length: number
   created_at: number
@@ -55,6 +60,10 @@ export async function listDocuments(query: { q: string; cursor?: string | null; 
   if (query.q) params.set('q', query.q)
   if (query.cursor) params.set('cursor', query.cursor)
   return (await call(`/api/documents?${params}`, { signal: query.signal })).json()
+}
+
+export async function describeDocument(name: string): Promise<DocumentEntry> {
+  return (await call(`/api/documents/${encodeName(name)}`)).json()
 }
 
 export async function createDocument(name: string, text = ''): Promise<void> {

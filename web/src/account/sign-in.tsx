@@ -1,6 +1,7 @@
 /** Signing in: a page of its own, and a form that fits into a window. */
-import { useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ApiError } from '../api'
+import { sweep } from '../editor/offline'
 import { Path } from '../ui/path'
 import { useAttempt, waiting } from './attempt'
 import { Door } from './door'
@@ -9,6 +10,7 @@ import { signIn, type Identity } from './identity'
 
 /** Stands where the page will be that was asked for. */
 export function SignIn({ document, onDone }: { document: string | null; onDone: () => void }) {
+  useEffect(() => void sweep(), [])
   return (
     <Door title="Sign in" lead={document !== null && <span class="door-to">to open <Path name={document} /></span>}>
       <SignInForm onDone={onDone} />

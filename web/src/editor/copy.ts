@@ -1,7 +1,7 @@
 /** The offline copy of a document in this browser's IndexedDB. */
 import { IndexeddbPersistence } from 'y-indexeddb'
 import type { Doc } from 'yjs'
-import { database } from './offline'
+import { database, type Place } from './offline'
 
 const OPEN_MS = 3_000
 
@@ -13,9 +13,9 @@ export interface OfflineCopy {
 }
 
 /** Loads what is kept into `doc`. Null where the browser keeps nothing (private windows, full disks). */
-export async function openCopy(name: string, doc: Doc): Promise<OfflineCopy | null> {
+export async function openCopy(place: Place, doc: Doc): Promise<OfflineCopy | null> {
   if (!('indexedDB' in window)) return null
-  const persistence = new IndexeddbPersistence(database(name), doc)
+  const persistence = new IndexeddbPersistence(database(place), doc)
   const loaded = persistence.whenSynced.then(() => persistence.get('complete'))
   // y-indexeddb never answers when the database cannot be opened or is held by somebody else.
   const failed = persistence._db.then(() => new Promise<never>(() => {}), () => FAILED)

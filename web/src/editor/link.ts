@@ -1,7 +1,7 @@
 /**
  * The connection to the server, and the events that tell the truth about it: local edits are numbered,
  * and a marker (frame type 102) asks the server to say when everything sent before it is on disk. Whoever sends markers
- * is told when saving is slow (frame type 103).
+ * is told when saving is slow (frame type 103), and whether the document may only be read (frame type 104).
  */
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
@@ -16,6 +16,7 @@ import { next, unsent, type Event, type Saved } from './saved'
 const SYNC = 0
 const MARKER = 102
 const SLOW = 103
+const ACCESS = 104
 /** At most one marker in this time. */
 const MARKER_MS = 100
 /** A connection may be missing for this long before it is called offline. */
@@ -32,6 +33,7 @@ export class Link {
   #connection = 0
   #answered = false
   #exchanged = false
+  #limited = false
   #failures = 0
   #probedAt = 0
   #markerTimer = 0
@@ -57,6 +59,11 @@ export class Link {
   connect(): void {
     this.#waitFor(GRACE_MS)
     this.provider.connect()
+  }
+
+  /** What was learnt elsewhere, before the connection says it. */
+  expect(mayEdit: boolean): void {
+    if (this.saved.now.link !== 'open') this.#say({ type: 'access', mayEdit })
   }
 
   retry(): void {
@@ -99,12 +106,21 @@ export class Link {
     provider.messageHandlers[MARKER] = (_encoder, decoder) => {
       const payload = decoding.createDecoder(decoding.readVarUint8Array(decoder))
       if (decoding.readVarUint(payload) !== this.#connection) return
+      if (!this.#limited) this.#say({ type: 'access', mayEdit: true })
       this.#say({ type: 'marker', edit: decoding.readVarUint(payload), at: Date.now() })
       this.#watchSlowness()
     }
     provider.messageHandlers[SLOW] = (_encoder, decoder) => {
       const waited = decoding.readVarUint(decoding.createDecoder(decoding.readVarUint8Array(decoder)))
       this.#say({ type: 'slow', still: waited > 0 })
+    }
+    provider.messageHandlers[ACCESS] = (_encoder, decoder) => {
+      const mayEdit = decoding.readVarUint8Array(decoder)[0] === 1
+      this.#limited = !mayEdit
+      this.#say({ type: 'access', mayEdit })
+      // What was held back is asked for next, and no marker means anything before that is answered.
+      if (mayEdit) this.#answered = this.#exchanged = false
+      else this.#watchSlowness()
     }
     provider.on('status', ({ status }) => {
       if (status === 'connected') this.#opened()
@@ -114,7 +130,7 @@ export class Link {
 
   #opened(): void {
     this.#connection += 1
-    this.#answered = this.#exchanged = false
+    this.#answered = this.#exchanged = this.#limited = false
     this.#failures = 0
   }
 
@@ -182,7 +198,7 @@ export class Link {
 
   #watchSlowness(): void {
     window.clearTimeout(this.#slowTimer)
-    if (!this.#exchanged || unsent(this.saved.now) === 0) return
+    if (!this.#exchanged || this.saved.now.reading || unsent(this.saved.now) === 0) return
     this.#slowTimer = window.setTimeout(() => {
       this.#say({ type: 'slow', still: true })
       if (Date.now() - this.provider.wsLastMessageReceived > SLOW_MS) this.reconnect()

@@ -1,5 +1,6 @@
 /** What to do when the server has refused for good: nothing typed is lost, and it is said plainly. */
 import { useState } from 'preact/hooks'
+import { SignInAgain } from '../account/again'
 import { ApiError, createDocument } from '../api'
 import { Download, Warning } from '../ui/icons'
 import { say } from '../ui/toast'
@@ -10,8 +11,10 @@ import { kind, unsent, type Refusal } from './saved'
 import type { Session } from './session'
 import { download } from './share'
 
-const TITLES: Record<Refusal, string> = {
-  denied: 'You may not edit this document',
+const TITLES: Record<Refusal | 'held', string> = {
+  held: 'You may only read this document now',
+  'signed-out': 'You were signed out',
+  denied: 'This document is no longer shared with you',
   deleted: 'This document was deleted',
   replaced: 'This document was replaced',
   'too-large': 'This document has become too large',
@@ -30,13 +33,13 @@ export function Notice({ session }: { session: Session }) {
   const state = useValue(session.saved)
   const keepsCopy = useValue(session.keepsCopy)
   const [sure, setSure] = useState(false)
-  const refusal = state.refusal
+  const refusal = state.refusal ?? (kind(state) === 'held' ? 'held' : null)
   if (!refusal) return null
   const waiting = unsent(state)
   const kept = keepsCopy ? 'What you typed is kept in this browser.' : 'What you typed is only in this window: download it before you close it.'
   // Typed while the server made up its mind: it has not kept that.
   const late = state.edits - state.told
-  const loses = refusal === 'replaced' ? /no room/.test(state.reason) || late > 0 : refusal !== 'deleted' && waiting > 0
+  const loses = refusal === 'signed-out' ? false : refusal === 'replaced' ? /no room/.test(state.reason) || late > 0 : refusal !== 'deleted' && waiting > 0
   const lost = refusal === 'replaced' ? replaced(state.reason, late) : waiting > 0 ? `${count(waiting, 'edit')} of yours did not reach the server. ${kept}` : 'Everything you typed before had reached the server.'
 
   const again = async () => {
@@ -61,8 +64,9 @@ export function Notice({ session }: { session: Session }) {
         <h2>{TITLES[refusal]}</h2>
         <p>{lost}{refusal === 'refused' && state.reason ? ` The server said: “${state.reason}”.` : ''}</p>
         <div class="notice-acts">
+          {refusal === 'signed-out' && <SignInAgain primary onDone={() => session.retry()} />}
           <button type="button" class="button" onClick={() => download(session.name, textOf(session.text))}><Download />Download the text</button>
-          {refusal === 'deleted' ? (
+          {refusal === 'held' || refusal === 'signed-out' ? null : refusal === 'deleted' ? (
             <button type="button" class="button" onClick={() => void again()}>Start it again with this text</button>
           ) : refusal === 'replaced' && loses ? null : refusal === 'replaced' ? (
             <button type="button" class="button" onClick={() => void discard()}>Open it as it is now</button>

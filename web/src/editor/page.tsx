@@ -21,6 +21,7 @@ import { Notice } from './notice'
 import { Following } from './people'
 import { Placeholder } from './placeholder'
 import { Presence } from './presence'
+import { Reading } from './reading'
 import { kind, unsent } from './saved'
 import { Session } from './session'
 import { Shortcuts } from './shortcuts'
@@ -37,6 +38,7 @@ export function Editor({ name }: { name: string }) {
   const counts = useMemo(() => new Value<Counts>({ words: 0, characters: 0, selected: null, line: 1, column: 1, lines: 1 }), [])
   const ready = useValue(session.ready)
   const saved = useValue(session.saved)
+  const settled = useValue(session.settled)
   const [text, setText] = useState<TextEditor | null>(null)
   const [open, setOpen] = useState<Window>(null)
   const [wrap, setWrap] = useState<boolean>(() => recall(`wrap:${what.style}`, what.style === 'prose'))
@@ -119,12 +121,13 @@ export function Editor({ name }: { name: string }) {
       window.clearTimeout(idle)
       made.view.destroy()
       editor.current = null
+      setText(null)
     }
   }, [ready])
 
   useEffect(() => text?.setWrap(wrap), [text, wrap])
-  const refused = saved.refusal !== null
-  useEffect(() => text?.setReadOnly(refused), [text, refused])
+  const fixed = saved.refusal !== null || saved.reading || !settled
+  useEffect(() => text?.setReadOnly(fixed), [text, fixed])
   useEffect(() => {
     if (previewing && !Preview) import('./preview').then((m) => setPreview(() => m.Preview), () => { setPreviewing(false); missing() })
   }, [previewing])
@@ -136,7 +139,8 @@ export function Editor({ name }: { name: string }) {
   const previewShown = previewing && Preview !== null && text !== null
   return (
     <div class={`editor ${what.style}`}>
-      <Header name={name} session={session} presence={presence} markdown={what.markdown} previewing={previewing} wrap={wrap} usable={text !== null && !refused} acts={acts} />
+      <Header name={name} session={session} presence={presence} markdown={what.markdown} previewing={previewing} wrap={wrap} usable={text !== null && !fixed} acts={acts} />
+      <Reading session={session} />
       <main class={previewShown ? 'panes split' : 'panes'} style={{ '--split': `${split}%` }}>
         <div class="text-pane">
           {ready ? <div class="text-host" ref={host} /> : <Placeholder session={session} />}

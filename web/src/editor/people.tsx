@@ -1,7 +1,7 @@
 /** The people in the document. Choosing one scrolls along with their caret. */
+import { Me } from '../account/me'
 import { Avatar } from '../ui/avatar'
 import { Popover, Item } from '../ui/popover'
-import { Profile } from '../ui/profile'
 import { useValue } from '../value'
 import type { Peer, Presence } from './presence'
 
@@ -42,7 +42,7 @@ export function People({ presence }: { presence: Presence }) {
           </Popover>
         </li>
       )}
-      <li class="peer mine"><Profile /></li>
+      <li class="peer mine"><Me /></li>
     </ul>
   )
 }

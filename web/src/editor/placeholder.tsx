@@ -1,4 +1,6 @@
 /** Stands where the text will be: an editor is never shown before its document is there. */
+import { SignInAgain } from '../account/again'
+import { identity } from '../account/identity'
 import { createDocument } from '../api'
 import { say } from '../ui/toast'
 import { useValue } from '../value'
@@ -9,7 +11,8 @@ const SAID: Partial<Record<Kind, { title: string; why: string }>> = {
   offline: { title: 'The server cannot be reached', why: 'The document opens here as soon as it answers.' },
   restarting: { title: 'The server is restarting', why: 'The document opens here in a moment.' },
   trouble: { title: 'The server cannot reach its storage', why: 'The document opens here as soon as it can be read. Nothing is lost.' },
-  denied: { title: 'You may not open this document', why: 'Ask the person who sent you the link.' },
+  'signed-out': { title: 'You are signed out', why: 'Sign in to open this document.' },
+  denied: { title: 'This document is not shared with you', why: 'Ask somebody who has it to share it with you.' },
   deleted: { title: 'This document was deleted', why: 'Its text is gone. You can start a new, empty one under the same name.' },
   'too-large': { title: 'This document is too large to open', why: 'It has grown beyond what the server takes.' },
   refused: { title: 'The server refused to open this document', why: 'Trying again may help; its reason is below.' },
@@ -18,6 +21,7 @@ const SAID: Partial<Record<Kind, { title: string; why: string }>> = {
 export function Placeholder({ session }: { session: Session }) {
   const state = useValue(session.saved)
   const said = SAID[kind(state)]
+  const { state: who } = useValue(identity)
   if (!said) {
     return (
       <div class="placeholder" role="status" aria-label="Opening the document" data-testid="placeholder">
@@ -40,7 +44,8 @@ export function Placeholder({ session }: { session: Session }) {
       <p>{said.why}</p>
       {state.refusal === 'refused' && state.reason && <p>“{state.reason}”</p>}
       <div class="acts">
-        {state.refusal === 'deleted' ? (
+        {(state.refusal === 'signed-out' || (state.refusal === 'denied' && who === 'guest')) && <SignInAgain primary onDone={() => session.retry()} />}
+        {state.refusal === 'signed-out' ? null : state.refusal === 'deleted' ? (
           <button type="button" class="button" onClick={() => void start()}>Start it again</button>
         ) : state.refusal ? (
           <button type="button" class="button" onClick={() => session.retry()}>Try again</button>

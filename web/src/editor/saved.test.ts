@@ -72,10 +72,18 @@ describe('the state line', () => {
   })
 
   it('stays refused until asked to try again', () => {
-    for (const [code, said] of [[4403, 'denied'], [4401, 'denied'], [4404, 'deleted'], [4409, 'replaced'], [4413, 'too-large'], [4400, 'refused'], [4455, 'refused']] as const) {
+    for (const [code, said] of [[4403, 'denied'], [4401, 'signed-out'], [4404, 'deleted'], [4409, 'replaced'], [4413, 'too-large'], [4400, 'refused'], [4455, 'refused']] as const) {
       const state = after([opened, marker(0), edit, closed(code), { type: 'missed' }, edit])
       expect([kind(state), unsent(state)]).toEqual([said, 2])
       expect(kind(next(state, { type: 'retry' }))).toBe('connecting')
     }
+  })
+  it('never calls saved what a reader has typed', () => {
+    const reading: Event = { type: 'access', mayEdit: false }
+    expect(kind(after([opened, reading, marker(0)]))).toBe('saved')
+    const held = after([opened, marker(0), edit, reading])
+    expect([kind(held), unsent(held)]).toEqual(['held', 1])
+    expect(kind(next(held, { type: 'slow', still: true }))).toBe('held')
+    expect(kind(after([{ type: 'access', mayEdit: true }, opened, marker(1)], held))).toBe('saved')
   })
 })

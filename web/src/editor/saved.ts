@@ -8,10 +8,10 @@
 
 export type Kind =
   | 'connecting' | 'offline' | 'saving' | 'saved'
-  | 'denied' | 'deleted' | 'replaced' | 'too-large' | 'refused'
-  | 'restarting' | 'trouble'
+  | 'signed-out' | 'denied' | 'deleted' | 'replaced' | 'too-large' | 'refused'
+  | 'held' | 'restarting' | 'trouble'
 
-export type Refusal = 'denied' | 'deleted' | 'replaced' | 'too-large' | 'refused'
+export type Refusal = 'signed-out' | 'denied' | 'deleted' | 'replaced' | 'too-large' | 'refused'
 
 export interface Saved {
   /** Number of the newest local edit, those of earlier visits included. */
@@ -34,6 +34,8 @@ export interface Saved {
   savedAt: number | null
   /** The newest edit has waited long for its confirmation. */
   slow: boolean
+  /** The document may only be read: the server takes no edits. */
+  reading: boolean
 }
 
 export type Event =
@@ -45,13 +47,14 @@ export type Event =
   | { type: 'missed' }
   | { type: 'probed'; answer: 'restarting' | 'trouble' | 'busy' | null }
   | { type: 'slow'; still: boolean }
+  | { type: 'access'; mayEdit: boolean }
   | { type: 'retry' }
 
 /** The state of a page that has just been opened with `carried` unsent edits of earlier visits. */
 export function begin(carried: number): Saved {
   return {
     edits: carried, told: carried, acked: 0, link: 'opening', confirmed: false, cause: null,
-    refusal: null, reason: '', savedAt: null, slow: false,
+    refusal: null, reason: '', savedAt: null, slow: false, reading: false,
   }
 }
 
@@ -81,6 +84,8 @@ export function next(state: Saved, event: Event): Saved {
       return state.link === 'open' ? state : { ...state, cause: event.answer }
     case 'slow':
       return { ...state, slow: event.still && state.edits > state.acked }
+    case 'access':
+      return state.reading === !event.mayEdit ? state : { ...state, reading: !event.mayEdit, slow: false }
     case 'retry':
       return { ...state, link: 'opening', refusal: null, reason: '', cause: null }
   }
@@ -96,12 +101,13 @@ export function kind(state: Saved): Kind {
   if (state.link !== 'open' && state.cause) return state.cause === 'restarting' ? 'restarting' : 'trouble'
   if (state.link === 'down') return 'offline'
   if (state.link === 'opening') return 'connecting'
-  if (unsent(state) > 0) return 'saving'
+  if (unsent(state) > 0) return state.reading ? 'held' : 'saving'
   return state.confirmed ? 'saved' : 'connecting'
 }
 
 function refusalOf(code: number): Refusal | null {
-  if (code === 4401 || code === 4403) return 'denied'
+  if (code === 4401) return 'signed-out'
+  if (code === 4403) return 'denied'
   if (code === 4404) return 'deleted'
   if (code === 4409) return 'replaced'
   if (code === 4413) return 'too-large'

@@ -19,6 +19,8 @@ export function words(state: Saved, keepsCopy: boolean, blank: boolean): string 
     case 'offline': return `Offline${kept}`
     case 'saving': return state.slow ? `Saving takes long${left}` : 'Saving…'
     case 'saved': return blank ? 'Nothing to save yet' : state.savedAt === null ? 'Saved' : `Saved at ${clock(state.savedAt)}`
+    case 'held': return `Not sent${left}`
+    case 'signed-out': return `Signed out${kept}`
     case 'denied': return `Not allowed${left}`
     case 'deleted': return `Deleted${left}`
     case 'replaced': return 'Replaced'
@@ -34,7 +36,9 @@ const TITLES: Record<Kind, string> = {
   offline: 'The server cannot be reached. This page keeps trying.',
   saving: 'Sent; the server has not yet confirmed that it is on its disk.',
   saved: 'The server has confirmed that every edit is on its disk.',
-  denied: 'The server does not let you edit this document.',
+  held: 'You may only read this document: the server does not take your edits.',
+  'signed-out': 'The server does not know who you are any more.',
+  denied: 'This document is not shared with you.',
   deleted: 'Somebody deleted this document.',
   replaced: 'This name stands for another document now, or for an older state of this one.',
   'too-large': 'The document has become larger than the server takes.',

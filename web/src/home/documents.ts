@@ -1,7 +1,7 @@
 /** The list of documents: searched on the server, fetched a page at a time, kept fresh. */
 import { ApiError, asApiError, deleteDocument, listDocuments, type DocumentEntry } from '../api'
 import { announce } from '../announce'
-import { dropCopy } from '../editor/offline'
+import { dropCopy, placeOf } from '../editor/offline'
 import { Value } from '../value'
 import { count } from '../when'
 
@@ -86,7 +86,7 @@ export class Documents {
     } catch (error) {
       if (!(error instanceof ApiError && (error.code === 'not_found' || error.code === 'deleted'))) throw error
     }
-    await dropCopy(name)
+    await dropCopy(placeOf(name))
     this.#set({ documents: this.listing.now.documents?.filter((d) => d.name !== name) ?? null })
   }
 

@@ -1,10 +1,11 @@
 import './home.css'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { identity } from '../account/identity'
+import { Me } from '../account/me'
 import { allUnsent } from '../editor/offline'
 import { editPath, nameProblem } from '../name'
 import { Mark, More, Plus, Rope, Search, Close } from '../ui/icons'
 import { Popover } from '../ui/popover'
-import { Profile } from '../ui/profile'
 import { ThemeChoice } from '../ui/theme-choice'
 import { Toast } from '../ui/toast'
 import { useValue } from '../value'
@@ -18,6 +19,7 @@ export function Home() {
   const listing = useValue(documents.listing)
   const [q, setQ] = useState('')
   const [wish, setWish] = useState<string | null>(null)
+  const mayBegin = useValue(identity).state !== 'guest'
   const search = useRef<HTMLInputElement>(null)
 
   useEffect(() => documents.start(), [])
@@ -29,14 +31,14 @@ export function Home() {
       if (event.key === '/') {
         event.preventDefault()
         search.current?.focus()
-      } else if (event.key === 'n') {
+      } else if (event.key === 'n' && mayBegin) {
         event.preventDefault()
         setWish('')
       }
     }
     document.addEventListener('keydown', onKey)
     return () => document.removeEventListener('keydown', onKey)
-  }, [])
+  }, [mayBegin])
 
   const seek = (text: string) => {
     setQ(text)
@@ -48,7 +50,7 @@ export function Home() {
       <header class="home-bar">
         <a class="brand" href="/" aria-label="Ropewalk, all documents"><Mark /><span>Ropewalk</span></a>
         <div class="home-tools">
-          <Profile />
+          <Me />
           <Popover role="dialog" label="Appearance" button={<More />}>
             {() => <div class="appearance"><p class="label">Theme</p><ThemeChoice /></div>}
           </Popover>
@@ -57,7 +59,7 @@ export function Home() {
       <main class="home-main">
         <div class="home-head">
           <h1>Documents</h1>
-          <button type="button" class="button primary" title="New document (n)" aria-label="New document" onClick={() => setWish('')}><Plus /><span>New<span class="hide-narrow"> document</span></span></button>
+          {mayBegin && <button type="button" class="button primary" title="New document (n)" aria-label="New document" onClick={() => setWish('')}><Plus /><span>New<span class="hide-narrow"> document</span></span></button>}
         </div>
         <div class="search" role="search">
           <Search />
@@ -71,7 +73,7 @@ export function Home() {
             <kbd class="key" aria-hidden="true">/</kbd>
           )}
         </div>
-        <List listing={listing} documents={documents} onCreate={setWish} />
+        <List listing={listing} documents={documents} onCreate={mayBegin ? setWish : null} />
       </main>
       {wish !== null && <Create wish={wish} onClose={() => setWish(null)} />}
       <Toast />
@@ -79,12 +81,12 @@ export function Home() {
   )
 }
 
-function List({ listing, documents, onCreate }: { listing: Listing; documents: Documents; onCreate: (wish: string) => void }) {
+function List({ listing, documents, onCreate }: { listing: Listing; documents: Documents; onCreate: ((wish: string) => void) | null }) {
   const { documents: entries, error, q, next, more } = listing
   const unsent = useMemo(allUnsent, [entries])
   // Their documents are further down the list, or gone from it: what was typed must stay findable.
   const strays = [...unsent].filter(([name, n]) => n > 0 && !entries?.some((entry) => entry.name === name))
-  if (error && !entries) return <Trouble listing={listing} onRetry={() => void documents.load()} />
+  if (error && (!entries || error.code === 'sign_in')) return <Trouble listing={listing} onRetry={() => void documents.load()} />
   if (!entries) return <Skeleton />
   return (
     <>
@@ -110,7 +112,13 @@ function List({ listing, documents, onCreate }: { listing: Listing; documents: D
         <div class="blank">
           <h2>Nothing is called “{q}”</h2>
           <p>Names are searched, not what is written inside.</p>
-          {nameProblem(q) === null && <div class="acts"><button type="button" class="button" onClick={() => onCreate(q)}><Plus />Create “{q.length > 24 ? `${q.slice(0, 24)}…` : q}”</button></div>}
+          {onCreate && nameProblem(q) === null && <div class="acts"><button type="button" class="button" onClick={() => onCreate(q)}><Plus />Create “{q.length > 24 ? `${q.slice(0, 24)}…` : q}”</button></div>}
+        </div>
+      ) : !onCreate ? (
+        <div class="blank">
+          <div class="art"><Rope /></div>
+          <h2>Nothing is shared with you here</h2>
+          <p>Open the link that you were sent, or sign in.</p>
         </div>
       ) : (
         <div class="blank">
@@ -133,6 +141,15 @@ function said(code: string, message: string): string {
 
 function Trouble({ listing, onRetry }: { listing: Listing; onRetry: () => void }) {
   const error = listing.error!
+  if (error.code === 'sign_in') {
+    return (
+      <div class="blank" role="alert">
+        <h2>You were signed out</h2>
+        <p>Sign in again to see your documents.</p>
+        <div class="acts"><button type="button" class="button primary" onClick={() => location.reload()}>Sign in</button></div>
+      </div>
+    )
+  }
   return (
     <div class="blank" role="alert">
       <h2>{said(error.code, error.message)}</h2>

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { DocumentEntry } from '../api'
 import { editPath, splitName } from '../name'
-import { Trash } from '../ui/icons'
+import { Eye, Trash } from '../ui/icons'
 import { Path } from '../ui/path'
 import { say } from '../ui/toast'
 import { ago, count, exact } from '../when'
@@ -20,19 +20,21 @@ export function Row({ entry, unsent, onDelete }: RowProps) {
     setAsking(false)
     requestAnimationFrame(() => trash.current?.focus())
   }
+  const reads = entry.access === 'read' || entry.access === 'comment'
   if (asking) return <Ask entry={entry} onStop={stop} onDelete={onDelete} />
   return (
     <li class="row" data-testid="document">
       <a class="row-link" href={editPath(entry.name)} title={entry.name}>
         <span class="row-name"><Path name={entry.name} /></span>
+        {reads && <span class="row-reads" title="You may read this document"><Eye /><span class="visually-hidden">, read only</span></span>}
         {unsent > 0 && <span class="row-unsent" title="Kept in this browser; they are sent when you open the document">{count(unsent, 'unsent edit')}</span>}
         <span class="row-people">{entry.people > 0 && <><i aria-hidden="true" />{entry.people}<span class="visually-hidden"> here now</span></>}</span>
         <span class="row-length">{count(entry.length, 'character')}</span>
         <time class="row-time" dateTime={new Date(entry.edited_at).toISOString()} title={exact(entry.edited_at)}>{ago(entry.edited_at)}</time>
       </a>
-      <button ref={trash} type="button" class="icon-button row-delete" aria-label={`Delete ${entry.name}`} title="Delete" onClick={() => setAsking(true)}>
+      {entry.access === 'own' && <button ref={trash} type="button" class="icon-button row-delete" aria-label={`Delete ${entry.name}`} title="Delete" onClick={() => setAsking(true)}>
         <Trash />
-      </button>
+      </button>}
     </li>
   )
 }

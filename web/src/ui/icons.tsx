@@ -34,6 +34,7 @@ export const Warning = icon(<path d="M8 2.25 14.25 13H1.75zM8 6.5v3M8 11.25h.01"
 export const Replace = icon(<path d="M2.5 4.5h8.25a2 2 0 0 1 2 2v.75M11 5.75l1.75 1.75 1.75-1.75M13.5 11.5H5.25a2 2 0 0 1-2-2v-.75M5 10.25 3.25 8.5 1.5 10.25" />)
 export const Eye = icon(<><path d="M1.5 8s2.4-4.25 6.500-4.250S14.500 8 14.500 8s-2.400 4.250-6.500 4.250S1.500 8 1.500 8Z" /><circle cx="8" cy="8" r="1.9" /></>)
 export const EyeOff = icon(<path d="M6.4 3.950A6.700 6.700 0 0 1 8 3.750c4.100 0 6.500 4.250 6.500 4.250a11.500 11.500 0 0 1-1.900 2.350M4.200 5.100A11 11 0 0 0 1.500 8s2.400 4.250 6.500 4.250a6.500 6.500 0 0 0 3.300-.9M2.500 2.500l11 11" />)
+export const SignOut = icon(<path d="M6.250 2.750h-3.500v10.500h3.500M6.500 8h7M10.750 5.250 13.500 8l-2.750 2.750" />)
 
 /** Three strands side by side, with the lay of a rope. */
 export function Mark({ size = 24 }: { size?: number }) {

@@ -1,15 +1,21 @@
 /** One's own name and colour. */
 import { useState } from 'preact/hooks'
+import { SignInAgain } from '../account/again'
 import { me, PALETTE, rename } from '../person'
 import { useValue } from '../value'
 import { Avatar } from './avatar'
 import { Popover } from './popover'
 
-export function Profile() {
+export function Profile({ guest }: { guest: boolean }) {
   const person = useValue(me)
   return (
     <Popover role="dialog" label={`You are ${person.name}. Change name and colour`} buttonTitle={`${person.name} (you)`} buttonClass="avatar-button" button={<Avatar {...person} />} testid="me">
-      {(close) => <ProfileForm onDone={close} />}
+      {(close) => (
+        <>
+          <ProfileForm onDone={close} />
+          {guest && <div class="profile-in"><SignInAgain label="Sign in with an account" onDone={() => location.reload()} /></div>}
+        </>
+      )}
     </Popover>
   )
 }

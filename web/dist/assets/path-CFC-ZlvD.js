@@ -1,1 +1,0 @@
-import{X as e}from"./index-DFCpN1hr.js";import{t}from"./jsxRuntime-EIHSkJuT.js";function n({name:n}){let{folders:r,last:i}=e(n);return t(`span`,{class:`path`,children:[r.length>0&&t(`span`,{class:`path-folders`,children:r.map((e,n)=>t(`span`,{children:[t(`bdi`,{children:e}),t(`i`,{children:`/`})]},n))}),t(`bdi`,{class:`path-last`,children:i})]})}export{n as t};
