@@ -18,6 +18,11 @@ export function exact(ms: number): string {
   return new Date(ms).toLocaleString(undefined, { dateStyle: 'full', timeStyle: 'medium' })
 }
 
+/** The day, as “26 Nov 2026”. */
+export function day(ms: number): string {
+  return new Date(ms).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' })
+}
+
 /** Hours and minutes. */
 export function clock(ms: number): string {
   return new Date(ms).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })

@@ -1,7 +1,12 @@
-import { Download, Jump, Keyboard, Link, Mark, More, Preview, Redo, Replace, Search, Undo, Wrap } from '../ui/icons'
+import type { ComponentType } from 'preact'
+import { useState } from 'preact/hooks'
+import { identity } from '../account/identity'
+import { Download, Jump, Keyboard, Link, Mark, More, PeopleIcon, Preview, Redo, Replace, Search, Undo, Wrap } from '../ui/icons'
 import { Item, Popover } from '../ui/popover'
 import { Path } from '../ui/path'
 import { ThemeChoice } from '../ui/theme-choice'
+import { say } from '../ui/toast'
+import { useValue } from '../value'
 import { textOf } from '../cm/binding'
 import { keyName, KEYS, type Acts } from './keys'
 import { People } from './people'
@@ -21,7 +26,14 @@ interface HeaderProps {
   acts: Acts
 }
 
+type ShareDialog = ComponentType<{ name: string; onClose: () => void }>
+
 export function Header({ name, session, presence, markdown, previewing, wrap, usable, acts }: HeaderProps) {
+  const access = useValue(session.access)
+  const { state } = useValue(identity)
+  const mayShare = access === 'own' && state === 'signed_in'
+  const [Sharing, setSharing] = useState<ShareDialog | null>(null)
+  const share = () => import('../sharing/dialog').then((m) => setSharing(() => m.ShareDialog), () => say('That part could not be loaded. Reload the page when the server is back.'))
   return (
     <header class="bar">
       <a class="bar-home" href="/" aria-label="All documents" title="All documents"><Mark size={22} /></a>
@@ -31,6 +43,7 @@ export function Header({ name, session, presence, markdown, previewing, wrap, us
         {markdown && (
           <button type="button" class="icon-button" aria-label="Preview" title={`Preview (${keyName(KEYS.preview)})`} aria-pressed={previewing} onClick={acts.preview}><Preview /></button>
         )}
+        {mayShare && <button type="button" class="icon-button hide-narrow" aria-label="Share" title="Share" onClick={() => void share()}><PeopleIcon /></button>}
         <button type="button" class="icon-button hide-narrow" aria-label="Copy link" title="Copy link" onClick={() => void copyLink(name)}><Link /></button>
         <Popover role="menu" label="More" button={<More />} testid="more">
           {(close) => {
@@ -48,6 +61,7 @@ export function Header({ name, session, presence, markdown, previewing, wrap, us
                 <Item icon={<Jump />} keys={keyName(KEYS.jump)} onChoose={then(acts.jump)}>Jump to line</Item>
                 <Item icon={<Wrap />} checked={wrap} keys={wrap ? undefined : keyName(KEYS.wrap)} onChoose={then(acts.wrap)}>Wrap lines</Item>
                 <hr class="menu-line" />
+                {mayShare && <Item icon={<PeopleIcon />} onChoose={then(() => void share())}>Share</Item>}
                 <Item icon={<Link />} onChoose={then(() => void copyLink(name))}>Copy link</Item>
                 <Item icon={<Download />} disabled={!session.ready.now} onChoose={then(() => download(name, textOf(session.text)))}>Download</Item>
                 <Item icon={<Keyboard />} keys={keyName(KEYS.help)} onChoose={then(acts.help)}>Keyboard shortcuts</Item>
@@ -58,6 +72,7 @@ export function Header({ name, session, presence, markdown, previewing, wrap, us
           }}
         </Popover>
       </div>
+      {Sharing && <Sharing name={name} onClose={() => setSharing(null)} />}
     </header>
   )
 }

@@ -35,6 +35,11 @@ export const Replace = icon(<path d="M2.5 4.5h8.25a2 2 0 0 1 2 2v.75M11 5.75l1.7
 export const Eye = icon(<><path d="M1.5 8s2.4-4.25 6.500-4.250S14.500 8 14.500 8s-2.400 4.250-6.500 4.250S1.500 8 1.500 8Z" /><circle cx="8" cy="8" r="1.9" /></>)
 export const EyeOff = icon(<path d="M6.4 3.950A6.700 6.700 0 0 1 8 3.750c4.100 0 6.500 4.250 6.500 4.250a11.500 11.500 0 0 1-1.900 2.350M4.200 5.100A11 11 0 0 0 1.500 8s2.400 4.250 6.500 4.250a6.500 6.500 0 0 0 3.300-.9M2.500 2.500l11 11" />)
 export const SignOut = icon(<path d="M6.250 2.750h-3.500v10.500h3.500M6.500 8h7M10.750 5.250 13.500 8l-2.750 2.750" />)
+export const Copy = icon(<><rect x="5.5" y="5.5" width="8" height="8" rx="1.5" /><path d="M3.500 10.500a1 1 0 0 1-1-1v-6a1 1 0 0 1 1-1h6a1 1 0 0 1 1 1" /></>)
+export const PersonIcon = icon(<><circle cx="8" cy="5.500" r="2.500" /><path d="M3 13.250c.4-2.600 2.300-4 5-4s4.600 1.400 5 4" /></>)
+export const PeopleIcon = icon(<><circle cx="6" cy="5.500" r="2.250" /><path d="M1.750 13c.3-2.500 1.900-3.750 4.250-3.750S9.950 10.500 10.250 13M10.250 3.500a2.250 2.250 0 0 1 0 4M11.500 9.500c1.600.4 2.500 1.600 2.750 3.500" /></>)
+export const KeyIcon = icon(<><circle cx="5" cy="11" r="2.500" /><path d="m6.800 9.200 6.200-6.200M10.500 5.500l2 2M8.750 7.250l1.250 1.250" /></>)
+export const Lock = icon(<><rect x="3" y="7" width="10" height="6.500" rx="1.250" /><path d="M5.250 7V5a2.750 2.750 0 0 1 5.500 0v2" /></>)
 
 /** Three strands side by side, with the lay of a rope. */
 export function Mark({ size = 24 }: { size?: number }) {

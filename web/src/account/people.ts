@@ -1,0 +1,38 @@
+/** The people with accounts here, as the server tells them to each other. */
+import { call, send } from '../api'
+
+export interface PersonEntry {
+  login: string
+  name: string
+  is_admin: boolean
+  is_disabled: boolean
+}
+
+export interface OpenInvitation {
+  id: number
+  kind: 'first' | 'person' | 'reset'
+  login: string | null
+  name: string | null
+  is_admin: boolean
+  expires_at: number
+}
+
+/** What an administrator passes on. */
+export interface Passed {
+  url: string
+  expires_at: number
+}
+
+const at = (login: string) => `/api/people/${encodeURIComponent(login)}`
+
+export async function findPeople(q: string): Promise<PersonEntry[]> {
+  const found = (await (await call(`/api/people?${new URLSearchParams({ q })}`)).json()) as { people: PersonEntry[] }
+  return found.people
+}
+
+export const changePerson = (login: string, change: { is_disabled?: boolean; is_admin?: boolean }) => send<PersonEntry>('PATCH', at(login), change)
+export const resetPassword = (login: string) => send<Passed>('POST', `${at(login)}/reset`)
+
+export const invite = (wanted: { login?: string; name?: string; is_admin?: boolean; days?: number }) => send<Passed & { id: number }>('POST', '/api/invitations', wanted)
+export const openInvitations = async () => (await send<{ invitations: OpenInvitation[] }>('GET', '/api/invitations')).invitations
+export const takeBack = (id: number) => send<void>('DELETE', `/api/invitations/${id}`)

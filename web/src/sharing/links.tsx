@@ -1,0 +1,87 @@
+/** The links by which a document is shared with whoever has one. */
+import { useRef, useState } from 'preact/hooks'
+import { useAttempt } from '../account/attempt'
+import { Complaint, PasswordField } from '../account/fields'
+import { announce } from '../announce'
+import type { Access } from '../api'
+import { CopyField } from '../ui/copy-field'
+import { Link as LinkIcon, Plus } from '../ui/icons'
+import { Select } from '../ui/select'
+import { Sure } from '../ui/sure'
+import { day } from '../when'
+import { ACCESS_WORDS, makeLink, revokeLink, type ShareLink } from './sharing'
+
+type Days = '' | '1' | '7' | '30' | '365'
+
+const LEVELS: [Access, string][] = [['read', ACCESS_WORDS.read], ['edit', ACCESS_WORDS.edit]]
+const LASTING: [Days, string][] = [['1', 'One day'], ['7', 'One week'], ['30', '30 days'], ['365', 'One year'], ['', 'Until it is taken back']]
+
+export function Links({ name, links, onChange }: { name: string; links: ShareLink[]; onChange: () => Promise<unknown> }) {
+  const attempt = useAttempt()
+  const [making, setMaking] = useState(false)
+  const [made, setMade] = useState<{ id: number | string; url: string } | null>(null)
+  const begin = useRef<HTMLButtonElement>(null)
+  const revoke = (id: number | string) => attempt.run(async () => {
+    await revokeLink(name, id)
+    if (made?.id === id) setMade(null)
+    await onChange()
+    begin.current?.focus()
+    announce('The link leads nowhere any more')
+  })
+  return (
+    <section class="links" aria-label="Links">
+      <div class="links-head">
+        <h3 class="label">Links</h3>
+        {!making && <button ref={begin} type="button" class="button" onClick={() => { setMade(null); setMaking(true) }}><Plus />Make a link</button>}
+      </div>
+      {making && (
+        <MakeLink name={name} onStop={() => setMaking(false)} onMade={(link) => {
+          setMade(link)
+          setMaking(false)
+          void onChange()
+        }} />
+      )}
+      {made && <CopyField label="Your new link" value={new URL(made.url, location.origin).href} hint="Copy it now: it is shown this once. Whoever has it may use it." />}
+      {links.length > 0 ? (
+        <ul class="parties">
+          {links.map((link) => (
+            <li key={link.id}>
+              <span class="party-icon"><LinkIcon /></span>
+              <span class="party">
+                <b>{ACCESS_WORDS[link.access]}</b>
+                <span>{[`Made ${day(link.made_at)}`, link.expires_at === null ? null : `until ${day(link.expires_at)}`, link.has_password ? 'with a password' : null].filter(Boolean).join(', ')}</span>
+              </span>
+              <Sure ask="Really take it back" label={`Take back the link made ${day(link.made_at)}`} disabled={attempt.busy} onSure={() => void revoke(link.id)}>Take back</Sure>
+            </li>
+          ))}
+        </ul>
+      ) : !making && !made && <p class="hint">Whoever has a link may open the document with it, also without an account.</p>}
+      <Complaint>{attempt.error?.message ?? null}</Complaint>
+    </section>
+  )
+}
+
+function MakeLink({ name, onStop, onMade }: { name: string; onStop: () => void; onMade: (link: { id: number | string; url: string }) => void }) {
+  const [access, setAccess] = useState<Access>('read')
+  const [days, setDays] = useState<Days>('30')
+  const [password, setPassword] = useState('')
+  const attempt = useAttempt()
+  const submit = (event: Event) => {
+    event.preventDefault()
+    void attempt.run(async () => onMade(await makeLink(name, { access, ...(days && { days: Number(days) }), ...(password && { password }) })))
+  }
+  return (
+    <form class="form link-form" onSubmit={submit}>
+      <div class="pair">
+        <Select label="Whoever has it" options={LEVELS} value={access} onChange={setAccess} />
+        <Select label="It counts for" options={LASTING} value={days} onChange={setDays} />
+      </div>
+      <PasswordField label="Password, if you want one" name="link-password" value={password} onInput={setPassword} autocomplete="off" hint="Send it on another way than the link." />
+      <Complaint>{attempt.error?.message ?? null}</Complaint>
+      <div class="dialog-acts">
+        <button type="button" class="button plain" onClick={onStop}>Cancel</button>
+        <button type="submit" class="button primary" disabled={attempt.busy}>Make the link</button>
+      </div>
+    </form>
+  )
+}
