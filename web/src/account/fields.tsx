@@ -1,7 +1,11 @@
 /** The fields that forms of accounts are made of. */
-import type { ComponentChildren, RefObject } from 'preact'
+import type { ComponentChildren, Ref } from 'preact'
 import { useId, useState } from 'preact/hooks'
 import { Eye, EyeOff } from '../ui/icons'
+
+/** Characters of a password; the server looks at more. */
+export const SHORTEST = 10
+export const PASSWORD_HINT = `At least ${SHORTEST} characters, and none that is easily guessed: a few words that do not belong together are good.`
 
 interface FieldProps {
   label: string
@@ -13,7 +17,7 @@ interface FieldProps {
   hint?: ComponentChildren
   wrong?: boolean
   fixed?: boolean
-  field?: RefObject<HTMLInputElement | null>
+  field?: Ref<HTMLInputElement>
   maxLength?: number
   plain?: boolean
 }

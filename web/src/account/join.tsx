@@ -4,11 +4,8 @@ import { ApiError, asApiError, send } from '../api'
 import { exact } from '../when'
 import { useAttempt, waiting } from './attempt'
 import { Door } from './door'
-import { Complaint, Field, PasswordField } from './fields'
+import { Complaint, Field, PASSWORD_HINT, PasswordField, SHORTEST } from './fields'
 import { recognise, type Identity } from './identity'
-
-/** Characters of a password; the server looks at more. */
-export const SHORTEST = 10
 
 interface Invitation {
   kind: 'first' | 'person' | 'reset'
@@ -108,7 +105,7 @@ function JoinForm({ secret, invitation }: { secret: string; invitation: Invitati
         )}
         <PasswordField
           field={passwordField} label="Password" name="new-password" value={password} onInput={setPassword} autocomplete="new-password" wrong={about === 'password'}
-          hint={`At least ${SHORTEST} characters, and none that is easily guessed: a few words that do not belong together are good.`}
+          hint={PASSWORD_HINT}
         />
         <Complaint>{attempt.error?.message ?? null}</Complaint>
         <button type="submit" class="button primary" disabled={attempt.busy || attempt.wait > 0}>{waiting(attempt, said.act)}</button>

@@ -5,6 +5,7 @@ import { Complaint, PasswordField } from '../account/fields'
 import { announce } from '../announce'
 import type { Access } from '../api'
 import { CopyField } from '../ui/copy-field'
+import { takeFocus } from '../ui/focus'
 import { Link as LinkIcon, Plus } from '../ui/icons'
 import { Select } from '../ui/select'
 import { Sure } from '../ui/sure'
@@ -21,6 +22,10 @@ export function Links({ name, links, onChange }: { name: string; links: ShareLin
   const [making, setMaking] = useState(false)
   const [made, setMade] = useState<{ id: number | string; url: string } | null>(null)
   const begin = useRef<HTMLButtonElement>(null)
+  const stop = () => {
+    setMaking(false)
+    requestAnimationFrame(() => begin.current?.focus())
+  }
   const revoke = (id: number | string) => attempt.run(async () => {
     await revokeLink(name, id)
     if (made?.id === id) setMade(null)
@@ -35,7 +40,7 @@ export function Links({ name, links, onChange }: { name: string; links: ShareLin
         {!making && <button ref={begin} type="button" class="button" onClick={() => { setMade(null); setMaking(true) }}><Plus />Make a link</button>}
       </div>
       {making && (
-        <MakeLink name={name} onStop={() => setMaking(false)} onMade={(link) => {
+        <MakeLink name={name} onStop={stop} onMade={(link) => {
           setMade(link)
           setMaking(false)
           void onChange()
@@ -76,7 +81,7 @@ function MakeLink({ name, onStop, onMade }: { name: string; onStop: () => void; 
         <Select label="Whoever has it" options={LEVELS} value={access} onChange={setAccess} />
         <Select label="It counts for" options={LASTING} value={days} onChange={setDays} />
       </div>
-      <PasswordField label="Password, if you want one" name="link-password" value={password} onInput={setPassword} autocomplete="off" hint="Send it on another way than the link." />
+      <PasswordField field={takeFocus} label="Password, if you want one" name="link-password" value={password} onInput={setPassword} autocomplete="off" hint="Send it on another way than the link." />
       <Complaint>{attempt.error?.message ?? null}</Complaint>
       <div class="dialog-acts">
         <button type="button" class="button plain" onClick={onStop}>Cancel</button>

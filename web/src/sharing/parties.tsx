@@ -6,6 +6,7 @@ import { account } from '../account/identity'
 import { findPeople, type PersonEntry } from '../account/people'
 import { announce } from '../announce'
 import { ApiError, type Access } from '../api'
+import { takeFocus } from '../ui/focus'
 import { Select } from '../ui/select'
 import { Sure } from '../ui/sure'
 import { ACCESS_WORDS, partyOf, sameParty, setAccess, type Grant, type Inherited, type Party, type Sharing } from './sharing'
@@ -14,9 +15,6 @@ type Wish = Access | 'none'
 
 const LEVELS: [Access, string][] = [['read', ACCESS_WORDS.read], ['edit', ACCESS_WORDS.edit], ['own', ACCESS_WORDS.own]]
 const SEEK_MS = 150
-
-/** For what takes the place of something that had the focus. */
-const focusFirst = (element: HTMLElement | null) => element?.focus()
 
 interface PartiesProps {
   name: string
@@ -51,7 +49,7 @@ export function Parties({ name, sharing, onChange }: PartiesProps) {
           <li key={JSON.stringify(partyOf(grant))} class="party-gone">
             <Who {...seen(grant)} />
             <span class="party-fixed">Not shared any more</span>
-            <button ref={focusFirst} type="button" class="button plain" onClick={() => void set(grant, grant.access)}>Undo</button>
+            <button ref={takeFocus} type="button" class="button plain" onClick={() => void set(grant, grant.access)}>Undo</button>
           </li>
         ))}
         <li>

@@ -1,10 +1,11 @@
 /** One's own name and colour. */
 import { useState } from 'preact/hooks'
 import { SignInAgain } from '../account/again'
-import { me, PALETTE, rename } from '../person'
+import { me, rename } from '../person'
 import { useValue } from '../value'
 import { Avatar } from './avatar'
 import { Popover } from './popover'
+import { Swatches } from './swatches'
 
 export function Profile({ guest }: { guest: boolean }) {
   const person = useValue(me)
@@ -42,15 +43,7 @@ function ProfileForm({ onDone }: { onDone: () => void }) {
           onBlur={() => setName(me.now.name)}
         />
       </label>
-      <fieldset class="swatches">
-        <legend class="label">Your colour</legend>
-        {PALETTE.map((color, i) => (
-          <label key={color.name} class={`swatch person-${i}`} title={color.name}>
-            <input type="radio" name="colour" aria-label={color.name} checked={person.color === i} onChange={() => rename({ ...me.now, color: i })} />
-            <span />
-          </label>
-        ))}
-      </fieldset>
+      <Swatches value={person.color} onChange={(color) => rename({ ...me.now, color })} />
       <p class="hint">Shown to everyone in a document, and kept in this browser.</p>
     </form>
   )
