@@ -117,6 +117,25 @@ describe('saving', { concurrency: 2 }, () => {
     await until('it is sent', async () => (await server.text('kept')) === 'before unsent')
   })
 
+  it('goes on sending when the browser takes its copy away, and says so', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = await Visitor.open(t, browser, server, 'taken')
+    await ann.type('before')
+    await ann.untilState('saved')
+    await ann.page.evaluate(async () => {
+      const [{ name }] = await indexedDB.databases()
+      await new Promise((done) => { indexedDB.deleteDatabase(name).onsuccess = done })
+    })
+    await ann.type(' and after')
+    await ann.untilState('saved')
+    assert.equal(await server.text('taken'), 'before and after')
+    await ann.context.setOffline(true)
+    await ann.untilState('offline')
+    await ann.type('!')
+    await until('it says where that is', async () => /only in this window/.test(await ann.stateWords()))
+    ann.assertNoProblems({ cut: true })
+  })
+
   it('warns before a window with unsent edits is closed, and only then', async (t) => {
     const server = await Ropewalk.start(t)
     const ann = await Visitor.open(t, browser, server, 'warned')

@@ -13,15 +13,28 @@ export interface OfflineCopy {
 }
 
 /** Loads what is kept into `doc`. Null where the browser keeps nothing (private windows, full disks). */
-export async function openCopy(place: Place, doc: Doc): Promise<OfflineCopy | null> {
+export async function openCopy(place: Place, doc: Doc, onLost: () => void): Promise<OfflineCopy | null> {
   if (!('indexedDB' in window)) return null
   const persistence = new IndexeddbPersistence(database(place), doc)
+  // A browser may take the database away, and then it throws: into the edit, which others would never be told of.
+  const store = persistence._storeUpdate
+  const guarded = (update: Uint8Array, origin: unknown) => {
+    try {
+      store(update, origin)
+    } catch {
+      doc.off('update', guarded)
+      onLost()
+    }
+  }
+  doc.off('update', store)
+  doc.on('update', guarded)
   const loaded = persistence.whenSynced.then(() => persistence.get('complete'))
   // y-indexeddb never answers when the database cannot be opened or is held by somebody else.
   const failed = persistence._db.then(() => new Promise<never>(() => {}), () => FAILED)
   const late = new Promise<typeof FAILED>((answer) => setTimeout(answer, OPEN_MS, FAILED))
   const complete: unknown = await Promise.race([loaded, failed, late])
   if (complete === FAILED) {
+    doc.off('update', guarded)
     persistence.destroy().catch(() => {})
     return null
   }
@@ -31,7 +44,10 @@ export async function openCopy(place: Place, doc: Doc): Promise<OfflineCopy | nu
       copy.complete = true
       void persistence.set('complete', 1)
     },
-    close: () => persistence.destroy().then(() => undefined),
+    close: () => {
+      doc.off('update', guarded)
+      return persistence.destroy().then(() => undefined)
+    },
   }
   return copy
 }

@@ -94,7 +94,7 @@ export class Session {
   }
 
   async #open(): Promise<void> {
-    this.#copy = await openCopy(this.#place, this.doc)
+    this.#copy = await openCopy(this.#place, this.doc, () => this.keepsCopy.set(false))
     // Only what comes now is new: what the copy held was counted when it was typed.
     this.saved.set(begin(this.#copy ? this.#adopted.total : 0))
     this.keepsCopy.set(this.#copy !== null)
