@@ -1,7 +1,7 @@
 /** The offline copy of a document in this browser's IndexedDB. */
 import { IndexeddbPersistence } from 'y-indexeddb'
 import type { Doc } from 'yjs'
-import { database, type Place } from './offline'
+import { database, holdCopy, type Place } from './offline'
 
 const OPEN_MS = 3_000
 
@@ -15,6 +15,7 @@ export interface OfflineCopy {
 /** Loads what is kept into `doc`. Null where the browser keeps nothing (private windows, full disks). */
 export async function openCopy(place: Place, doc: Doc, onLost: () => void): Promise<OfflineCopy | null> {
   if (!('indexedDB' in window)) return null
+  const release = holdCopy(place)
   const persistence = new IndexeddbPersistence(database(place), doc)
   // A browser may take the database away, and then it throws: into the edit, which others would never be told of.
   const store = persistence._storeUpdate
@@ -36,6 +37,7 @@ export async function openCopy(place: Place, doc: Doc, onLost: () => void): Prom
   if (complete === FAILED) {
     doc.off('update', guarded)
     persistence.destroy().catch(() => {})
+    release()
     return null
   }
   const copy: OfflineCopy = {
@@ -46,7 +48,7 @@ export async function openCopy(place: Place, doc: Doc, onLost: () => void): Prom
     },
     close: () => {
       doc.off('update', guarded)
-      return persistence.destroy().then(() => undefined)
+      return persistence.destroy().then(release)
     },
   }
   return copy

@@ -75,6 +75,14 @@ export function allUnsent(): Map<string, number> {
   return counts
 }
 
+/** Held as long as a page has a copy open: one that is deleted under it is lost to it. */
+export function holdCopy(place: Place): () => void {
+  let release = () => {}
+  const held = new Promise<void>((done) => (release = done))
+  void navigator.locks?.request(database(place), { mode: 'shared' }, () => held).catch(() => {})
+  return release
+}
+
 /** Notes that somebody signs out: what they have read goes when no page of theirs is open any more. */
 export function leave(login: string): void {
   keep('left', login)
@@ -83,12 +91,14 @@ export function leave(login: string): void {
 /** Drops the copies of who signed out here last, but those with edits that are only here. */
 export async function sweep(): Promise<void> {
   const login = recall<string | null>('left', null)
-  if (login === null) return
+  // Pages that are not served securely cannot know what others have open.
+  if (login === null || !navigator.locks) return
   forget('left')
   const shelf = shelfOf(login)
   const prefix = database({ name: '', shelf })
   const all = await indexedDB.databases?.().catch(() => []) ?? []
   for (const { name } of all) {
-    if (name?.startsWith(prefix) && kept(entry({ name: name.slice(prefix.length), shelf }, '')).length === 0) void dropDatabase(name)
+    if (!name?.startsWith(prefix) || kept(entry({ name: name.slice(prefix.length), shelf }, '')).length > 0) continue
+    await navigator.locks.request(name, { ifAvailable: true }, (lock) => lock && dropDatabase(name))
   }
 }
