@@ -34,6 +34,11 @@ export function asApiError(error: unknown): ApiError {
   return error instanceof ApiError ? error : new ApiError('internal', 'Something went wrong on this page.')
 }
 
+/** The server's words are made to stand after others; here they stand alone. */
+function sentence(words: string | undefined): string | undefined {
+  return words && words[0]!.toUpperCase() + words.slice(1) + (/[.!?]$/.test(words) ? '' : '.')
+}
+
 export async function call(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response
   try {
@@ -45,7 +50,7 @@ export async function call(path: string, init: RequestInit = {}): Promise<Respon
   if (response.ok) return response
   const body = (await response.json().catch(() => ({}))) as { code?: string; message?: string }
   const wait = Number(response.headers.get('retry-after')) || 0
-  throw new ApiError(body.code ?? 'internal', body.message ?? `The server answered ${response.status}.`, wait)
+  throw new ApiError(body.code ?? 'internal', sentence(body.message) ?? `The server answered ${response.status}.`, wait)
 }
 
 /** Sends JSON, and reads JSON where there is an answer. */
