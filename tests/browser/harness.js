@@ -1,7 +1,8 @@
 // Visitors: a real browser, each with a profile of its own.
 
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { chromium } from 'playwright-core'
 import { encode, until } from '../node/harness.js'
 
@@ -10,11 +11,23 @@ const FLAGS = [
   '--disable-background-networking', '--disable-component-update', '--disable-sync'
 ]
 
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
 /** Starts the browser: CHROMIUM, or where Debian has it. */
 export async function launch() {
   const executablePath = process.env.CHROMIUM || '/usr/bin/chromium'
   assert.ok(existsSync(executablePath), `no browser at ${executablePath}: install chromium, or set CHROMIUM`)
   return chromium.launch({ executablePath, args: FLAGS })
+}
+
+/** What axe finds that keeps people out. */
+export async function assertAccessible(page, where) {
+  await page.evaluate(axe)
+  const { violations, passes } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations', 'passes'] }))
+  assert.ok(passes.length > 10, `${where}: axe looked at the page`)
+  const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  const said = grave.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map((n) => n.html + '\n    ' + n.failureSummary).join('\n  ')}`)
+  assert.deepEqual(said, [], where)
 }
 
 /** Somebody with a browser window. */

@@ -1,23 +1,9 @@
 // The home page, and what holds for every page.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { after, before, describe, it } from 'node:test'
 import { Ropewalk, until } from '../node/harness.js'
-import { launch, Visitor } from './harness.js'
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-/** What axe finds that keeps people out. */
-async function assertAccessible(page, where) {
-  await page.evaluate(axe)
-  const { violations, passes } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations', 'passes'] }))
-  assert.ok(passes.length > 10, `${where}: axe looked at the page`)
-  const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-  const said = grave.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map((n) => n.html + '\n    ' + n.failureSummary).join('\n  ')}`)
-  assert.deepEqual(said, [], where)
-}
+import { assertAccessible, launch, Visitor } from './harness.js'
 
 describe('pages', { concurrency: 2 }, () => {
   let browser

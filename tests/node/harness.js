@@ -46,11 +46,21 @@ export function binary() {
 export class Ropewalk {
   /** Starts one; `t` is the test, which stops it in the end. */
   static async start(t, ...args) {
+    return Ropewalk.#startOn(t, '127.0.0.1', args)
+  }
+
+  /** The same, where other computers reach it. */
+  static async reachable(t, ...args) {
+    return Ropewalk.#startOn(t, '0.0.0.0', args)
+  }
+
+  static async #startOn(t, address, args) {
     const server = new Ropewalk()
+    server.address = address
     server.args = args
     server.data = mkdtempSync(join(tmpdir(), 'ropewalk-test-'))
     server.port = 0
-    server.log = ''
+    server.log = server.printed = ''
     t.after(async () => {
       await server.kill()
       rmSync(server.data, { recursive: true, force: true })
@@ -62,15 +72,16 @@ export class Ropewalk {
   /** Starts it on the same folder and, after the first time, the same port. */
   async startAgain() {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ROPEWALK_') || name === 'ROPEWALK_SABOTAGE'))
-    const args = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.data, ...this.args]
+    const args = ['serve', '--listen', `${this.address}:${this.port}`, '--data', this.data, ...this.args]
     const child = spawn(binary(), args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     this.child = child
     child.stderr.on('data', (bytes) => { this.log += bytes })
     const ended = once(child, 'exit').then(([code]) => assert.fail(`the server ended with ${code}: ${this.log}`))
+    child.stdout.on('data', (bytes) => { this.printed += bytes })
     const lines = createInterface(child.stdout)
     const [line] = await Promise.race([once(lines, 'line'), ended])
     ended.catch(() => {})
-    const [, port] = line.match(/^Ropewalk is ready: http:\/\/127\.0\.0\.1:(\d+)$/) ?? assert.fail(`not where it listens: ${line}`)
+    const [, port] = line.match(/^Ropewalk is ready: http:\/\/[\d.]+:(\d+)$/) ?? assert.fail(`not where it listens: ${line}`)
     this.port = Number(port)
   }
 
