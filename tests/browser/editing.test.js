@@ -58,10 +58,15 @@ describe('the editor page', { concurrency: 2 }, () => {
     const ann = await Visitor.open(t, browser, server, 'people', 'Ann')
     const bob = await Visitor.open(t, browser, server, 'people', 'Bob <b>&amp;')
     await until('they see each other', async () => (await ann.people()).join() === 'Bob <b>&amp;' && (await bob.people()).join() === 'Ann')
+    // It fades: whoever looks now and then may miss it.
+    await ann.page.evaluate(() => {
+      const look = () => { window.sawName ||= document.querySelector('[data-testid=caret].named') !== null }
+      new MutationObserver(look).observe(document.body, { attributes: true, childList: true, subtree: true })
+    })
     await bob.type('a line of Bob')
     await until('his caret has his name', async () => (await ann.carets()).join() === 'Bob <b>&amp;')
     const caret = ann.page.getByTestId('caret')
-    await until('the name shows', async () => (await caret.getAttribute('class')).includes('named'))
+    await until('the name shows', () => ann.page.evaluate(() => window.sawName))
     await until('and fades', async () => !(await caret.getAttribute('class')).includes('named'))
     await bob.page.keyboard.press('Shift+Home')
     await until('his selection is seen', async () => (await ann.page.locator('.rw-selected').count()) > 0)
