@@ -102,7 +102,9 @@ async fn whoever_guesses_has_to_wait_and_the_owner_of_the_account_has_not() {
     let mut bob = ada.invite(&server, "bob").await;
     let guess = || json!({ "login": "bob", "password": "guess" });
     let mut guesser = Browser::of(&server);
+    let mut tries = 0..100;
     let refused = loop {
+        tries.next().expect("an end of guessing from one address");
         let answer = guesser.ask("POST", "/api/session", guess()).await;
         if answer.status != 401 {
             break answer;
@@ -118,7 +120,11 @@ async fn whoever_guesses_has_to_wait_and_the_owner_of_the_account_has_not() {
     assert_eq!(guesser.sign_in("bob").await.status, 429);
     assert_eq!(guesser.sign_in("ada").await.status, 429);
     // Many addresses together.
+    let mut tries = 0..100;
     loop {
+        tries
+            .next()
+            .expect("an end of guessing from many addresses");
         let mut guesser = Browser::of(&server);
         match guesser.ask("POST", "/api/session", guess()).await.status {
             401 => {}
@@ -169,7 +175,9 @@ async fn the_password_of_a_link_is_not_guessed_either() {
     let right = json!({ "link": link, "password": "hemp" });
     guest.done("POST", "/api/follow", right.clone()).await;
     assert_eq!(guest.text("notes").await, "text");
+    let mut tries = 0..100;
     loop {
+        tries.next().expect("an end of guessing");
         let mut guesser = Browser::of(&server);
         match guesser.fail("POST", "/api/follow", wrong.clone()).await.0 {
             403 => {}
