@@ -588,20 +588,24 @@ async fn what_openapi_describes_is_there() {
                 _ => "made",
             };
             let _ = put(&server, "gone", "some text").await;
-            let target = path.replace("{name}", name).replace("{id}", "1");
+            let target = path
+                .replace("{name}", name)
+                .replace("{path}", "folder")
+                .replace("{login}", "nobody")
+                .replace("{id}", "1");
             let request = Request::new(&method.to_uppercase(), &target).body("{");
             let answer = match path.ends_with("/changes") {
                 // It does not end by itself.
                 true => server.get(&format!("{target}?since=x")).await,
                 false => server.send(request).await,
             };
-            let is_stray = path.ends_with("{id}") && answer.status == 404;
+            let is_missing = path.ends_with("{id}") && answer.status == 404;
             assert!(
-                is_stray || !matches!(answer.status, 404 | 405),
+                is_missing || !matches!(answer.status, 404 | 405),
                 "{method} {path}: {}",
                 answer.status
             );
         }
     }
-    assert_eq!(count, 13);
+    assert!(count > 50, "{count} routes");
 }
