@@ -1,5 +1,6 @@
 //! The door: what the accounts say now, kept in memory, and who wants to know when that changes.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,13 +12,18 @@ mod tokens;
 pub use tokens::Keys;
 
 use crate::App;
-use crate::access::{Claims, Rules, Who};
+use crate::access::{Claims, Rules, SessionId, TokenId, Who};
 use crate::accounts::{Accounts, AccountsError, Secret, SecretKind};
 
 /// How often it is looked whether another process has changed the accounts, or time has.
 const LOOK: Duration = Duration::from_millis(250);
 /// How often what has ended is removed, in looks.
 const SWEEP: u32 = 40;
+
+/// Uses of a session or a token are written down this often at most, in milliseconds.
+const NOTED_MS: i64 = 60_000;
+/// Of how many it is remembered when that was.
+const REMEMBERED: usize = 10_000;
 
 /// See the module.
 #[derive(Debug)]
@@ -28,6 +34,15 @@ pub struct Gate {
     /// As long as there is nobody, everybody may do everything.
     opens: bool,
     seen: Mutex<Seen>,
+    /// When it was last written down that a session or a token was used, in milliseconds since the Unix epoch.
+    used: Mutex<HashMap<Used, i64>>,
+}
+
+/// What is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Used {
+    Session(SessionId),
+    Token(TokenId),
 }
 
 /// What the rules in memory are of.
@@ -47,6 +62,7 @@ impl Gate {
             keys: None,
             opens: true,
             seen: Mutex::default(),
+            used: Mutex::default(),
         }
     }
 
@@ -64,6 +80,7 @@ impl Gate {
             keys: Some(keys),
             opens,
             seen: Mutex::default(),
+            used: Mutex::default(),
         };
         gate.look(now_ms)?;
         Ok(gate)
@@ -103,6 +120,38 @@ impl Gate {
             next_end_ms: rules.next_end_ms(now_ms),
         };
         self.rules.send_replace(Arc::new(rules));
+        Ok(())
+    }
+
+    /// Whether it is time to write down that what somebody came with was used.
+    pub fn is_used(&self, who: &Who, now_ms: i64) -> bool {
+        let all = [who.session.map(Used::Session), who.token.map(Used::Token)];
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.len() > REMEMBERED {
+            used.retain(|_, at| now_ms - *at < NOTED_MS);
+        }
+        let mut is_due = false;
+        for one in all.into_iter().flatten() {
+            let last = used.get(&one);
+            if last.is_none_or(|last| now_ms - last >= NOTED_MS) {
+                used.insert(one, now_ms);
+                is_due = true;
+            }
+        }
+        is_due
+    }
+
+    /// Writes down that it was used. Blocks.
+    pub fn note_use(&self, who: &Who, now_ms: i64) -> Result<(), AccountsError> {
+        let Some(accounts) = &self.accounts else {
+            return Ok(());
+        };
+        if let Some(session) = who.session {
+            accounts.mark_session(session, now_ms)?;
+        }
+        if let Some(token) = who.token {
+            accounts.mark_token(token, now_ms)?;
+        }
         Ok(())
     }
 

@@ -81,8 +81,12 @@ fn every_way_not_to_start_has_its_code_and_one_line() {
     let data = folder.path().to_str().unwrap();
     let any = "127.0.0.1:0";
     ends(&["--nonsense"], 2, "--nonsense");
-    ends(&["--listen", "0.0.0.0:0", "--data", data], 2, "--open");
-    ends(&["check-config", "--listen", "0.0.0.0:0"], 2, "--open");
+    ends(
+        &["--listen", any, "--data", data, "--token-keys", "/nowhere"],
+        2,
+        "/nowhere",
+    );
+    ends(&["check-config", "--trust-proxy", "nowhere"], 2, "nowhere");
 
     let taken = TcpListener::bind(any).unwrap();
     let addr = taken.local_addr().unwrap().to_string();
@@ -106,6 +110,15 @@ fn every_way_not_to_start_has_its_code_and_one_line() {
     ends(&["--listen", any, "--data", data], 6, "format 99");
     std::fs::write(&database, "not a database").unwrap();
     ends(&["--listen", any, "--data", data], 5, "damaged");
+
+    std::fs::remove_file(&database).unwrap();
+    let accounts = folder.path().join("accounts.db");
+    let connection = rusqlite::Connection::open(&accounts).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    ends(&["--listen", any, "--data", data], 6, "format 99");
+    std::fs::write(&accounts, "not a database").unwrap();
+    ends(&["--listen", any, "--data", data], 5, "accounts.db");
 }
 
 #[test]

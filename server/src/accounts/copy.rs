@@ -46,38 +46,60 @@ pub fn take(copy: &Path) -> Result<Option<Vec<u8>>, Problem> {
     Ok(Some(data))
 }
 
-/// Puts such accounts into a folder that nobody uses. Those that were there are kept under the name that is answered. Everybody is signed
-/// out: since the copy was made somebody may have ended a session.
-pub fn put(folder: &Path, data: &[u8], when: &str) -> Result<Option<PathBuf>, Problem> {
-    let (file, new) = (folder.join(FILE), folder.join(NEW));
+/// Such accounts on their way into a folder that nobody uses; gone if they are not put in their place.
+pub struct Coming(PathBuf);
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Writes them beside their place. Everybody is signed out: since the copy was made somebody may have ended a session.
+pub fn bring(folder: &Path, data: &[u8]) -> Result<Coming, Problem> {
+    let new = folder.join(NEW);
     for left in [new.clone(), beside(&new, "-wal"), beside(&new, "-shm")] {
         if left.try_exists()? {
             fs::remove_file(left)?;
         }
     }
+    let coming = Coming(new);
+    let new = &coming.0;
     private(OpenOptions::new().write(true).create_new(true))
-        .open(&new)?
+        .open(new)?
         .write_all(data)?;
-    let connection = Connection::open(&new)?;
+    let connection = Connection::open(new)?;
     protect(&connection)?;
     connection.execute_batch(
         "PRAGMA journal_mode = DELETE; PRAGMA foreign_keys = ON;
          DELETE FROM sessions; DELETE FROM invitations; UPDATE state SET changes = changes + 1;",
     )?;
     connection.close().map_err(|(_, error)| error)?;
-    File::open(&new)?.sync_all()?;
-    let mut kept = None;
-    if file.exists() {
-        let before = beside(&file, &format!(".before-{when}"));
-        // Its journal goes into it.
-        let connection = Connection::open(&file)?;
-        protect(&connection)?;
-        connection.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
-        connection.close().map_err(|(_, error)| error)?;
-        fs::rename(&file, &before)?;
-        kept = Some(before);
+    File::open(new)?.sync_all()?;
+    Ok(coming)
+}
+
+impl Coming {
+    /// Puts them in their place. Those that were there are kept under the name that is answered.
+    pub fn place(self, folder: &Path, when: &str) -> Result<Option<PathBuf>, Problem> {
+        let file = folder.join(FILE);
+        let mut kept = None;
+        if file.exists() {
+            let mut before = beside(&file, &format!(".before-{when}"));
+            while before.symlink_metadata().is_ok() {
+                // Twice in a second.
+                before = beside(&before, "-again");
+            }
+            // Its journal goes into it.
+            let connection = Connection::open(&file)?;
+            protect(&connection)?;
+            connection.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
+            connection.close().map_err(|(_, error)| error)?;
+            fs::rename(&file, &before)?;
+            kept = Some(before);
+        }
+        fs::rename(&self.0, &file)?;
+        sync_folder(folder)?;
+        Ok(kept)
     }
-    fs::rename(&new, &file)?;
-    sync_folder(folder)?;
-    Ok(kept)
 }

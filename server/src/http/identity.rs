@@ -64,9 +64,29 @@ pub async fn identify(State(app): State<Arc<App>>, mut request: Request, next: N
             return error.into_response();
         }
     };
+    note_use(&app, &visitor.who);
     request.extensions_mut().insert(visitor.who.clone());
     request.extensions_mut().insert(visitor);
     next.run(request).await
+}
+
+/// Has it written down that a session or a token is used; nobody waits for that.
+fn note_use(app: &Arc<App>, who: &Arc<Who>) {
+    let now_ms = app.machine.now_ms();
+    if !app.gate.is_used(who, now_ms) {
+        return;
+    }
+    let (app, who) = (app.clone(), who.clone());
+    tokio::spawn(async move {
+        let noting = {
+            let app = app.clone();
+            move || app.gate.note_use(&who, now_ms)
+        };
+        if let Some(Err(error)) = app.machine.blocking(noting).await {
+            app.metrics.accounts_failed.add_one();
+            tracing::warn!(%error, "it is not written down that a session or a token was used");
+        }
+    });
 }
 
 fn visitor(app: &App, request: &Request) -> Result<Visitor, ApiError> {

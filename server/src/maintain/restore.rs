@@ -45,16 +45,19 @@ pub fn restore(
     let new = bring(from, data, &folder, progress)?;
     let bytes = new.path.metadata().map_or(0, |file| file.len());
     let write = |error: io::Error| Failure::write(&folder.file, error);
-    let accounts = accounts::copy::take(&new.path).and_then(|accounts| {
-        let put = |data: Vec<u8>| accounts::copy::put(&folder.path, &data, &utc(Host.now_ms()));
-        accounts.map(put).transpose()
+    let of_accounts = |problem: Problem| problem.of(data, &folder.path.join(accounts::FILE));
+    let coming = accounts::copy::take(&new.path).and_then(|accounts| {
+        let bring = |data: Vec<u8>| accounts::copy::bring(&folder.path, &data);
+        accounts.map(bring).transpose()
     });
-    let accounts =
-        accounts.map_err(|problem| problem.of(data, &folder.path.join(accounts::FILE)))?;
+    let coming = coming.map_err(of_accounts)?;
     let kept = match found {
         true => Some(keep(data, &folder)?),
         false => None,
     };
+    // Before the documents: a crash in between lets nobody in who should not be.
+    let place = |coming: accounts::copy::Coming| coming.place(&folder.path, &utc(Host.now_ms()));
+    let accounts = coming.map(place).transpose().map_err(of_accounts)?;
     new.place(&folder.file).map_err(write)?;
     let kept = kept.map_or(String::new(), |kept| {
         format!("; the one before is {}", kept.display())

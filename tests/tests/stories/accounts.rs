@@ -6,8 +6,8 @@ mod matrix;
 mod reader;
 mod revoked;
 
-use ropewalk_tests::Request;
 use ropewalk_tests::account::{Browser, secret, team};
+use ropewalk_tests::{Request, until};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -485,4 +485,25 @@ async fn the_log_tells_who_did_what_and_no_secret() {
             .await;
         assert_eq!(failed, (400, "bad_query".into()), "{bad}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_seen_when_a_token_was_used_last() {
+    let (server, mut ada) = team(&[]).await;
+    let (_, token) = ada.make_token("read", "*").await;
+    let used = |listed: &Value| listed["tokens"][0]["used_at"].clone();
+    let listed = ada.done("GET", "/api/tokens", Value::Null).await;
+    assert_eq!(used(&listed), Value::Null);
+    let mut script = Browser::script(&server, &token);
+    let asked = script.send(Request::get("/api/documents")).await;
+    assert_eq!(asked.status, 200);
+    // Nobody waits for it.
+    until("it is written down", || {
+        let mut ada = ada.clone();
+        async move {
+            let listed = ada.done("GET", "/api/tokens", Value::Null).await;
+            used(&listed).is_number().then_some(())
+        }
+    })
+    .await;
 }
