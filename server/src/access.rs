@@ -226,6 +226,8 @@ pub struct Claims {
     pub access: Access,
     /// Until when, in milliseconds since the Unix epoch.
     pub expires_at_ms: i64,
+    /// Who vouches for its bearer, if this server has signed it: it is worth no more than what they may do now.
+    pub by: Option<Who>,
 }
 
 #[cfg(test)]

@@ -190,7 +190,9 @@ impl Server {
 
 /// The accounts of the data folder, and the secret that makes the first of them if there is none and nobody is to do anything without.
 fn gate(config: &Config) -> Result<(Gate, Option<Secret>), StartError> {
-    let opens = config.open || config.listen.ip().is_loopback();
+    // What is behind a proxy others reach, wherever it listens.
+    let is_near = config.listen.ip().is_loopback() && config.trust_proxy.is_empty();
+    let opens = config.open || is_near;
     let accounts = Accounts::open(&config.data)?;
     let now_ms = Host.now_ms();
     let is_empty = accounts.is_empty()?;

@@ -195,7 +195,10 @@ impl Rules {
             || self.person(who, now_ms).is_some()
             || self.open_link(who).is_some_and(|id| is_valid(&id))
             || followed.is_some_and(|links| links.iter().any(is_valid))
-            || claims.is_some_and(|claims| claims.expires_at_ms > now_ms)
+            || claims.is_some_and(|claims| {
+                let by = claims.by.as_ref();
+                claims.expires_at_ms > now_ms && by.is_none_or(|by| self.is_known(by, now_ms))
+            })
     }
 
     /// A link that somebody brought along and that needs no password.
@@ -233,7 +236,11 @@ impl Rules {
             && claims.expires_at_ms > now_ms
             && claims.target.covers(name)
         {
-            best = best.max(claims.access);
+            let most = claims
+                .by
+                .as_ref()
+                .map_or(Access::Own, |by| self.access(by, document, now_ms));
+            best = best.max(claims.access.min(most));
         }
         best
     }

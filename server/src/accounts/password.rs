@@ -1,6 +1,8 @@
 //! Passwords: which are good enough, and how they are kept.
 
-use std::sync::OnceLock;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::thread;
 
 use argon2::password_hash::{Error, PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -19,6 +21,8 @@ pub const MAX_BYTES: usize = 1024;
 const MEMORY_KIB: u32 = 19 << 10;
 /// How often it is gone through.
 const PASSES: u32 = 2;
+/// Threads that work on passwords.
+const THREADS: usize = 2;
 /// What a hash with these parameters begins with.
 const CURRENT: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
 
@@ -71,8 +75,46 @@ pub fn bounded(password: &str, min_chars: usize) -> Result<(), Refusal> {
 /// What is kept of a password. Takes long, and 19 MiB.
 pub fn hash(password: &str) -> Result<String, AccountsError> {
     let salt: [u8; 16] = random()?;
-    let hash = argon2()?.hash_password_with_salt(password.as_bytes(), &salt);
-    hash.map(|hash| hash.to_string()).map_err(failed)
+    let password = password.to_owned();
+    apart(move || {
+        let hash = argon2()?.hash_password_with_salt(password.as_bytes(), &salt);
+        hash.map(|hash| hash.to_string()).map_err(failed)
+    })?
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Does work that takes much memory on one of few threads: what each has freed it keeps for its next, and of all the threads that wait for
+/// a disk every one would come to keep as much.
+fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, AccountsError> {
+    static JOBS: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
+    let jobs = JOBS.get_or_init(|| {
+        let (jobs, waiting) = mpsc::channel::<Job>();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..THREADS {
+            let waiting = waiting.clone();
+            thread::spawn(move || {
+                loop {
+                    let next = waiting
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .recv();
+                    let Ok(job) = next else {
+                        return;
+                    };
+                    // Whoever waits hears that there is no answer.
+                    let _ = catch_unwind(AssertUnwindSafe(job));
+                }
+            });
+        }
+        jobs
+    });
+    let (answer, answered) = mpsc::channel();
+    let gone = |_| AccountsError::Failed("a password could not be worked on".to_owned());
+    let job = move || drop(answer.send(work()));
+    jobs.send(Box::new(job))
+        .map_err(|_| gone(mpsc::RecvError))?;
+    answered.recv().map_err(gone)
 }
 
 /// Whether it is the password that this was kept of. Without any, the same work is done.
@@ -82,12 +124,15 @@ pub fn verify(password: &str, kept: Option<&str>) -> Result<bool, AccountsError>
     }
     // Made also when it is not needed: the first to ask learns nothing by that.
     let nobodys = dummy()?;
-    let known = kept.unwrap_or(&nobodys);
-    match argon2()?.verify_password(password.as_bytes(), known) {
-        Ok(()) => Ok(kept.is_some()),
-        Err(Error::PasswordInvalid) => Ok(false),
-        Err(error) => Err(failed(error)),
-    }
+    let (password, is_somebodys) = (password.to_owned(), kept.is_some());
+    let known = kept.map_or(nobodys, str::to_owned);
+    apart(
+        move || match argon2()?.verify_password(password.as_bytes(), known.as_str()) {
+            Ok(()) => Ok(is_somebodys),
+            Err(Error::PasswordInvalid) => Ok(false),
+            Err(error) => Err(failed(error)),
+        },
+    )?
 }
 
 /// A hash of nobody's password, which is made once.

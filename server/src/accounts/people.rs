@@ -257,7 +257,8 @@ impl Accounts {
                 refuse_last_admin(transaction, &person)?;
                 for leave in [
                     "DELETE FROM sessions WHERE person_id = ?1",
-                    "DELETE FROM invitations WHERE person_id = ?1",
+                    // Those they made, too: an invitation can make an administrator.
+                    "DELETE FROM invitations WHERE person_id = ?1 OR made_by = ?1",
                 ] {
                     execute(transaction, leave, [id.0])?;
                 }
@@ -288,6 +289,8 @@ impl Accounts {
             let person = found(transaction, id)?;
             if !is_admin {
                 refuse_last_admin(transaction, &person)?;
+                let made = "DELETE FROM invitations WHERE made_by = ?1";
+                execute(transaction, made, [id.0])?;
             }
             let set = "UPDATE people SET is_admin = ?2 WHERE id = ?1";
             execute(transaction, set, params![id.0, is_admin])?;

@@ -8,7 +8,7 @@ use jsonwebtoken::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, Claims};
+use crate::access::{Access, Claims, LinkId, SessionId, TokenId, Who};
 
 /// Longest token, in bytes.
 const MAX_TOKEN: usize = 8 * 1024;
@@ -32,6 +32,17 @@ struct Payload {
     access: String,
     /// Until when, in seconds since the Unix epoch.
     exp: u64,
+    /// Who vouches for it, in the server's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<By>,
+}
+
+/// With what somebody was here who asked for a token.
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct By {
+    session: Option<i64>,
+    token: Option<i64>,
+    link: Option<i64>,
 }
 
 /// Keys of those who may sign.
@@ -105,6 +116,11 @@ impl Keys {
             doc: claims.target.to_string(),
             access: claims.access.to_string(),
             exp: u64::try_from(claims.expires_at_ms / 1000).ok()?,
+            by: claims.by.as_ref().map(|by| By {
+                session: by.session.map(|id| id.0),
+                token: by.token.map(|id| id.0),
+                link: by.link.map(|id| id.0),
+            }),
         };
         encode(&header, &payload, &self.own).ok()
     }
@@ -122,6 +138,12 @@ impl Payload {
             target: self.doc.parse().ok()?,
             access,
             expires_at_ms: i64::try_from(self.exp).ok()?.checked_mul(1000)?,
+            by: self.by.map(|by| Who {
+                session: by.session.map(SessionId),
+                token: by.token.map(TokenId),
+                link: by.link.map(LinkId),
+                claims: None,
+            }),
         })
     }
 }

@@ -242,9 +242,14 @@ pub async fn delete(
     let name = DocumentName::from_url(named(&uri))?;
     let handle = app.hub.open(&app, &name);
     let only_at = edit::only_at(&headers)?;
-    let asking = handle.ask(who, 0, |reply| Command::Delete { only_at, reply });
-    asking.await?;
-    sharing::forget(&app, &visitor, &name).await?;
+    // Whoever asks may hang up: what was given of it is forgotten all the same.
+    let deleting = tokio::spawn(async move {
+        let who = visitor.who.clone();
+        let asking = handle.ask(&who, 0, |reply| Command::Delete { only_at, reply });
+        asking.await?;
+        sharing::forget(&app, &visitor, &name).await
+    });
+    deleting.await.map_err(|_| ApiError::INTERNAL)??;
     Ok(StatusCode::NO_CONTENT)
 }
 

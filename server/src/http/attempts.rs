@@ -20,6 +20,11 @@ const OF_ACCOUNT: Allowance = Allowance {
     most: 20,
     every: Duration::from_secs(30),
 };
+/// Links that are followed without a password, by browsers that are not known yet: a class may be behind one address.
+const OF_GUESTS: Allowance = Allowance {
+    most: 100,
+    every: Duration::from_secs(1),
+};
 /// Addresses and accounts that are remembered, at most.
 const REMEMBERED: usize = 10_000;
 
@@ -35,6 +40,7 @@ pub struct Attempts {
     addresses: Mutex<HashMap<IpAddr, Instant>>,
     accounts: Mutex<HashMap<String, Instant>>,
     links: Mutex<HashMap<LinkId, Instant>>,
+    guests: Mutex<HashMap<IpAddr, Instant>>,
 }
 
 impl Attempts {
@@ -47,6 +53,11 @@ impl Attempts {
     pub fn of_account(&self, login: &str) -> Result<(), Duration> {
         let login: String = login.chars().take(64).collect();
         take(&self.accounts, login.to_lowercase(), OF_ACCOUNT)
+    }
+
+    /// Takes one of the guests that may come from an address.
+    pub fn of_guests(&self, address: IpAddr) -> Result<(), Duration> {
+        take(&self.guests, network(address), OF_GUESTS)
     }
 
     /// Takes one try of the password of a link, from all addresses together.

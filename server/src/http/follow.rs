@@ -52,6 +52,10 @@ async fn follow(
             return Err(ApiError::LINK_PASSWORD);
         }
     }
+    if visitor.who.session.is_none() {
+        let room = app.attempts.of_guests(visitor.address);
+        room.map_err(|wait| too_many(&app, wait))?;
+    }
     let begun = with(&app, {
         let visitor = visitor.clone();
         move |accounts: &Accounts, now_ms| {

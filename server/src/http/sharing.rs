@@ -13,14 +13,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::accounts::{self, MAX_BODY, actor, answer, ends, person, with, with_password};
+use super::accounts::{self, MAX_BODY, actor, answer, ends, person, tries, with, with_password};
 use super::error::ApiError;
-use super::found;
 use super::identity::Visitor;
+use super::{found, known};
 use crate::App;
 use crate::access::{Access, Denied, Grant, LinkId, PersonId, Rules, Subject, Target};
 use crate::accounts::{Accounts, AccountsError, Group, LinkEntry, NewLink, Refusal};
 use crate::name::DocumentName;
+use crate::storage::Lookup;
 
 pub fn router() -> Router<Arc<App>> {
     let folder = get(folder_read)
@@ -357,7 +358,25 @@ async fn make_link(
         password,
     } = linking;
     let has_password = password.is_some();
+    if has_password {
+        // It costs as much as to try one.
+        tries(app, visitor)?;
+    }
+    let (gate, who, storage) = (app.clone(), visitor.who.clone(), app.storage.clone());
     let make = move |accounts: &Accounts, now_ms: i64| {
+        // Others may have had their turn before, and the document may be another one by now.
+        if let Target::Document(name) = &shared.target {
+            let is_owned = match storage.entry(name) {
+                Ok(Lookup::Found(entry)) => {
+                    let access = gate.gate.rules().access(&who, &known(&entry), now_ms);
+                    entry.owner == shared.owner && access >= Access::Own
+                }
+                _ => false,
+            };
+            if !is_owned {
+                return Err(Refusal::Missing("document").into());
+            }
+        }
         let link = NewLink {
             target: &shared.target,
             access: access.into(),

@@ -147,7 +147,7 @@ fn token(
         _ if rules.is_admin(who, now_ms) => said,
         Called::Person(person) => &person.name,
         Called::Name(ref name) => &name.clone(),
-        Called::Guest | Called::AsTheySay => "",
+        Called::Guest | Called::AsTheySay => "Somebody (guest)",
     };
     let called: String = called
         .chars()
@@ -162,6 +162,13 @@ fn token(
     let target = Target::Document(name.clone());
     // Written out, this one would be a folder's.
     (target.to_string().parse() == Ok(target.clone())).then_some(())?;
+    // It never outlasts what it was asked for with, nor is it worth more.
+    let shown = who.claims.as_deref();
+    let by = match shown {
+        Some(claims) => claims.by.clone(),
+        None => Some(who.clone()),
+    };
+    let ends = now_ms + seconds * 1000;
     app.gate.sign(&Claims {
         name: if is_named {
             called
@@ -170,7 +177,8 @@ fn token(
         },
         target,
         access,
-        expires_at_ms: now_ms + seconds * 1000,
+        expires_at_ms: shown.map_or(ends, |claims| ends.min(claims.expires_at_ms)),
+        by,
     })
 }
 

@@ -507,3 +507,25 @@ async fn it_is_seen_when_a_token_was_used_last() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invitations_go_with_the_administrator_who_made_them() {
+    let (server, mut ada) = team(&[]).await;
+    let mut bob = ada.invite(&server, "bob").await;
+    for ending in [json!({ "is_disabled": true }), json!({ "is_admin": false })] {
+        let whole = json!({ "is_admin": true, "is_disabled": false });
+        ada.done("PATCH", "/api/people/bob", whole).await;
+        bob.sign_in("bob").await;
+        let eve = json!({ "login": "eve", "is_admin": true });
+        let invited = bob.done("POST", "/api/invitations", eve).await;
+        let reset = bob.done("POST", "/api/people/ada/reset", Value::Null).await;
+        ada.done("PATCH", "/api/people/bob", ending).await;
+        for made in [invited, reset] {
+            let asked = json!({ "secret": secret(&made["url"]) });
+            let refused = Browser::of(&server)
+                .fail("POST", "/api/invitation", asked)
+                .await;
+            assert_eq!(refused, (404, "no_invitation".to_owned()));
+        }
+    }
+}

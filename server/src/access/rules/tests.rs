@@ -243,6 +243,7 @@ fn a_document_token_counts_until_it_ends() {
         target: "a/*".parse().unwrap(),
         access: Access::Edit,
         expires_at_ms: NOW + 1,
+        by: None,
     };
     let who = Who {
         claims: Some(Arc::new(claims)),
@@ -334,4 +335,24 @@ fn whoever_owns_a_folder_owns_those_in_it_and_no_other() {
             assert_eq!(owns, owned.contains(&target), "{who:?} {target}");
         }
     }
+}
+
+#[test]
+fn a_token_of_the_server_is_worth_what_who_vouches_for_it_may_do() {
+    let mut rules = rules();
+    let by = |access| Who {
+        claims: Some(Arc::new(Claims {
+            name: "Zoe".into(),
+            target: "bobs".parse().unwrap(),
+            access,
+            expires_at_ms: NOW + 1,
+            by: Some(with_session(BOB)),
+        })),
+        ..Who::default()
+    };
+    assert_eq!(access(&rules, &by(Access::Edit), "bobs", NOW), Access::Edit);
+    assert!(rules.is_known(&by(Access::Edit), NOW));
+    rules.people.get_mut(&BOB).unwrap().is_disabled = true;
+    assert_eq!(access(&rules, &by(Access::Edit), "bobs", NOW), Access::None);
+    assert!(!rules.is_known(&by(Access::Edit), NOW));
 }

@@ -139,6 +139,11 @@ impl Task {
         }
     }
 
+    pub(super) fn may_edit(&self, id: PeerId) -> bool {
+        let peer = self.peers.get(&id);
+        peer.is_some_and(|peer| peer.access >= Access::Edit)
+    }
+
     /// Tells a peer whether it may edit.
     pub(super) fn tell_access(&mut self, id: PeerId) {
         let Some(peer) = self.peers.get_mut(&id) else {
@@ -177,6 +182,7 @@ impl Task {
             match is_known {
                 true => self.let_in(id),
                 // What a reader has of the past is kept nowhere: it can fill no disk.
+                false if self.has_more(update) => self.close(id, Close::NOT_SET_ASIDE),
                 false => self.close(id, Close::REPLACED),
             }
             return true;

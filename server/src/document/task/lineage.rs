@@ -201,7 +201,7 @@ impl Task {
     }
 
     /// Whether an update has something that the server never had.
-    fn has_more(&self, update: &Bytes) -> bool {
+    pub(super) fn has_more(&self, update: &Bytes) -> bool {
         let (Some(past), Some(update)) = (&self.past, self.decoded(update)) else {
             return true;
         };

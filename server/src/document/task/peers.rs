@@ -95,6 +95,10 @@ impl Task {
                 let question = protocol::step1(&self.document.version().vector).into();
                 self.send_to(peer, &question);
             }
+            Frame::Stateless(_) if !self.may_edit(peer) => {
+                // Applications take them for more than talk.
+                self.app.metrics.refused_access.add_one();
+            }
             Frame::Stateless(payload) => {
                 let frame = protocol::stateless(&payload).into();
                 let others = self.peers.iter().filter(|&(id, _)| *id != peer);

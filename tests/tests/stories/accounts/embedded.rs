@@ -123,12 +123,27 @@ async fn y_sweets_clients_get_tokens_of_the_server() {
     assert_eq!(script.send(update).await.code(), "read_only");
     let other = script.send(Request::get("/d/other/as-update")).await;
     assert_eq!(other.code(), "not_allowed");
+    // What it was asked for with is worth less: so is the token, and one that it asks for itself.
+    let edits = bob.done("POST", auth, json!({})).await;
+    let mut edits = Browser::script(&server, edits["token"].as_str().unwrap());
+    let again = edits
+        .done("POST", auth, json!({ "validForSeconds": 86_400 }))
+        .await;
+    let mut again = Browser::script(&server, again["token"].as_str().unwrap());
     // Who may only read gets no token to edit.
     ada.share("team/notes", "bob", "read").await;
+    for script in [&mut edits, &mut again] {
+        let append = Request::new("POST", "/api/documents/team/notes/append").body("x");
+        assert_eq!(script.send(append).await.code(), "read_only");
+    }
     let refused = bob.fail("POST", auth, json!({})).await;
     assert_eq!(refused, (403, "read_only".to_owned()));
     let again = bob
         .done("POST", auth, json!({ "authorization": "read-only" }))
         .await;
     assert!(again["token"].is_string());
+    let disable = json!({ "is_disabled": true });
+    ada.done("PATCH", "/api/people/bob", disable).await;
+    let state = script.send(Request::get("/d/team%2Fnotes/as-update")).await;
+    assert_eq!(state.status, 401);
 }
