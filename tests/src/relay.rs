@@ -36,9 +36,11 @@ impl Relay {
                     let Ok(mut far) = TcpStream::connect(target).await else {
                         return;
                     };
+                    // Nothing that is sent after a cut goes through.
                     tokio::select! {
-                        _ = copy_bidirectional(&mut near, &mut far) => {}
+                        biased;
                         _ = cuts.changed() => {}
+                        _ = copy_bidirectional(&mut near, &mut far) => {}
                     }
                 });
             }
