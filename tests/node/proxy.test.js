@@ -105,7 +105,10 @@ it('works behind nginx: people sign in, sockets stay open, and only the proxy sa
       }
     }
     const provider = new WebsocketProvider(`wss://127.0.0.1:${port}/yjs`, 'notes', doc, { params: { token }, WebSocketPolyfill: Trusting, disableBc: true })
-    t.after(() => provider.destroy())
+    t.after(() => {
+      provider.destroy()
+      provider.awareness.destroy()
+    })
     return { provider, text: doc.getText('text') }
   })
   await until(() => 'both are there', () => people.every(({ provider }) => provider.synced))
