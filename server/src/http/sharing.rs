@@ -362,13 +362,13 @@ async fn make_link(
         // It costs as much as to try one.
         tries(app, visitor)?;
     }
-    let (gate, who, storage) = (app.clone(), visitor.who.clone(), app.storage.clone());
+    let (app_there, who) = (app.clone(), visitor.who.clone());
     let make = move |accounts: &Accounts, now_ms: i64| {
         // Others may have had their turn before, and the document may be another one by now.
         if let Target::Document(name) = &shared.target {
-            let is_owned = match storage.entry(name) {
+            let is_owned = match app_there.storage.entry(name) {
                 Ok(Lookup::Found(entry)) => {
-                    let access = gate.gate.rules().access(&who, &known(&entry), now_ms);
+                    let access = app_there.gate.rules().access(&who, &known(&entry), now_ms);
                     entry.owner == shared.owner && access >= Access::Own
                 }
                 _ => false,

@@ -18,7 +18,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl Task {
     /// Whether there is a document, or will be as soon as what was applied is journalled.
-    fn is_begun(&self) -> bool {
+    pub(super) fn is_begun(&self) -> bool {
         self.existence == Existence::Stored || !self.is_all_sent()
     }
 

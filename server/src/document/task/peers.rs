@@ -197,10 +197,11 @@ impl Task {
         update: &Bytes,
         applied: Applied,
     ) {
-        let who = from
-            .and_then(|id| self.peers.get(&id))
-            .map(|peer| peer.who.clone());
-        self.begun_by(who.as_deref());
+        if !self.is_begun() {
+            let peer = from.and_then(|id| self.peers.get(&id));
+            let who = peer.map(|peer| peer.who.clone());
+            self.begun_by(who.as_deref());
+        }
         let news = match applied.integrated {
             Integrated::Nothing => None,
             Integrated::All => Some(update.clone()),
