@@ -76,7 +76,8 @@ async fn a_disk_that_is_full_of_documents_works_again_when_it_is_larger() {
         })
         .await;
     }
-    assert!(edits > 15, "sent away after {edits} edits");
+    // A snapshot that is being written beside the journal takes its room, too.
+    assert!(edits > 8, "sent away after {edits} edits");
     let saved = ann.look(|state| state.saved.len());
     disk.remount("size=64m");
     until_ready(&server).await;
