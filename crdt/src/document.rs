@@ -13,7 +13,7 @@ pub use past::past;
 
 use crate::held::Held;
 use crate::intake::Trust;
-use crate::owners::{Owners, Speaker};
+use crate::owners::{Owners, PersonNumber, Speaker, Written};
 use crate::store::Store;
 use crate::update::Update;
 use crate::wire::{Reader, write_buf};
@@ -41,6 +41,8 @@ pub struct Applied {
     pub woke: bool,
     /// What of it waits, as updates: to be kept beside what was integrated.
     pub waiting: Vec<Vec<u8>>,
+    /// What it brought, by client id. Nothing where no person is known.
+    pub written: Vec<Written>,
 }
 
 /// What of an update was integrated. This is what has to be passed on, and not what came: what waits
@@ -197,7 +199,8 @@ impl Document {
         let update = Update::decode(update, &self.limits)?;
         let end = |client| self.store.end(client);
         let used = self.owners.check(&update, speaker, self.client, end)?;
-        let applied = self.admit(Offer {
+        let written = self.owners.written(&update, speaker, used, end);
+        let mut applied = self.admit(Offer {
             update: &update,
             bytes,
             trust: Trust::Strict,
@@ -207,6 +210,7 @@ impl Document {
         if let Some((connection, client)) = used {
             self.owners.introduce(connection, client);
         }
+        applied.written = written;
         Ok(applied)
     }
 
@@ -235,6 +239,17 @@ impl Document {
     /// if it was the first to say so. A connection owns at most [`crate::MAX_IDS`] ids.
     pub fn introduce(&mut self, connection: u64, client: ClientId) {
         self.owners.introduce(connection, client);
+    }
+
+    /// A connection is of this person, or of nobody who is known.
+    pub fn speaks_for(&mut self, connection: u64, person: Option<PersonNumber>) {
+        self.owners.speaks_for(connection, person);
+    }
+
+    /// A client id is this person's, for good: nobody else introduces themselves with it or inserts live under it. What others
+    /// have of it they still pass on.
+    pub fn belongs(&mut self, client: ClientId, person: PersonNumber) {
+        self.owners.belongs(client, person);
     }
 
     /// A connection has gone.

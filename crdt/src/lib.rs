@@ -45,7 +45,7 @@ pub use deletes::DeleteSet;
 pub use document::{Anchor, Applied, Document, Edit, Integrated, Unit, past};
 pub use error::Error;
 pub use limits::Limits;
-pub use owners::Speaker;
+pub use owners::{PersonNumber, Speaker, Written};
 pub use presence::{Announced, MAX_IDS, MAX_STATE, Presence};
 pub use update::merge;
 pub use version::{Base, Causality, Revision, Version, VersionVector};

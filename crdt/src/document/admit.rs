@@ -69,6 +69,7 @@ impl Document {
             integrated: Integrated::Nothing,
             woke: false,
             waiting: Vec::new(),
+            written: Vec::new(),
         };
         for piece in outcome.woken {
             let bytes = piece.update();
@@ -109,6 +110,7 @@ impl Document {
             integrated,
             woke: first.woke || second.changed,
             waiting: first.waiting,
+            written: Vec::new(),
         }
     }
 
@@ -149,6 +151,7 @@ impl Document {
             },
             woke: !outcome.woken.is_empty() || !freed.is_empty() || self.store.altered(),
             waiting,
+            written: Vec::new(),
         };
         if changed {
             self.moved(&news);

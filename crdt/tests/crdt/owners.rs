@@ -268,3 +268,56 @@ fn what_the_engine_refuses_makes_nobody_an_owner() {
     );
     assert_eq!(document.owner(8), None);
 }
+
+#[test]
+fn an_id_that_belongs_to_a_person_is_written_under_by_them_alone() {
+    let (ann, bob) = (-5, 7);
+    let mut document = Document::new(1);
+    document.speaks_for(1, Some(ann));
+    document.speaks_for(2, Some(bob));
+    document.introduce(2, 70);
+    document.belongs(70, ann);
+    assert_eq!(document.owner(70), None, "not his any more");
+    document.introduce(2, 70);
+    document.introduce(3, 70);
+    assert_eq!(document.owner(70), None);
+    foreign(&mut document, &typed(70, 0), Live(2), 70);
+    foreign(&mut document, &typed(70, 0), Live(3), 70);
+    // She is not here, and others may have what she wrote.
+    taken(&mut document, &typed(70, 0), Relay(2));
+    assert_eq!(document.owner(70), None);
+    taken(&mut document, &typed(70, 1), Live(1));
+    assert_eq!(document.owner(70), Some(1));
+    foreign(&mut document, &typed(70, 2), Relay(2), 70);
+    document.leave(1);
+    foreign(&mut document, &typed(70, 2), Live(1), 70);
+    document.speaks_for(4, Some(ann));
+    taken(&mut document, &typed(70, 2), Live(4));
+}
+
+#[test]
+fn what_is_written_says_whose_it_is() {
+    let mut document = Document::new(1);
+    let bring = |document: &mut Document, update: &Update, speaker| {
+        let applied = document.apply_from(&update.write(), speaker).unwrap();
+        document.check();
+        let written = applied.written.iter();
+        let written = written.map(|w| (w.client, w.clock, w.leaves_gap, w.is_own));
+        written.collect::<Vec<_>>()
+    };
+    // As long as nobody is known, nobody is asked.
+    assert_eq!(bring(&mut document, &of(&[(70, 0)]), Live(1)), []);
+    document.speaks_for(1, Some(5));
+    document.introduce(1, 80);
+    let own = [(70, 1, false, true)];
+    assert_eq!(bring(&mut document, &of(&[(70, 1)]), Live(1)), own);
+    let first = [(80, 0, false, true), (90, 0, false, false)];
+    let both = of(&[(80, 0), (90, 0)]);
+    assert_eq!(bring(&mut document, &both, Relay(1)), first);
+    assert_eq!(bring(&mut document, &both, Relay(2)), [], "known");
+    let waits = [(90, 2, true, false)];
+    assert_eq!(bring(&mut document, &of(&[(90, 2)]), Relay(2)), waits);
+    let fills = [(90, 1, false, false)];
+    assert_eq!(bring(&mut document, &of(&[(90, 1)]), Relay(2)), fills);
+    assert_eq!(bring(&mut document, &of(&[(90, 3)]), Trusted), []);
+}
