@@ -252,6 +252,11 @@ impl Document {
         self.owners.belongs(client, person);
     }
 
+    /// Whether a client id belongs to another person than a connection.
+    pub fn is_anothers(&self, client: ClientId, connection: u64) -> bool {
+        self.owners.is_anothers(client, connection)
+    }
+
     /// A connection has gone.
     pub fn leave(&mut self, connection: u64) {
         self.owners.leave(connection);
@@ -322,6 +327,15 @@ impl Document {
     /// UTF-16 code units of the text of root `root`, 1 for each embedded value or nested type. O(1).
     pub fn len_utf16(&self, root: &str) -> u64 {
         self.store.len(root)
+    }
+
+    /// The units of the text of root `root` in order, as client ids and the clocks from and until which they go. O(n).
+    pub fn units(&self, root: &str) -> Vec<(ClientId, u32, u32)> {
+        let mut ranges = Vec::new();
+        self.store.ranges(root, 0, u32::MAX, &mut ranges);
+        let ranges = ranges.into_iter();
+        let named = ranges.map(|(number, from, until)| (self.store.id_of(number), from, until));
+        named.collect()
     }
 
     /// Steps past concurrent insertions that all updates have taken so far, refused ones included, but not what had

@@ -79,7 +79,7 @@ impl Owners {
     }
 
     /// Whether an id belongs to another person than a connection.
-    fn is_anothers(&self, client: ClientId, connection: u64) -> bool {
+    pub(crate) fn is_anothers(&self, client: ClientId, connection: u64) -> bool {
         let person = self.belongs.get(&client);
         person.is_some_and(|person| self.people.get(&connection) != Some(person))
     }

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::storage::{
-    Author, Begin, Compaction, DocumentId, Past, Receipt, Record, Storage, StorageError,
+    Author, Begin, Compaction, DocumentId, Past, Receipt, Record, Storage, StorageError, Wrote,
 };
 
 mod batch;
@@ -59,7 +59,9 @@ pub struct Entry {
     /// Set when it is the stamp of a new beginning.
     pub past: Option<Past>,
     /// What a client is told of it.
-    pub receipt: Option<Receipt>,
+    pub receipt: Option<Box<Receipt>>,
+    /// Who wrote it, where that is another than before.
+    pub wrote: Vec<Wrote>,
     /// Where the document hears what is on disk; [`Durable::Failed`] is the last that is sent.
     pub durable: watch::Sender<Durable>,
 }

@@ -113,6 +113,22 @@ pub struct Append {
     pub past: Option<Past>,
     /// What clients are told of these updates.
     pub receipts: Vec<Receipt>,
+    /// Who wrote them, where that is another than before.
+    pub wrote: Vec<Wrote>,
+}
+
+/// Who wrote under a client id, from a clock on, until it says otherwise. Of what comes before the first there is nobody with an
+/// account who could be named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wrote {
+    /// Under which id.
+    pub client: ClientId,
+    /// Clock of the first unit: 0 is the first that was ever written under the id.
+    pub clock: u32,
+    /// By whom, if that is somebody with an account.
+    pub person: Option<PersonId>,
+    /// They passed it on, as something that they had.
+    pub is_relayed: bool,
 }
 
 /// What a client was told of an edit: if it asks for the same once more, it hears the same, and nothing changes.
@@ -306,6 +322,8 @@ pub trait Storage: Send + Sync + 'static {
     fn delete(&self, id: DocumentId, now_ms: i64, past: &Past) -> Result<bool, StorageError>;
     /// What clients were told of their edits, the oldest first.
     fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError>;
+    /// Who wrote what, by client id and clock.
+    fn wrote(&self, id: DocumentId) -> Result<Vec<Wrote>, StorageError>;
     /// How what a name stands for came to be.
     fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError>;
     /// Keeps an update that is no part of the document; the same one only once. `Ok(false)`: there is no room for it, or no

@@ -37,6 +37,7 @@ fn append(storage: &Sqlite, id: DocumentId, create: Option<&str>, first: u64, co
         edited_at_ms: first as i64,
         past: None,
         receipts: Vec::new(),
+        wrote: Vec::new(),
     };
     assert_eq!(storage.append(&[append]).unwrap(), []);
 }
@@ -207,7 +208,7 @@ fn a_newer_format_is_left_alone() {
         untouched(folder.path()),
         OpenError::Newer {
             found: 99,
-            known: 5,
+            known: 6,
             ..
         }
     ));
@@ -519,7 +520,7 @@ fn a_log_of_an_older_format_is_read_and_goes_into_the_history() {
     file.execute_batch(
         "ALTER TABLE log DROP COLUMN framing; DROP TABLE history; DROP TABLE former_snapshots;
          DROP TABLE damaged; DROP TABLE restores; DROP TABLE pasts; DROP TABLE strays;
-         DROP TABLE receipts;
+         DROP TABLE receipts; DROP TABLE wrote;
          ALTER TABLE documents DROP COLUMN restores; ALTER TABLE documents DROP COLUMN owner;
           PRAGMA user_version = 2",
     )

@@ -13,7 +13,7 @@ use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::{FILE, Sqlite};
 use ropewalk::storage::{
     Append, Compaction, DocumentId, Lineage, Lookup, Pack, Past, Position, Receipt, Record,
-    Salvage, Storage, StorageError, Stored, Stray,
+    Salvage, Storage, StorageError, Stored, Stray, Wrote,
 };
 use tokio::sync::watch;
 
@@ -55,6 +55,7 @@ impl Writer {
             edited_at_ms: self.sequence as i64,
             past: None,
             receipt: None,
+            wrote: Vec::new(),
             durable: self.durable.clone(),
         }
     }
@@ -673,6 +674,10 @@ impl Storage for Bent {
     fn delete(&self, id: DocumentId, now_ms: i64, past: &Past) -> Result<bool, StorageError> {
         self.0.delete(id, now_ms, past)
     }
+    fn wrote(&self, id: DocumentId) -> Result<Vec<Wrote>, StorageError> {
+        self.0.wrote(id)
+    }
+
     fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError> {
         self.0.receipts(id)
     }

@@ -10,7 +10,7 @@ use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::Sqlite;
 use ropewalk::storage::{
     Append, Author, Compaction, DocumentId, Entry, Lookup, MAX_RECEIPTS, Past, Receipt, Record,
-    Storage, Stored,
+    Storage, Stored, Wrote,
 };
 
 /// Runs a test on every kind of storage.
@@ -50,6 +50,7 @@ fn append(id: DocumentId, first: u64, updates: &[&str]) -> Append {
         edited_at_ms: 1_000 + first as i64,
         past: None,
         receipts: Vec::new(),
+        wrote: Vec::new(),
     }
 }
 
@@ -566,6 +567,7 @@ fn sqlite_and_memory_agree() {
                     edited_at_ms: random.random_range(0..20),
                     past: None,
                     receipts: Vec::new(),
+                    wrote: Vec::new(),
                 };
                 let refused = sqlite.append(std::slice::from_ref(&append)).unwrap();
                 assert_eq!(refused, memory.append(&[append]).unwrap(), "step {step}");
@@ -685,6 +687,7 @@ fn a_damaged_receipt_is_forgotten_and_nothing_else() {
     let id = create(&storage, "a", &["1"]);
     let append = Append {
         receipts: vec![receipt("2", 2), receipt("3", 3)],
+        wrote: Vec::new(),
         ..append(id, 2, &["2", "3"])
     };
     storage.append(&[append]).unwrap();
@@ -693,4 +696,54 @@ fn a_damaged_receipt_is_forgotten_and_nothing_else() {
     assert_eq!(database.execute(damage, []).unwrap(), 1);
     assert_eq!(storage.receipts(id).unwrap(), [receipt("3", 3)]);
     assert_eq!(updates(&found(&storage, "a")), ["1", "2", "3"]);
+}
+
+fn wrote(client: u64, clock: u32, person: Option<i64>) -> Wrote {
+    Wrote {
+        client,
+        clock,
+        person: person.map(ropewalk::access::PersonId),
+        is_relayed: clock > 2,
+    }
+}
+
+#[test]
+fn who_wrote_is_kept_with_what_they_wrote() {
+    on_each(|storage| {
+        let id = create(storage, "a", &["1"]);
+        let other = create(storage, "b", &["1"]);
+        let write = |first: u64, wrote: Vec<Wrote>| {
+            let append = Append {
+                wrote,
+                ..append(id, first, &["x"])
+            };
+            storage.append(&[append]).unwrap()
+        };
+        let (first, second) = (wrote(9, 0, Some(5)), wrote(9, 3, None));
+        let largest = wrote((1 << 53) - 1, u32::MAX, Some(-5));
+        assert_eq!(write(2, vec![second, largest]), []);
+        assert_eq!(write(3, vec![first]), []);
+        assert_eq!(write(9, vec![wrote(1, 0, None)]), [id], "it has no place");
+        assert_eq!(storage.wrote(id).unwrap(), [first, second, largest]);
+        assert_eq!(storage.wrote(other).unwrap(), []);
+        assert!(storage.delete(id, 5_000, &Past::default()).unwrap());
+        assert_eq!(storage.wrote(id).unwrap(), []);
+    });
+}
+
+#[test]
+fn who_wrote_is_not_known_where_that_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Sqlite::open(folder.path()).unwrap();
+    let id = create(&storage, "a", &["1"]);
+    let append = Append {
+        wrote: vec![wrote(9, 0, Some(5)), wrote(9, 3, Some(6))],
+        ..append(id, 2, &["2"])
+    };
+    storage.append(&[append]).unwrap();
+    let database = rusqlite::Connection::open(storage.file()).unwrap();
+    let damage = "UPDATE wrote SET person = 7 WHERE clock = 0";
+    assert_eq!(database.execute(damage, []).unwrap(), 1);
+    assert_eq!(storage.wrote(id).unwrap(), [wrote(9, 3, Some(6))]);
+    assert_eq!(updates(&found(&storage, "a")), ["1", "2"]);
 }

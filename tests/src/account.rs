@@ -56,6 +56,11 @@ impl Browser {
         }
     }
 
+    /// The server was started again, and may listen elsewhere.
+    pub fn find_again(&mut self, server: &Ropewalk) {
+        self.server = server.address;
+    }
+
     /// A script that has a token.
     pub fn script(server: &Ropewalk, token: &str) -> Self {
         Self {

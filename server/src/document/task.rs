@@ -21,6 +21,7 @@ use crate::session::Close;
 use crate::storage::{DocumentId, Past, StorageError};
 
 mod access;
+mod authors;
 mod compaction;
 mod edit;
 mod fanout;
@@ -32,6 +33,7 @@ mod requests;
 mod saving;
 mod slow;
 
+use authors::Authors;
 use edit::Receipts;
 pub use load::replay;
 use present::PRESENCE_INTERVAL;
@@ -102,6 +104,7 @@ struct Task {
     is_restored: bool,
     restores: u64,
     receipts: Receipts,
+    authors: Authors,
     /// What peers had that is no part of the document: to be set aside.
     strays: Vec<(PeerId, Bytes)>,
     /// Applied, and neither broadcast nor journalled yet.
@@ -203,7 +206,7 @@ impl Task {
         app: Arc<App>,
         name: DocumentName,
         handle: Arc<Handle>,
-        loaded: load::Loaded,
+        mut loaded: load::Loaded,
         failures: watch::Receiver<()>,
     ) -> Self {
         let now = Instant::now();
@@ -212,6 +215,7 @@ impl Task {
             app,
             name,
             handle,
+            authors: Authors::new(loaded.wrote, &mut loaded.document),
             document: loaded.document,
             existence: loaded.existence,
             id: loaded.id,

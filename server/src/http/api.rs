@@ -1,5 +1,6 @@
 //! The API over documents: list, create, read, edit, delete, and what was set aside of them.
 
+mod authors;
 mod changes;
 mod content;
 mod edit;
@@ -253,8 +254,8 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /api/documents/{name}`, or `…/text`, `…/changes`, `…/content`, `…/sharing`, `…/strays` and `…/strays/{id}`: the last segments
-/// say what of the document.
+/// `GET /api/documents/{name}`, or `…/text`, `…/changes`, `…/content`, `…/authors`, `…/sharing`, `…/strays` and `…/strays/{id}`: the last
+/// segments say what of the document.
 pub async fn read(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
@@ -270,6 +271,7 @@ pub async fn read(
         Some((name, "changes")) => changes::changes(&app, &who, name, &uri, &headers).await,
         Some((name, "content")) => content::content(&app, &who, name, &uri, &headers).await,
         Some((name, "sharing")) => sharing::read(&app, &visitor, name).await,
+        Some((name, "authors")) => authors::list(&app, &who, name, &uri).await,
         Some((name, "strays")) => strays::list(&app, &who, name).await,
         _ => entry(&app, &who, named(&uri)).await,
     }

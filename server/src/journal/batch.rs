@@ -49,6 +49,7 @@ impl Batch {
             edited_at_ms,
             past,
             receipt,
+            wrote,
             durable,
             epoch: _,
         } = entry;
@@ -72,7 +73,8 @@ impl Batch {
                 append.length = length;
                 append.edited_at_ms = edited_at_ms;
                 append.past = past.or(append.past.take());
-                append.receipts.extend(receipt);
+                append.receipts.extend(receipt.map(|receipt| *receipt));
+                append.wrote.extend(wrote);
             }
             None => {
                 self.of.insert(id, self.appends.len());
@@ -84,7 +86,8 @@ impl Batch {
                     length,
                     edited_at_ms,
                     past,
-                    receipts: receipt.into_iter().collect(),
+                    receipts: receipt.into_iter().map(|receipt| *receipt).collect(),
+                    wrote,
                 };
                 self.appends.push(append);
                 self.heard_by.push((durable, sequence));

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::{
     Append, Begin, Compaction, DocumentId, Entry, Lineage, Lookup, MAX_RECEIPTS, MAX_STRAY_BYTES,
     MAX_STRAYS, Pack, Past, Position, Receipt, Record, Salvage, Storage, StorageError, Stored,
-    Stray, fold,
+    Stray, Wrote, fold,
 };
 use crate::access::PersonId;
 use crate::name::DocumentName;
@@ -56,6 +56,7 @@ struct Kept {
     history: Vec<(u64, Record)>,
     past: Option<Past>,
     receipts: Vec<Receipt>,
+    wrote: Vec<Wrote>,
     strays: Vec<(i64, Record)>,
 }
 
@@ -131,6 +132,7 @@ impl State {
             edited_at_ms,
             past,
             receipts,
+            wrote,
         } = append;
         if let Some(Begin { name, owner }) = create {
             let taken = self
@@ -155,6 +157,7 @@ impl State {
                 history: Vec::new(),
                 past: None,
                 receipts: Vec::new(),
+                wrote: Vec::new(),
                 strays: Vec::new(),
             };
             self.documents.insert(*id, document);
@@ -177,6 +180,7 @@ impl State {
         document.receipts.extend_from_slice(receipts);
         let surplus = document.receipts.len().saturating_sub(MAX_RECEIPTS);
         document.receipts.drain(..surplus);
+        document.wrote.extend_from_slice(wrote);
         true
     }
 }
@@ -316,6 +320,7 @@ impl Storage for Memory {
         document.history.clear();
         document.past = Some(past.clone());
         document.receipts.clear();
+        document.wrote.clear();
         document.strays.clear();
         Ok(true)
     }
@@ -325,6 +330,15 @@ impl Storage for Memory {
         Ok(state
             .alive(id)
             .map_or_else(Vec::new, |document| document.receipts.clone()))
+    }
+
+    fn wrote(&self, id: DocumentId) -> Result<Vec<Wrote>, StorageError> {
+        let mut state = self.reading()?;
+        let mut wrote = state
+            .alive(id)
+            .map_or_else(Vec::new, |document| document.wrote.clone());
+        wrote.sort_by_key(|wrote| (wrote.client, wrote.clock));
+        Ok(wrote)
     }
 
     fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError> {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 use super::{
     Append, Compaction, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Receipt, Record,
-    Salvage, Storage, StorageError, Stray,
+    Salvage, Storage, StorageError, Stray, Wrote,
 };
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
@@ -33,6 +33,7 @@ mod salvage;
 mod schema;
 mod statements;
 mod strays;
+mod wrote;
 
 pub use open::{FILE, OpenError};
 
@@ -226,6 +227,10 @@ impl Storage for Sqlite {
 
     fn delete(&self, id: DocumentId, now_ms: i64, past: &Past) -> Result<bool, StorageError> {
         self.write(|transaction| statements::delete(transaction, id, now_ms, past))
+    }
+
+    fn wrote(&self, id: DocumentId) -> Result<Vec<Wrote>, StorageError> {
+        self.read(|transaction| wrote::read(transaction, id))
     }
 
     fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError> {

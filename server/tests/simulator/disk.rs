@@ -6,7 +6,7 @@ use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::{
     Append, Compaction, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Receipt, Record,
-    Salvage, Storage, StorageError, Stored, Stray,
+    Salvage, Storage, StorageError, Stored, Stray, Wrote,
 };
 use tokio::time::Instant;
 
@@ -257,6 +257,10 @@ impl Storage for Mounted {
 
     fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError> {
         self.memory()?.receipts(id)
+    }
+
+    fn wrote(&self, id: DocumentId) -> Result<Vec<Wrote>, StorageError> {
+        self.memory()?.wrote(id)
     }
 
     fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError> {

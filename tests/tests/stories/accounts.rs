@@ -1,5 +1,6 @@
 //! People with accounts, and what they give each other.
 
+mod authors;
 mod embedded;
 mod hostile;
 mod matrix;

@@ -113,6 +113,7 @@ impl Task {
             peer.who = who.clone();
             peer.author = None;
             self.wait_for_end(&who);
+            self.know(id);
             self.look_at(id);
             self.tell_access(id);
         }
@@ -131,6 +132,7 @@ impl Task {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.access = now;
         }
+        self.know(id);
         if (before >= Access::Edit) != (now >= Access::Edit) {
             self.tell_access(id);
             if now >= Access::Edit {

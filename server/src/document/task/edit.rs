@@ -116,6 +116,7 @@ impl Task {
         let before = self.version();
         let Made { base, unit, edits } = self.made(&root, change)?;
         let theirs = self.document.changes(base, &root, unit).map_err(refused)?;
+        let from = self.own_end();
         let update = self.document.edit(base, &root, unit, &edits);
         let update = Bytes::from(update.map_err(refused)?);
         let changed = self.document.revision() != before.revision;
@@ -140,8 +141,10 @@ impl Task {
                 false => Bytes::new(),
             };
             let author = self.named(author, who);
+            let wrote = self.written_for(who, from);
             self.accepted.push(Accepted {
                 author,
+                wrote,
                 news: changed.then_some(update),
                 receipt,
                 ..Accepted::of(kept)

@@ -10,7 +10,7 @@ use crate::App;
 use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
-use crate::storage::{Compaction, DocumentId, Lineage, Lookup, StorageError, Stored};
+use crate::storage::{Compaction, DocumentId, Lineage, Lookup, StorageError, Stored, Wrote};
 
 mod salvage;
 
@@ -28,6 +28,7 @@ pub struct Loaded {
     pub snapshot_bytes: usize,
     pub lineage: Lineage,
     pub receipts: Receipts,
+    pub wrote: Vec<Wrote>,
 }
 
 impl Loaded {
@@ -46,6 +47,7 @@ impl Loaded {
             snapshot_bytes: 0,
             lineage: Lineage::default(),
             receipts: Receipts::default(),
+            wrote: Vec::new(),
         }
     }
 }
@@ -71,6 +73,7 @@ pub async fn load(app: &Arc<App>, name: &DocumentName) -> Result<Loaded, Storage
             };
             loaded.lineage = app.storage.lineage(&name)?;
             loaded.receipts = app.storage.receipts(loaded.id)?.into_iter().collect();
+            loaded.wrote = app.storage.wrote(loaded.id)?;
             Ok::<_, StorageError>((loaded, mend))
         }
     });
@@ -102,6 +105,7 @@ fn load_blocking(app: &App, name: &DocumentName, epoch: u64) -> Result<Loaded, S
         snapshot_bytes: stored.snapshot.map_or(0, |snapshot| snapshot.len()),
         lineage: Lineage::default(),
         receipts: Receipts::default(),
+        wrote: Vec::new(),
     })
 }
 

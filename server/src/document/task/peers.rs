@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::saving::{Accepted, Answer};
 use super::{Existence, Task};
-use crate::access::Access;
+use crate::access::{Access, Who};
 use crate::document::peer::{Has, Peer, PeerId};
 use crate::document::{Frame, Refused};
 use crate::session::Close;
@@ -39,6 +39,7 @@ impl Task {
         let access = peer.access;
         self.wait_for_end(&peer.who);
         self.peers.insert(id, peer);
+        self.know(id);
         self.visited = true;
         self.handle.people.store(self.peers.len(), Relaxed);
         Ok(access)
@@ -173,7 +174,8 @@ impl Task {
             return;
         }
         let author = self.author(peer);
-        self.take(Some(peer), &author, &update, applied);
+        let who = self.peers.get(&peer).map(|peer| peer.who.clone());
+        self.take(Some(peer), who.as_deref(), &author, &update, applied);
     }
 
     /// Counts what came of an update, and answers whether it said something new.
@@ -193,15 +195,13 @@ impl Task {
     pub(super) fn take(
         &mut self,
         from: Option<PeerId>,
+        who: Option<&Who>,
         author: &Arc<Author>,
         update: &Bytes,
         applied: Applied,
     ) {
-        if !self.is_begun() {
-            let peer = from.and_then(|id| self.peers.get(&id));
-            let who = peer.map(|peer| peer.who.clone());
-            self.begun_by(who.as_deref());
-        }
+        self.begun_by(who);
+        let mut wrote = self.written_by(who, &applied.written);
         let news = match applied.integrated {
             Integrated::Nothing => None,
             Integrated::All => Some(update.clone()),
@@ -213,6 +213,7 @@ impl Task {
                 from,
                 author: author.clone(),
                 woke: applied.woke,
+                wrote: std::mem::take(&mut wrote),
                 ..Accepted::of(news)
             });
         }
@@ -222,6 +223,7 @@ impl Task {
                 from,
                 author: author.clone(),
                 news: None,
+                wrote: std::mem::take(&mut wrote),
                 ..Accepted::of(waiting.into())
             });
         }

@@ -64,7 +64,8 @@ impl Task {
         }
     }
 
-    /// What a peer announces, with the name and the colour that it has: nobody speaks in the name of others.
+    /// What a peer announces, with the name and the colour that it has, and without the client ids of other people: nobody speaks in
+    /// the name of others.
     fn in_their_name<'b>(&self, id: PeerId, body: &'b [u8]) -> Cow<'b, [u8]> {
         let Some(peer) = self.peers.get(&id) else {
             return body.into();
@@ -78,8 +79,9 @@ impl Task {
         if called == Called::AsTheySay {
             return body.into();
         }
-        let renamed: Vec<_> = states
-            .iter()
+        let own = states.iter();
+        let own = own.filter(|(client, ..)| !self.document.is_anothers(*client, id));
+        let renamed: Vec<_> = own
             .map(|&(id, clock, state)| (id, clock, state.map(|state| renamed(state, &called))))
             .collect();
         let states = renamed
@@ -97,6 +99,7 @@ impl Task {
         if peer.introduced.is_none() {
             peer.introduced = Some(client);
             self.document.introduce(id, client);
+            self.claim(id, client);
         }
     }
 

@@ -8,6 +8,7 @@ use ropewalk_crdt::{self as crdt, Edit, Speaker, Unit};
 
 use super::saving::{Accepted, Answer};
 use super::{End, Existence, Task, load};
+use crate::access::Who;
 use crate::document::edit::OnlyAt;
 use crate::document::{Created, Refused, Reply, State, Text, Version};
 use crate::journal::JournalError;
@@ -60,6 +61,7 @@ impl Task {
             insert: text,
         }];
         let base = self.document.version().clone();
+        let from = self.own_end();
         let update = match self.document.edit(&base, crdt::ROOT, Unit::Utf8, &edits) {
             Ok(update) => update,
             Err(_) => {
@@ -71,7 +73,12 @@ impl Task {
         self.begun_by(Some(&reply.who));
         // Without text this is an update that says nothing; it still begins the document's log.
         self.whole = None;
-        self.accepted.push(Accepted::of(update.into()));
+        let wrote = self.written_for(&reply.who, from);
+        self.accepted.push(Accepted {
+            author: self.named(Arc::default(), &reply.who),
+            wrote,
+            ..Accepted::of(update.into())
+        });
         if self.flush().await.is_break() {
             reply.send(Err(Refused::Storage));
             return ControlFlow::Break(self.storage_failed());
@@ -86,7 +93,8 @@ impl Task {
 
     /// Takes in an update of somebody who is no peer.
     pub(super) async fn apply(&mut self, update: Bytes, reply: Reply<Version>) -> ControlFlow<End> {
-        let taken = self.stored().and_then(|()| self.take_from_outside(&update));
+        let taken = self.stored();
+        let taken = taken.and_then(|()| self.take_from_outside(&update, &reply.who));
         if let Err(refused) = taken {
             reply.send(Err(refused));
             return ControlFlow::Continue(());
@@ -100,12 +108,15 @@ impl Task {
         ControlFlow::Continue(())
     }
 
-    fn take_from_outside(&mut self, update: &Bytes) -> Result<(), Refused> {
+    fn take_from_outside(&mut self, update: &Bytes, who: &Who) -> Result<(), Refused> {
         if self.is_stray(update) {
             self.app.metrics.refused_past.add_one();
             return Err(Refused::Replaced);
         }
         let outside = self.app.next_peer();
+        let person = self.person(who);
+        self.document
+            .speaks_for(outside, person.map(|person| person.0));
         let applied = self.document.apply_from(update, Speaker::Relay(outside));
         self.document.leave(outside);
         let metrics = &self.app.metrics;
@@ -121,7 +132,8 @@ impl Task {
             }
         })?;
         if self.counts(&applied) {
-            self.take(None, &Arc::default(), update, applied);
+            let author = self.named(Arc::default(), who);
+            self.take(None, Some(who), &author, update, applied);
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::document::peer::PeerId;
 use crate::document::{Created, Reply, State, Text, Version};
 use crate::journal::{Durable, Entry};
 use crate::sabotage::{self, Sabotage};
-use crate::storage::{Author, Begin, Past, Receipt};
+use crate::storage::{Author, Begin, Past, Receipt, Wrote};
 
 /// What a document took in, and neither its peers nor the journal know yet.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub(super) struct Accepted {
     pub(super) past: Option<Past>,
     /// What a client is told of it.
     pub(super) receipt: Option<Receipt>,
+    /// Who wrote it, where that is another than before.
+    pub(super) wrote: Vec<Wrote>,
     /// There may be more in it than what came: things that had waited for that.
     pub(super) woke: bool,
 }
@@ -43,6 +45,7 @@ impl Accepted {
             kept: update,
             past: None,
             receipt: None,
+            wrote: Vec::new(),
             woke: false,
         }
     }
@@ -233,6 +236,7 @@ impl Task {
             news,
             past,
             receipt,
+            wrote,
             woke,
         } in accepted
         {
@@ -265,34 +269,26 @@ impl Task {
                     self.waiting.insert(at, Waiting { sequence, what });
                 }
             }
-            self.journal(create, kept, author, length, past, receipt)
-                .await?;
+            let entry = Entry {
+                epoch: self.epoch,
+                id: self.id,
+                create,
+                sequence: self.sequence,
+                update: Some(kept),
+                author,
+                length,
+                edited_at_ms: self.app.machine.now_ms(),
+                past,
+                receipt: receipt.map(Box::new),
+                wrote,
+                durable: self.durable.0.clone(),
+            };
+            self.journal(entry).await?;
         }
         ControlFlow::Continue(())
     }
 
-    pub(super) async fn journal(
-        &mut self,
-        create: Option<Box<Begin>>,
-        update: Bytes,
-        author: Arc<Author>,
-        length: u64,
-        past: Option<Past>,
-        receipt: Option<Receipt>,
-    ) -> ControlFlow<()> {
-        let entry = Entry {
-            epoch: self.epoch,
-            id: self.id,
-            create,
-            sequence: self.sequence,
-            update: Some(update),
-            author,
-            length,
-            edited_at_ms: self.app.machine.now_ms(),
-            past,
-            receipt,
-            durable: self.durable.0.clone(),
-        };
+    async fn journal(&mut self, entry: Entry) -> ControlFlow<()> {
         let app = self.app.clone();
         let appending = app.journal.append(entry);
         tokio::pin!(appending);

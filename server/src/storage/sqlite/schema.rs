@@ -7,7 +7,7 @@ pub const APPLICATION_ID: u32 = 0x526f_7057;
 
 /// Every step from an empty file to the newest format, oldest first. A file's `user_version` is how many of them
 /// it has had. A step that was ever released does not change any more.
-const MIGRATIONS: [&str; 5] = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
+const MIGRATIONS: [&str; 6] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH];
 
 /// Newest format known here.
 pub const KNOWN: i64 = MIGRATIONS.len() as i64;
@@ -136,6 +136,19 @@ CREATE TABLE receipts (
 /// Documents belong to whoever began them: the number of a person in the accounts, which are a database of their own.
 const FIFTH: &str = "
 ALTER TABLE documents ADD COLUMN owner INTEGER;
+";
+
+/// Who wrote what: from a clock of a client id on, until the next row of that id.
+const SIXTH: &str = "
+CREATE TABLE wrote (
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    client      INTEGER NOT NULL,
+    clock       INTEGER NOT NULL,
+    person      INTEGER,
+    is_relayed  INTEGER NOT NULL,
+    crc32       INTEGER NOT NULL,
+    PRIMARY KEY (document_id, client, clock)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings a file of an older format, or an empty one, to the newest, in one transaction.

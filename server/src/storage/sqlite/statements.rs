@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::history::{self, ROWS};
 use super::rows::{Framing, checksum, frame};
-use super::{lineage, receipts, salvage, strays};
+use super::{lineage, receipts, salvage, strays, wrote};
 use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
@@ -14,7 +14,7 @@ use crate::storage::{
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 47] = [
+pub const STATEMENTS: [&str; 50] = [
     NEWEST,
     FIND,
     WAS_DELETED,
@@ -51,6 +51,9 @@ pub const STATEMENTS: [&str; 47] = [
     strays::READ,
     strays::FORGET,
     strays::DROP,
+    wrote::KEEP,
+    wrote::READ,
+    wrote::DROP,
     CREATE,
     ADVANCE,
     WRITE,
@@ -210,6 +213,7 @@ pub fn append(transaction: &Transaction<'_>, append: &Append) -> Result<bool, St
         edited_at_ms,
         past,
         receipts,
+        wrote,
     } = append;
     let first = signed(*first_sequence)?;
     let last = signed(first_sequence.saturating_add(updates.len() as u64))? - 1;
@@ -243,6 +247,7 @@ pub fn append(transaction: &Transaction<'_>, append: &Append) -> Result<bool, St
         lineage::stamped(transaction, id.0, past)?;
     }
     receipts::keep(transaction, id.0, receipts)?;
+    wrote::keep(transaction, id.0, wrote)?;
     Ok(true)
 }
 
@@ -324,7 +329,7 @@ pub fn delete(
         .prepare_cached(FOLD)?
         .execute(params![id.0, i64::MAX])?;
     transaction.prepare_cached(DROP)?.execute([id.0])?;
-    let beside = [receipts::DROP, strays::DROP];
+    let beside = [receipts::DROP, strays::DROP, wrote::DROP];
     let content = [history::DROP, DROP_FORMER, salvage::DROP];
     for statement in content.into_iter().chain(beside) {
         transaction.prepare_cached(statement)?.execute([id.0])?;

@@ -52,6 +52,7 @@ const RULES: &[(&str, &str, Need, &str)] = &[
     ("POST", "/api/documents/{name}/append", Document(Edit), "x"),
     ("GET", "/api/documents/{name}/changes", Document(Read), ""),
     ("GET", "/api/documents/{name}/content", Document(Read), ""),
+    ("GET", "/api/documents/{name}/authors", Document(Read), ""),
     ("GET", "/api/documents/{name}/strays", Document(Read), ""),
     (
         "GET",

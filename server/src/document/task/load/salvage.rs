@@ -77,6 +77,7 @@ pub fn salvage(
         snapshot_bytes: mend.snapshot.len(),
         lineage: Lineage::default(),
         receipts: Receipts::default(),
+        wrote: Vec::new(),
     };
     Ok((loaded, mend))
 }

@@ -1,0 +1,189 @@
+//! Who wrote what. Client ids belong to people: whoever writes the first unit under one, and has an account, is its owner for good.
+
+use std::collections::HashMap;
+
+use ropewalk_crdt::{ClientId, Document, Written};
+
+use super::Task;
+use crate::access::{PersonId, Who};
+use crate::document::peer::PeerId;
+use crate::storage::Wrote;
+
+/// Client ids that somebody introduced themselves with and wrote nothing under yet, and are remembered as theirs: at most so many in a
+/// document, as long as it is open.
+const INTRODUCED: usize = 4096;
+
+/// Who wrote last under each client id that a person is known of.
+#[derive(Debug, Default)]
+pub struct Authors {
+    last: HashMap<ClientId, Wrote>,
+    introduced: usize,
+}
+
+impl Authors {
+    /// As they are stored. Tells the document whose client ids are.
+    pub fn new(stored: Vec<Wrote>, document: &mut Document) -> Self {
+        let mut authors = Self::default();
+        for wrote in stored {
+            authors.add(wrote, document);
+        }
+        authors
+    }
+
+    fn add(&mut self, wrote: Wrote, document: &mut Document) {
+        if let Some(person) = wrote.person
+            && wrote.clock == 0
+            && !wrote.is_relayed
+        {
+            document.belongs(wrote.client, person.0);
+        }
+        let last = self.last.entry(wrote.client).or_insert(wrote);
+        if last.clock <= wrote.clock {
+            *last = wrote;
+        }
+    }
+
+    /// What has to be stored of who wrote something, if it is not what would be read anyway.
+    fn wrote(&mut self, wrote: Wrote, leaves_gap: bool, document: &mut Document) -> Option<Wrote> {
+        let same = match self.last.get(&wrote.client) {
+            None => wrote.person.is_none(),
+            Some(last) => {
+                let by = |wrote: &Wrote| (wrote.person, wrote.is_relayed);
+                last.clock <= wrote.clock && by(last) == by(&wrote)
+            }
+        };
+        // Somebody else may fill the gap before it.
+        let is_new = !same || (leaves_gap && wrote.person.is_some());
+        is_new.then(|| {
+            self.add(wrote, document);
+            wrote
+        })
+    }
+}
+
+impl Task {
+    /// The person that somebody is now.
+    pub(super) fn person(&self, who: &Who) -> Option<PersonId> {
+        let now_ms = self.app.machine.now_ms();
+        let rules = self.rules.borrow();
+        rules.person(who, now_ms).map(|(id, _)| id)
+    }
+
+    /// Tells the document who a peer is.
+    pub(super) fn know(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get(&id) {
+            let person = self.person(&peer.who);
+            self.document.speaks_for(id, person.map(|person| person.0));
+        }
+    }
+
+    /// A peer has introduced itself. A client id that nobody has written under is its person's, also while that is away.
+    pub(super) fn claim(&mut self, id: PeerId, client: ClientId) {
+        let is_new = self.document.version().vector.get(client) == 0;
+        let peer = self.peers.get(&id);
+        let person = peer.and_then(|peer| self.person(&peer.who));
+        if let Some(person) = person
+            && is_new
+            && self.document.owner(client) == Some(id)
+            && self.authors.introduced < INTRODUCED
+        {
+            self.authors.introduced += 1;
+            self.document.belongs(client, person.0);
+        }
+    }
+
+    /// What has to be stored of who wrote what somebody has brought.
+    pub(super) fn written_by(&mut self, who: Option<&Who>, written: &[Written]) -> Vec<Wrote> {
+        if written.is_empty() {
+            return Vec::new();
+        }
+        let person = who.and_then(|who| self.person(who));
+        let new = written.iter().filter_map(|written| {
+            let wrote = Wrote {
+                client: written.client,
+                clock: written.clock,
+                person,
+                is_relayed: person.is_some() && !written.is_own,
+            };
+            self.authors
+                .wrote(wrote, written.leaves_gap, &mut self.document)
+        });
+        new.collect()
+    }
+
+    /// Clock of what the document will insert itself.
+    pub(super) fn own_end(&self) -> u64 {
+        let vector = &self.document.version().vector;
+        vector.get(self.document.client())
+    }
+
+    /// The same for what the document inserts itself for somebody, under its own client id, from this clock on.
+    pub(super) fn written_for(&mut self, who: &Who, from: u64) -> Vec<Wrote> {
+        let Ok(from) = u32::try_from(from) else {
+            return Vec::new();
+        };
+        if u64::from(from) == self.own_end() {
+            return Vec::new();
+        }
+        let wrote = Wrote {
+            client: self.document.client(),
+            clock: from,
+            person: self.person(who),
+            is_relayed: false,
+        };
+        let new = self.authors.wrote(wrote, false, &mut self.document);
+        new.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrote(clock: u32, person: Option<i64>, is_relayed: bool) -> Wrote {
+        Wrote {
+            client: 9,
+            clock,
+            person: person.map(PersonId),
+            is_relayed,
+        }
+    }
+
+    #[test]
+    fn only_what_changes_is_stored() {
+        let mut document = Document::new(1);
+        let mut authors = Authors::default();
+        for (said, leaves_gap, is_stored) in [
+            (wrote(0, None, false), false, false),
+            (wrote(1, Some(5), false), false, true),
+            (wrote(2, Some(5), false), false, false),
+            (wrote(3, Some(5), true), false, true),
+            (wrote(4, Some(5), false), false, true),
+            (wrote(9, Some(5), false), true, true),
+            // Into the gap.
+            (wrote(5, Some(5), false), false, true),
+            (wrote(6, Some(6), true), false, true),
+            (wrote(10, Some(5), false), false, false),
+            (wrote(11, None, false), false, true),
+            (wrote(12, None, false), false, false),
+        ] {
+            let stored = authors.wrote(said, leaves_gap, &mut document);
+            assert_eq!(stored, is_stored.then_some(said), "{said:?}");
+        }
+        document.introduce(1, 9);
+        assert_eq!(document.owner(9), Some(1), "she did not begin it");
+    }
+
+    #[test]
+    fn who_begins_an_id_owns_it() {
+        let mut document = Document::new(1);
+        let mut authors = Authors::default();
+        authors.wrote(wrote(0, Some(5), true), false, &mut document);
+        document.introduce(1, 9);
+        assert_eq!(document.owner(9), Some(1), "it was only relayed");
+        document.leave(1);
+        Authors::new(vec![wrote(0, Some(5), false)], &mut document);
+        document.introduce(2, 9);
+        assert_eq!(document.owner(9), None);
+    }
+}
