@@ -271,6 +271,56 @@ pub struct Position {
     pub id: DocumentId,
 }
 
+/// A document in the trash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trashed {
+    /// Its line in the list, as it was.
+    pub entry: Entry,
+    /// When it was deleted, in milliseconds since the Unix epoch.
+    pub deleted_at_ms: i64,
+    /// Who deleted it, if that was somebody with an account.
+    pub deleted_by: Option<PersonId>,
+    /// Since when it is kept: later than it was deleted, if the database was restored since.
+    pub kept_from_ms: i64,
+    /// No document has its name now.
+    pub is_name_free: bool,
+    /// Another one in the trash has its name.
+    pub has_namesake: bool,
+}
+
+impl Trashed {
+    /// Its identity.
+    pub fn id(&self) -> DocumentId {
+        self.entry.position.id
+    }
+
+    /// Its place in the list of the trash, newest deletion first.
+    pub fn position(&self) -> Position {
+        Position {
+            edited_at_ms: self.deleted_at_ms,
+            id: self.id(),
+        }
+    }
+}
+
+/// A document that is put into the trash.
+#[derive(Clone, Copy, Debug)]
+pub struct Discard<'d> {
+    /// Which.
+    pub id: DocumentId,
+    /// When, in milliseconds since the Unix epoch.
+    pub now_ms: i64,
+    /// Who does it, if that is somebody with an account.
+    pub by: Option<PersonId>,
+    /// All that it holds: whoever comes with something of that has not seen what gets its name.
+    pub vector: &'d VersionVector,
+}
+
+/// Clients of a past that are remembered, about; of more, only those of the last document are.
+pub const MAX_PAST_CLIENTS: usize = 1 << 16;
+/// Rows that are removed at once of a document that is gone for good.
+pub const ERASED_ROWS: usize = 16;
+
 /// Why storage did not answer. Never means that there is no document.
 #[derive(Debug, Error)]
 pub enum StorageError {
@@ -317,9 +367,25 @@ pub trait Storage: Send + Sync + 'static {
         id: DocumentId,
         each: &mut dyn FnMut(u64, Record),
     ) -> Result<(), StorageError>;
-    /// Marks the document deleted, removes its content, its history, receipts and strays too, and keeps the tombstone, with what
-    /// the name stood for up to now. `Ok(false)`: there is no such document.
+    /// Marks the document deleted, removes its content, its history, receipts and strays too, and keeps the tombstone, with
+    /// all that it held. `Ok(false)`: there is no such document.
     fn delete(&self, id: DocumentId, now_ms: i64, past: &Past) -> Result<bool, StorageError>;
+    /// Marks the document deleted and keeps all that it has, in the trash. Its name is free. `Ok(false)`: there is no such document.
+    fn discard(&self, discard: &Discard<'_>) -> Result<bool, StorageError>;
+    /// At most `limit` documents of the trash after `after`, the newest deletion first.
+    fn trash(&self, after: Option<Position>, limit: usize) -> Result<Vec<Trashed>, StorageError>;
+    /// One of these.
+    fn trashed(&self, id: DocumentId) -> Result<Option<Trashed>, StorageError>;
+    /// At most `limit` documents of the trash that are kept since before then, the oldest first.
+    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Vec<Trashed>, StorageError>;
+    /// Takes a document out of the trash, under this name, as if it had never been deleted. `Ok(false)`: it is not there, or
+    /// the name is taken.
+    fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError>;
+    /// Removes a document from the trash for good and keeps the tombstone; [`Storage::erase_some`] removes its content. `Ok(false)`: it is not
+    /// there.
+    fn erase(&self, id: DocumentId) -> Result<bool, StorageError>;
+    /// Removes some of the content of documents that are gone for good, [`ERASED_ROWS`] rows at most. `Ok(false)`: there was none.
+    fn erase_some(&self) -> Result<bool, StorageError>;
     /// What clients were told of their edits, the oldest first.
     fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError>;
     /// Who wrote what, by client id and clock.
@@ -354,7 +420,7 @@ pub trait Storage: Send + Sync + 'static {
 }
 
 /// A name or a query written so that upper and lower case are the same.
-fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     // Upper case and not lower: it takes every form of a letter to one (ς and σ, ß and ss).
     text.to_uppercase()
 }

@@ -12,8 +12,8 @@ use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::{FILE, Sqlite};
 use ropewalk::storage::{
-    Append, Compaction, DocumentId, Lineage, Lookup, Pack, Past, Position, Receipt, Record,
-    Salvage, Storage, StorageError, Stored, Stray, Wrote,
+    Append, Compaction, Discard, DocumentId, Lineage, Lookup, Pack, Past, Position, Receipt,
+    Record, Salvage, Storage, StorageError, Stored, Stray, Trashed, Wrote,
 };
 use tokio::sync::watch;
 
@@ -678,6 +678,27 @@ impl Storage for Bent {
         self.0.wrote(id)
     }
 
+    fn discard(&self, discard: &Discard<'_>) -> Result<bool, StorageError> {
+        self.0.discard(discard)
+    }
+    fn trash(&self, after: Option<Position>, limit: usize) -> Result<Vec<Trashed>, StorageError> {
+        self.0.trash(after, limit)
+    }
+    fn trashed(&self, id: DocumentId) -> Result<Option<Trashed>, StorageError> {
+        self.0.trashed(id)
+    }
+    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Vec<Trashed>, StorageError> {
+        self.0.trashed_before(ms, limit)
+    }
+    fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError> {
+        self.0.take_back(id, name)
+    }
+    fn erase(&self, id: DocumentId) -> Result<bool, StorageError> {
+        self.0.erase(id)
+    }
+    fn erase_some(&self) -> Result<bool, StorageError> {
+        self.0.erase_some()
+    }
     fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError> {
         self.0.receipts(id)
     }

@@ -5,13 +5,15 @@ use std::collections::HashMap;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use ropewalk::access::PersonId;
 use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::Sqlite;
 use ropewalk::storage::{
-    Append, Author, Compaction, DocumentId, Entry, Lookup, MAX_RECEIPTS, Past, Receipt, Record,
-    Storage, Stored, Wrote,
+    Append, Author, Compaction, Discard, DocumentId, Entry, Lookup, MAX_RECEIPTS, Past, Receipt,
+    Record, Storage, Stored, Trashed, Wrote,
 };
+use ropewalk_crdt::VersionVector;
 
 /// Runs a test on every kind of storage.
 fn on_each(test: impl Fn(&dyn Storage)) {
@@ -542,14 +544,16 @@ fn sqlite_and_memory_agree() {
     let memory = Memory::default();
     let names = ["a", "b", "c", "A", "ä/b"];
     let mut living: HashMap<&str, Belief> = HashMap::new();
-    for step in 0..600 {
+    let mut trash: Vec<Belief> = Vec::new();
+    for step in 0..800 {
         let document = names[random.random_range(0..names.len())];
-        match random.random_range(0..12) {
+        match random.random_range(0..16) {
             0..6 => {
                 let known = living.get(document);
-                let (id, sequence) = known.map_or((DocumentId(1 + step), 0), |known| {
-                    (known.id, known.sequence)
-                });
+                let (id, sequence) = known.map_or_else(
+                    || (fresh(&sqlite, &memory), 0),
+                    |known| (known.id, known.sequence),
+                );
                 let wrong = random.random_ratio(1, 10);
                 let count = random.random_range(1..5);
                 let append = Append {
@@ -603,13 +607,52 @@ fn sqlite_and_memory_agree() {
             }
             9 => {
                 if let Some(Belief { id, .. }) = living.remove(document) {
-                    assert!(
-                        sqlite.delete(id, step, &Past::default()).unwrap()
-                            && memory.delete(id, step, &Past::default()).unwrap()
-                    );
+                    let past = Past {
+                        stamp: None,
+                        vector: vector(id.0 as u64, 1),
+                    };
+                    for storage in [&sqlite as &dyn Storage, &memory] {
+                        assert!(storage.delete(id, step, &past).unwrap());
+                    }
                 }
             }
-            10 => sqlite.reopen().unwrap(),
+            10 => {
+                if let Some(belief) = living.remove(document) {
+                    let vector = vector(belief.id.0 as u64, belief.sequence);
+                    let discard = Discard {
+                        id: belief.id,
+                        now_ms: step / 3,
+                        by: Some(PersonId(step)).filter(|_| step % 2 == 0),
+                        vector: &vector,
+                    };
+                    for storage in [&sqlite as &dyn Storage, &memory] {
+                        assert!(storage.discard(&discard).unwrap(), "step {step}");
+                        assert!(!storage.discard(&discard).unwrap(), "step {step}");
+                    }
+                    trash.push(belief);
+                }
+            }
+            11 | 12 if !trash.is_empty() => {
+                let at = random.random_range(0..trash.len());
+                let (id, name) = (trash[at].id, name(document));
+                let taken = sqlite.take_back(id, &name).unwrap();
+                assert_eq!(taken, memory.take_back(id, &name).unwrap(), "step {step}");
+                assert_eq!(taken, !living.contains_key(document), "step {step}");
+                if taken {
+                    living.insert(document, trash.swap_remove(at));
+                    assert_eq!(history(&sqlite, id), history(&memory, id), "step {step}");
+                }
+            }
+            13 if !trash.is_empty() => {
+                let gone = trash.swap_remove(random.random_range(0..trash.len()));
+                for storage in [&sqlite as &dyn Storage, &memory] {
+                    assert!(storage.erase(gone.id).unwrap(), "step {step}");
+                    assert!(!storage.erase(gone.id).unwrap(), "step {step}");
+                    assert!(!storage.take_back(gone.id, &name("e")).unwrap());
+                    while storage.erase_some().unwrap() {}
+                }
+            }
+            14 => sqlite.reopen().unwrap(),
             _ => {
                 drop(sqlite);
                 sqlite = Sqlite::open(folder.path()).unwrap();
@@ -622,13 +665,45 @@ fn sqlite_and_memory_agree() {
                 memory.load(&document).unwrap(),
             );
             assert_eq!(format!("{left:?}"), format!("{right:?}"), "step {step}");
+            let lineages = (sqlite.lineage(&document), memory.lineage(&document));
+            assert_eq!(lineages.0.unwrap(), lineages.1.unwrap(), "step {step}");
         }
+        let trashed = sqlite.trash(None, 9).unwrap();
+        assert_eq!(trashed, memory.trash(None, 9).unwrap(), "step {step}");
+        let after = trashed.get(1).map(Trashed::position);
+        let rest = sqlite.trash(after, 9).unwrap();
+        assert_eq!(rest, memory.trash(after, 9).unwrap(), "step {step}");
+        let before = (step / 4, 3);
+        assert_eq!(
+            sqlite.trashed_before(before.0, before.1).unwrap(),
+            memory.trashed_before(before.0, before.1).unwrap(),
+            "step {step}"
+        );
         let query = ["", "a", "B"][random.random_range(0..3)];
         assert_eq!(
             sqlite.list(query, None, 9).unwrap(),
             memory.list(query, None, 9).unwrap()
         );
     }
+}
+
+/// A vector with one client.
+fn vector(client: u64, clock: u64) -> VersionVector {
+    let mut vector = VersionVector::new();
+    vector.advance(client, clock);
+    vector
+}
+
+/// An identity that neither has given.
+fn fresh(one: &dyn Storage, other: &dyn Storage) -> DocumentId {
+    let (mut left, mut right) = (one.allocate(), other.allocate());
+    while left != right {
+        match left < right {
+            true => left = one.allocate(),
+            false => right = other.allocate(),
+        }
+    }
+    left
 }
 
 fn receipt(request: &str, sequence: u64) -> Receipt {

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use ropewalk_crdt::VersionVector;
+
 use super::{
-    Append, Begin, Compaction, DocumentId, Entry, Lineage, Lookup, MAX_RECEIPTS, MAX_STRAY_BYTES,
-    MAX_STRAYS, Pack, Past, Position, Receipt, Record, Salvage, Storage, StorageError, Stored,
-    Stray, Wrote, fold,
+    Append, Begin, Compaction, Discard, DocumentId, Entry, Lineage, Lookup, MAX_RECEIPTS,
+    MAX_STRAY_BYTES, MAX_STRAYS, Pack, Past, Position, Receipt, Record, Salvage, Storage,
+    StorageError, Stored, Stray, Trashed, Wrote, fold,
 };
 use crate::access::PersonId;
 use crate::name::DocumentName;
@@ -58,6 +60,57 @@ struct Kept {
     receipts: Vec<Receipt>,
     wrote: Vec<Wrote>,
     strays: Vec<(i64, Record)>,
+    /// Set while it is in the trash; it counts as deleted then.
+    discarded: Option<Discarded>,
+    /// Set of a tombstone where the document of this identity was before.
+    moved_to: Option<DocumentId>,
+}
+
+#[derive(Debug)]
+struct Discarded {
+    at_ms: i64,
+    by: Option<PersonId>,
+    vector: VersionVector,
+}
+
+impl Kept {
+    fn new(begin: &Begin, now_ms: i64, length: u64) -> Self {
+        Self {
+            name: begin.name.clone(),
+            owner: begin.owner,
+            created_at_ms: now_ms,
+            edited_at_ms: now_ms,
+            length,
+            deleted: false,
+            sequence: 0,
+            generation: 0,
+            through: 0,
+            snapshot: None,
+            updates: Vec::new(),
+            history: Vec::new(),
+            past: None,
+            receipts: Vec::new(),
+            wrote: Vec::new(),
+            strays: Vec::new(),
+            discarded: None,
+            moved_to: None,
+        }
+    }
+
+    /// Whether anything of its content is there, and was.
+    fn clear(&mut self) -> bool {
+        let had = self.snapshot.take().is_some()
+            || !self.updates.is_empty()
+            || !self.history.is_empty()
+            || !self.receipts.is_empty()
+            || !self.strays.is_empty();
+        self.updates.clear();
+        self.history.clear();
+        self.receipts.clear();
+        self.wrote.clear();
+        self.strays.clear();
+        had
+    }
 }
 
 impl Memory {
@@ -122,6 +175,28 @@ impl State {
             .filter(|document| !document.deleted)
     }
 
+    fn is_taken(&self, name: &DocumentName) -> bool {
+        let mut alive = self.documents.values().filter(|kept| !kept.deleted);
+        alive.any(|kept| kept.name == *name)
+    }
+
+    fn trashed(&self) -> Vec<Trashed> {
+        let trashed = |(id, kept): (&DocumentId, &Kept)| {
+            let discarded = kept.discarded.as_ref()?;
+            Some(Trashed {
+                entry: line(*id, kept),
+                deleted_at_ms: discarded.at_ms,
+                deleted_by: discarded.by,
+                kept_from_ms: discarded.at_ms,
+                is_name_free: !self.is_taken(&kept.name),
+                has_namesake: self.documents.iter().any(|(other, one)| {
+                    other != id && one.name == kept.name && one.discarded.is_some()
+                }),
+            })
+        };
+        self.documents.iter().filter_map(trashed).collect()
+    }
+
     fn append(&mut self, append: &Append) -> bool {
         let Append {
             id,
@@ -134,32 +209,12 @@ impl State {
             receipts,
             wrote,
         } = append;
-        if let Some(Begin { name, owner }) = create {
-            let taken = self
-                .documents
-                .values()
-                .any(|kept| kept.name == *name && !kept.deleted);
-            if taken || *first_sequence != 1 || self.documents.contains_key(id) {
+        if let Some(begin) = create {
+            if self.is_taken(&begin.name) || *first_sequence != 1 || self.documents.contains_key(id)
+            {
                 return false;
             }
-            let document = Kept {
-                name: name.clone(),
-                owner: *owner,
-                created_at_ms: *edited_at_ms,
-                edited_at_ms: *edited_at_ms,
-                length: *length,
-                deleted: false,
-                sequence: 0,
-                generation: 0,
-                through: 0,
-                snapshot: None,
-                updates: Vec::new(),
-                history: Vec::new(),
-                past: None,
-                receipts: Vec::new(),
-                wrote: Vec::new(),
-                strays: Vec::new(),
-            };
+            let document = Kept::new(begin, *edited_at_ms, *length);
             self.documents.insert(*id, document);
         }
         let Some(document) = self.alive(*id) else {
@@ -183,6 +238,10 @@ impl State {
         document.wrote.extend_from_slice(wrote);
         true
     }
+}
+
+fn place(position: &Position) -> (i64, DocumentId) {
+    (position.edited_at_ms, position.id)
 }
 
 fn line(id: DocumentId, kept: &Kept) -> Entry {
@@ -315,14 +374,96 @@ impl Storage for Memory {
             return Ok(false);
         };
         document.deleted = true;
-        document.snapshot = None;
-        document.updates.clear();
-        document.history.clear();
+        document.clear();
         document.past = Some(past.clone());
-        document.receipts.clear();
-        document.wrote.clear();
-        document.strays.clear();
         Ok(true)
+    }
+
+    fn discard(&self, discard: &Discard<'_>) -> Result<bool, StorageError> {
+        let mut state = self.writing()?;
+        let Some(document) = state.alive(discard.id) else {
+            return Ok(false);
+        };
+        document.deleted = true;
+        document.discarded = Some(Discarded {
+            at_ms: discard.now_ms,
+            by: discard.by,
+            vector: discard.vector.clone(),
+        });
+        Ok(true)
+    }
+
+    fn trash(&self, after: Option<Position>, limit: usize) -> Result<Vec<Trashed>, StorageError> {
+        let mut trashed = self.reading()?.trashed();
+        trashed.retain(|one| after.is_none_or(|after| place(&one.position()) < place(&after)));
+        trashed.sort_by_key(|one| std::cmp::Reverse(place(&one.position())));
+        trashed.truncate(limit);
+        Ok(trashed)
+    }
+
+    fn trashed(&self, id: DocumentId) -> Result<Option<Trashed>, StorageError> {
+        let trashed = self.reading()?.trashed();
+        Ok(trashed.into_iter().find(|one| one.id() == id))
+    }
+
+    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Vec<Trashed>, StorageError> {
+        let mut trashed = self.reading()?.trashed();
+        trashed.retain(|one| one.kept_from_ms < ms);
+        trashed.sort_by_key(|one| (one.kept_from_ms, one.id()));
+        trashed.truncate(limit);
+        Ok(trashed)
+    }
+
+    fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError> {
+        let mut state = self.writing()?;
+        let is_taken = state.is_taken(name);
+        let Some(document) = state.documents.get_mut(&id) else {
+            return Ok(false);
+        };
+        let Some(discarded) = document.discarded.take_if(|_| !is_taken) else {
+            return Ok(false);
+        };
+        document.deleted = false;
+        let before = std::mem::replace(&mut document.name, name.clone());
+        let is_mark = |kept: &Kept| kept.moved_to == Some(id) && kept.name == *name;
+        state.documents.retain(|_, kept| !is_mark(kept));
+        if before != *name {
+            let tombstone = Kept {
+                deleted: true,
+                moved_to: Some(id),
+                past: Some(Past {
+                    stamp: None,
+                    vector: discarded.vector,
+                }),
+                ..Kept::new(&before.into(), discarded.at_ms, 0)
+            };
+            state.documents.insert(self.allocate(), tombstone);
+        }
+        Ok(true)
+    }
+
+    fn erase(&self, id: DocumentId) -> Result<bool, StorageError> {
+        let mut state = self.writing()?;
+        let Some(document) = state.documents.get_mut(&id) else {
+            return Ok(false);
+        };
+        let Some(discarded) = document.discarded.take() else {
+            return Ok(false);
+        };
+        document.past = Some(Past {
+            stamp: None,
+            vector: discarded.vector,
+        });
+        Ok(true)
+    }
+
+    fn erase_some(&self) -> Result<bool, StorageError> {
+        let mut state = self.writing()?;
+        let mut gone = state.documents.values_mut();
+        let mut gone = gone
+            .by_ref()
+            .filter(|kept| kept.deleted && kept.discarded.is_none());
+        Ok(gone.any(Kept::clear))
     }
 
     fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError> {
@@ -343,12 +484,18 @@ impl Storage for Memory {
 
     fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError> {
         let state = self.reading()?;
-        let kept = state.documents.values().filter(|kept| kept.name == *name);
         let mut lineage = Lineage::default();
-        for past in kept.filter_map(|kept| kept.past.as_ref()) {
+        let mut add = |stamp: Option<_>, vector: &VersionVector| {
             let known = lineage.past.get_or_insert_default();
-            known.vector.join(&past.vector);
-            known.stamp = past.stamp.or(known.stamp);
+            known.vector.join(vector);
+            known.stamp = stamp.or(known.stamp);
+        };
+        for kept in state.documents.values().filter(|kept| kept.name == *name) {
+            match (&kept.discarded, &kept.past) {
+                (Some(discarded), _) => add(None, &discarded.vector),
+                (None, Some(past)) => add(past.stamp, &past.vector),
+                (None, None) => {}
+            }
         }
         Ok(lineage)
     }
@@ -409,7 +556,6 @@ impl Storage for Memory {
     ) -> Result<Vec<Entry>, StorageError> {
         let state = self.reading()?;
         let query = fold(query);
-        let place = |position: &Position| (position.edited_at_ms, position.id);
         let mut entries: Vec<Entry> = state
             .documents
             .iter()

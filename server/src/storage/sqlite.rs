@@ -11,8 +11,8 @@ use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{
-    Append, Compaction, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Receipt, Record,
-    Salvage, Storage, StorageError, Stray, Wrote,
+    Append, Compaction, Discard, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Receipt,
+    Record, Salvage, Storage, StorageError, Stray, Trashed, Wrote,
 };
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
@@ -33,6 +33,7 @@ mod salvage;
 mod schema;
 mod statements;
 mod strays;
+mod trash;
 mod wrote;
 
 pub use open::{FILE, OpenError};
@@ -231,6 +232,35 @@ impl Storage for Sqlite {
 
     fn wrote(&self, id: DocumentId) -> Result<Vec<Wrote>, StorageError> {
         self.read(|transaction| wrote::read(transaction, id))
+    }
+
+    fn discard(&self, discard: &Discard<'_>) -> Result<bool, StorageError> {
+        self.write(|transaction| trash::discard(transaction, discard))
+    }
+
+    fn trash(&self, after: Option<Position>, limit: usize) -> Result<Vec<Trashed>, StorageError> {
+        self.read(|transaction| trash::list(transaction, after, limit))
+    }
+
+    fn trashed(&self, id: DocumentId) -> Result<Option<Trashed>, StorageError> {
+        self.read(|transaction| trash::one(transaction, id))
+    }
+
+    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Vec<Trashed>, StorageError> {
+        self.read(|transaction| trash::before(transaction, ms, limit))
+    }
+
+    fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError> {
+        let tombstone = self.allocate();
+        self.write(|transaction| trash::take_back(transaction, id, name, tombstone))
+    }
+
+    fn erase(&self, id: DocumentId) -> Result<bool, StorageError> {
+        self.write(|transaction| trash::erase(transaction, id))
+    }
+
+    fn erase_some(&self) -> Result<bool, StorageError> {
+        self.write(trash::erase_some)
     }
 
     fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError> {

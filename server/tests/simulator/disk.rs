@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::{
-    Append, Compaction, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Receipt, Record,
-    Salvage, Storage, StorageError, Stored, Stray, Wrote,
+    Append, Compaction, Discard, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Receipt,
+    Record, Salvage, Storage, StorageError, Stored, Stray, Trashed, Wrote,
 };
 use tokio::time::Instant;
 
@@ -202,6 +202,22 @@ impl Storage for Mounted {
         self.write("delete", |memory| memory.delete(id, now_ms, past))
     }
 
+    fn discard(&self, discard: &Discard<'_>) -> Result<bool, StorageError> {
+        self.write("discard", |memory| memory.discard(discard))
+    }
+
+    fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError> {
+        self.write("take back", |memory| memory.take_back(id, name))
+    }
+
+    fn erase(&self, id: DocumentId) -> Result<bool, StorageError> {
+        self.write("erase", |memory| memory.erase(id))
+    }
+
+    fn erase_some(&self) -> Result<bool, StorageError> {
+        self.write("erase some", Memory::erase_some)
+    }
+
     fn set_aside(&self, id: DocumentId, stray: &Record) -> Result<bool, StorageError> {
         self.write("set aside", |memory| memory.set_aside(id, stray))
     }
@@ -253,6 +269,18 @@ impl Storage for Mounted {
 
     fn entry(&self, name: &DocumentName) -> Result<Lookup<Entry>, StorageError> {
         self.memory()?.entry(name)
+    }
+
+    fn trash(&self, after: Option<Position>, limit: usize) -> Result<Vec<Trashed>, StorageError> {
+        self.memory()?.trash(after, limit)
+    }
+
+    fn trashed(&self, id: DocumentId) -> Result<Option<Trashed>, StorageError> {
+        self.memory()?.trashed(id)
+    }
+
+    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Vec<Trashed>, StorageError> {
+        self.memory()?.trashed_before(ms, limit)
     }
 
     fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError> {

@@ -1,24 +1,35 @@
 //! What names stood for before.
 
-use ropewalk_crdt::VersionVector;
+use ropewalk_crdt::{ClientId, VersionVector};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::rows::checksum;
 use super::statements::{FIND, unsigned};
 use crate::name::DocumentName;
-use crate::storage::{Lineage, Past, StorageError};
+use crate::storage::{Lineage, MAX_PAST_CLIENTS, Past, StorageError};
 
 pub const OWN: &str = "SELECT document_id, stamp, crc32, vector FROM pasts WHERE document_id = ?1";
 pub const TOMBSTONES: &str =
     "SELECT document_id, stamp, crc32, vector FROM pasts WHERE document_id IN
+    (SELECT id FROM documents WHERE name = ?1 AND deleted_at_ms IS NOT NULL)
+        AND document_id NOT IN (SELECT document_id FROM trash)";
+/// What is in the trash keeps its own past, for when it comes back.
+pub const DISCARDED: &str =
+    "SELECT document_id, NULL, crc32, vector FROM trash WHERE document_id IN
     (SELECT id FROM documents WHERE name = ?1 AND deleted_at_ms IS NOT NULL)";
 pub const KEEP: &str =
     "INSERT OR REPLACE INTO pasts (document_id, stamp, crc32, vector) VALUES (?1, ?2, ?3, ?4)";
 pub const STAMPED: &str =
     "UPDATE documents SET restores = (SELECT coalesce(max(id), 0) FROM restores) WHERE id = ?1";
-/// A tombstone holds what the older ones of its name do.
+/// Those of a tombstone's name that nothing comes back from.
+pub const OLDER: &str =
+    "SELECT document_id, stamp, crc32, vector FROM pasts WHERE document_id IN (SELECT id FROM documents
+    WHERE name = (SELECT name FROM documents WHERE id = ?1) AND deleted_at_ms IS NOT NULL AND id <> ?1
+        AND moved_to IS NULL) AND document_id NOT IN (SELECT document_id FROM trash)";
+/// A tombstone holds what these do.
 pub const FOLD: &str = "DELETE FROM pasts WHERE document_id IN (SELECT id FROM documents
-    WHERE name = (SELECT name FROM documents WHERE id = ?1) AND deleted_at_ms IS NOT NULL AND id <> ?1)";
+    WHERE name = (SELECT name FROM documents WHERE id = ?1) AND deleted_at_ms IS NOT NULL AND id <> ?1
+        AND moved_to IS NULL) AND document_id NOT IN (SELECT document_id FROM trash)";
 /// Numbers by the clock: a copy that is restored twice must not get the same one.
 pub const RESTORE: &str = "INSERT INTO restores (id, at_ms)
     VALUES (max(?1, (SELECT coalesce(max(id), 0) + 1 FROM restores)), ?1)";
@@ -41,10 +52,12 @@ pub fn lineage(
         known.stamp = found.stamp.or(known.stamp);
         Ok::<_, StorageError>(())
     };
-    let mut statement = transaction.prepare_cached(TOMBSTONES)?;
-    let mut rows = statement.query([name.as_str()])?;
-    while let Some(row) = rows.next()? {
-        add(row)?;
+    for statement in [TOMBSTONES, DISCARDED] {
+        let mut statement = transaction.prepare_cached(statement)?;
+        let mut rows = statement.query([name.as_str()])?;
+        while let Some(row) = rows.next()? {
+            add(row)?;
+        }
     }
     let living: Option<i64> = transaction
         .prepare_cached(FIND)?
@@ -88,26 +101,63 @@ fn read(row: &Row<'_>) -> Result<Option<Past>, StorageError> {
     }))
 }
 
+/// The vector of a document that `statement` reads.
+pub fn vector(
+    transaction: &Transaction<'_>,
+    statement: &str,
+    id: i64,
+) -> Result<Option<VersionVector>, StorageError> {
+    let mut statement = transaction.prepare_cached(statement)?;
+    let mut rows = statement.query([id])?;
+    let found = rows.next()?.map(read).transpose()?;
+    Ok(found.flatten().map(|past| past.vector))
+}
+
 /// The document has been stamped in this transaction.
 pub fn stamped(transaction: &Transaction<'_>, id: i64, past: &Past) -> Result<(), StorageError> {
-    keep(transaction, id, past)?;
+    keep(transaction, id, past.stamp, &past.vector)?;
     transaction.prepare_cached(STAMPED)?.execute([id])?;
     Ok(())
 }
 
-/// The document has been deleted in this transaction.
-pub fn deleted(transaction: &Transaction<'_>, id: i64, past: &Past) -> Result<(), StorageError> {
-    keep(transaction, id, past)?;
+/// The document that held this has been deleted for good in this transaction.
+pub fn deleted(
+    transaction: &Transaction<'_>,
+    id: i64,
+    vector: &VersionVector,
+) -> Result<(), StorageError> {
+    let mut all = vector.clone();
+    let mut statement = transaction.prepare_cached(OLDER)?;
+    let mut rows = statement.query([id])?;
+    while let Some(row) = rows.next()? {
+        if let Some(older) = read(row)?
+            && older.vector.len() + all.len() <= MAX_PAST_CLIENTS
+        {
+            all.join(&older.vector);
+        }
+    }
+    keep(transaction, id, None, &all)?;
     transaction.prepare_cached(FOLD)?.execute([id])?;
     Ok(())
 }
 
-fn keep(transaction: &Transaction<'_>, id: i64, past: &Past) -> Result<(), StorageError> {
-    let stamp = past.stamp.and_then(|stamp| i64::try_from(stamp).ok());
-    let vector = past.vector.encode();
-    let crc = checksum([id, stamp.unwrap_or(-1), 0], &vector);
+/// Keeps what a name stood for with a document.
+pub fn keep(
+    transaction: &Transaction<'_>,
+    id: i64,
+    stamp: Option<ClientId>,
+    vector: &VersionVector,
+) -> Result<(), StorageError> {
+    let stamp = stamp.and_then(|stamp| i64::try_from(stamp).ok());
+    let (crc, vector) = encoded(id, stamp, vector);
     transaction
         .prepare_cached(KEEP)?
         .execute(params![id, stamp, crc, vector])?;
     Ok(())
+}
+
+/// A vector as it is kept, with its checksum.
+pub fn encoded(id: i64, stamp: Option<i64>, vector: &VersionVector) -> (u32, Vec<u8>) {
+    let vector = vector.encode();
+    (checksum([id, stamp.unwrap_or(-1), 0], &vector), vector)
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::open::{self, FILE, OpenError, Problem};
 use super::schema::{self, APPLICATION_ID, KNOWN};
-use super::{history, lineage, statements};
+use super::{history, lineage, statements, trash};
 use crate::name::DocumentName;
 use crate::storage::{Entry, Lookup, Record, StorageError};
 
@@ -171,6 +171,7 @@ pub fn begin_anew(file: &Path, now_ms: i64) -> Result<(), Problem> {
     super::protect(&connection)?;
     schema::migrate(&mut connection)?;
     connection.execute(lineage::RESTORE, [now_ms])?;
+    connection.execute(trash::KEEP_LONGER, [now_ms])?;
     connection.close().map_err(|(_, error)| error.into())
 }
 

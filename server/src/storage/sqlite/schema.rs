@@ -7,7 +7,7 @@ pub const APPLICATION_ID: u32 = 0x526f_7057;
 
 /// Every step from an empty file to the newest format, oldest first. A file's `user_version` is how many of them
 /// it has had. A step that was ever released does not change any more.
-const MIGRATIONS: [&str; 6] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH];
+const MIGRATIONS: [&str; 7] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH];
 
 /// Newest format known here.
 pub const KNOWN: i64 = MIGRATIONS.len() as i64;
@@ -138,8 +138,35 @@ const FIFTH: &str = "
 ALTER TABLE documents ADD COLUMN owner INTEGER;
 ";
 
-/// Who wrote what: from a clock of a client id on, until the next row of that id.
+/// What is deleted is kept for a while: such a document is a tombstone that has its content still. `vector` is all that it held. What is left
+/// of those that are gone for good is removed bit by bit. A tombstone with `moved_to` stands where a document was before it came
+/// back from the trash under another name. People come back to what they had open: the newest visits of each.
 const SIXTH: &str = "
+CREATE TABLE trash (
+    document_id  INTEGER PRIMARY KEY REFERENCES documents (id),
+    kept_from_ms INTEGER NOT NULL,
+    person       INTEGER,
+    crc32        INTEGER NOT NULL,
+    vector       BLOB NOT NULL
+) STRICT;
+CREATE INDEX trash_by_age ON trash (kept_from_ms);
+CREATE TABLE erasing (
+    document_id INTEGER PRIMARY KEY REFERENCES documents (id)
+) STRICT;
+ALTER TABLE documents ADD COLUMN moved_to INTEGER;
+CREATE INDEX documents_moved ON documents (moved_to) WHERE moved_to IS NOT NULL;
+
+CREATE TABLE visits (
+    person      INTEGER NOT NULL,
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    at_ms       INTEGER NOT NULL,
+    PRIMARY KEY (person, document_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX visits_by_document ON visits (document_id);
+";
+
+/// Who wrote what: from a clock of a client id on, until the next row of that id.
+const SEVENTH: &str = "
 CREATE TABLE wrote (
     document_id INTEGER NOT NULL REFERENCES documents (id),
     client      INTEGER NOT NULL,

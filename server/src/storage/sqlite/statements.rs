@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::history::{self, ROWS};
 use super::rows::{Framing, checksum, frame};
-use super::{lineage, receipts, salvage, strays, wrote};
+use super::{lineage, receipts, salvage, strays, trash, wrote};
 use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
@@ -14,7 +14,7 @@ use crate::storage::{
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 50] = [
+pub const STATEMENTS: [&str; 75] = [
     NEWEST,
     FIND,
     WAS_DELETED,
@@ -34,6 +34,8 @@ pub const STATEMENTS: [&str; 50] = [
     salvage::DROP,
     lineage::OWN,
     lineage::TOMBSTONES,
+    lineage::DISCARDED,
+    lineage::OLDER,
     lineage::KEEP,
     lineage::STAMPED,
     lineage::FOLD,
@@ -54,6 +56,29 @@ pub const STATEMENTS: [&str; 50] = [
     wrote::KEEP,
     wrote::READ,
     wrote::DROP,
+    trash::KEEP,
+    trash::LIST,
+    trash::ONE,
+    trash::OLD,
+    trash::VECTOR,
+    trash::LEAVE,
+    trash::IS_FREE,
+    trash::NAME,
+    trash::REVIVE,
+    trash::UNMARK_PAST,
+    trash::UNMARK,
+    trash::MARK,
+    trash::SETTLE,
+    trash::ERASE,
+    trash::ERASING,
+    trash::ERASED,
+    trash::VISITS,
+    trash::SOME_LOG,
+    trash::SOME_HISTORY,
+    trash::SOME_STRAYS,
+    trash::SOME_DAMAGED,
+    trash::SOME_WROTE,
+    trash::KEEP_LONGER,
     CREATE,
     ADVANCE,
     WRITE,
@@ -90,11 +115,11 @@ const REPLACE: &str = "INSERT INTO snapshots (document_id, generation, through, 
     SET generation = excluded.generation, through = excluded.through, crc32 = excluded.crc32, data = excluded.data";
 const FORMER: &str = "INSERT OR REPLACE INTO former_snapshots
     SELECT document_id, generation, through, crc32, data FROM snapshots WHERE document_id = ?1";
-const DROP_FORMER: &str = "DELETE FROM former_snapshots WHERE document_id = ?1";
+pub const DROP_FORMER: &str = "DELETE FROM former_snapshots WHERE document_id = ?1";
 const FOLD: &str = "DELETE FROM log WHERE document_id = ?1 AND last_sequence <= ?2";
-const DELETE: &str =
+pub const DELETE: &str =
     "UPDATE documents SET deleted_at_ms = ?2 WHERE id = ?1 AND deleted_at_ms IS NULL";
-const DROP: &str = "DELETE FROM snapshots WHERE document_id = ?1";
+pub const DROP: &str = "DELETE FROM snapshots WHERE document_id = ?1";
 const LIST: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner FROM documents
     WHERE deleted_at_ms IS NULL AND (edited_at_ms, id) < (?2, ?3) AND instr(folded, ?1) > 0
     ORDER BY edited_at_ms DESC, id DESC LIMIT ?4";
@@ -334,7 +359,7 @@ pub fn delete(
     for statement in content.into_iter().chain(beside) {
         transaction.prepare_cached(statement)?.execute([id.0])?;
     }
-    lineage::deleted(transaction, id.0, past)?;
+    lineage::deleted(transaction, id.0, &past.vector)?;
     Ok(true)
 }
 
@@ -370,7 +395,8 @@ pub fn entry(
     }
 }
 
-fn line(row: &Row<'_>) -> Result<Entry, StorageError> {
+/// The line of the list that the first columns of a row say.
+pub fn line(row: &Row<'_>) -> Result<Entry, StorageError> {
     let id = DocumentId(row.get(0)?);
     let name: String = row.get(1)?;
     let name = DocumentName::new(&name).map_err(|why| {

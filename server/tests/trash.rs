@@ -1,0 +1,338 @@
+//! What storage keeps of documents that are deleted and may come back.
+#![allow(clippy::unwrap_used)]
+
+use ropewalk::access::PersonId;
+use ropewalk::name::DocumentName;
+use ropewalk::storage::memory::Memory;
+use ropewalk::storage::sqlite::{FILE, Sqlite};
+use ropewalk::storage::{
+    Append, Compaction, Discard, DocumentId, Lookup, Past, Receipt, Record, Storage, Stored,
+    Trashed, Wrote,
+};
+use ropewalk_crdt::{Revision, VersionVector};
+use rusqlite::Connection;
+
+fn on_each(test: impl Fn(&dyn Storage)) {
+    let folder = tempfile::tempdir().unwrap();
+    test(&Sqlite::open(folder.path()).unwrap());
+    test(&Memory::default());
+}
+
+fn name(name: &str) -> DocumentName {
+    DocumentName::new(name).unwrap()
+}
+
+fn record(text: &str) -> Record {
+    Record::anonymous(text.as_bytes().to_vec(), 7)
+}
+
+/// A document with a snapshot, a history, a log, a receipt, a stray and a stamp.
+fn create(storage: &dyn Storage, document: &str) -> DocumentId {
+    let id = storage.allocate();
+    let mut append = Append {
+        id,
+        create: Some(name(document).into()),
+        first_sequence: 1,
+        updates: vec![record("1"), record("2")],
+        length: 3,
+        edited_at_ms: 70,
+        past: Some(Past {
+            stamp: Some(500),
+            vector: vector(400),
+        }),
+        wrote: vec![Wrote {
+            client: 9,
+            clock: 0,
+            person: None,
+            is_relayed: false,
+        }],
+        receipts: vec![Receipt {
+            client: "ann".to_owned(),
+            request: "1".to_owned(),
+            sequence: 2,
+            restores: 0,
+            revision: Revision {
+                inserted: 1,
+                deleted: 0,
+            },
+            length: 3,
+        }],
+    };
+    assert_eq!(storage.append(std::slice::from_ref(&append)).unwrap(), []);
+    let compaction = Compaction {
+        id,
+        generation: 0,
+        through: 2,
+        snapshot: b"12".to_vec(),
+        packs: storage.pack(id, 2).unwrap(),
+        keep_from_ms: None,
+        salvaged_at_ms: None,
+    };
+    assert!(storage.compact(&compaction).unwrap());
+    (append.create, append.past, append.first_sequence) = (None, None, 3);
+    (append.updates, append.receipts) = (vec![record("3")], Vec::new());
+    assert_eq!(storage.append(&[append]).unwrap(), []);
+    assert!(storage.set_aside(id, &record("stray")).unwrap());
+    id
+}
+
+fn vector(client: u64) -> VersionVector {
+    let mut vector = VersionVector::new();
+    vector.advance(client, 9);
+    vector
+}
+
+fn discard(storage: &dyn Storage, id: DocumentId, now_ms: i64) {
+    let discard = Discard {
+        id,
+        now_ms,
+        by: Some(PersonId(5)),
+        vector: &vector(id.0 as u64),
+    };
+    assert!(storage.discard(&discard).unwrap());
+}
+
+fn found(storage: &dyn Storage, document: &str) -> Stored {
+    match storage.load(&name(document)).unwrap() {
+        Lookup::Found(stored) => stored,
+        other => panic!("{document}: {other:?}"),
+    }
+}
+
+fn is_deleted(storage: &dyn Storage, document: &str) -> bool {
+    matches!(storage.load(&name(document)).unwrap(), Lookup::Deleted)
+        && matches!(storage.entry(&name(document)).unwrap(), Lookup::Deleted)
+}
+
+/// All that is kept of a document, as one text.
+fn all_of(storage: &dyn Storage, document: &str) -> String {
+    let stored = found(storage, document);
+    let id = stored.id;
+    let mut history = Vec::new();
+    let mut each = |sequence: u64, record: Record| history.push((sequence, record));
+    storage.history(id, &mut each).unwrap();
+    let Lookup::Found(entry) = storage.entry(&name(document)).unwrap() else {
+        panic!("{document} has no line");
+    };
+    let (receipts, strays) = (storage.receipts(id), storage.strays(id));
+    let wrote = storage.wrote(id).unwrap();
+    format!("{stored:?} {entry:?} {history:?} {receipts:?} {strays:?} {wrote:?}")
+}
+
+fn clients(storage: &dyn Storage, document: &str) -> (Option<u64>, Vec<u64>) {
+    let past = storage.lineage(&name(document)).unwrap().past;
+    let past = past.unwrap_or_default();
+    let clients = past.vector.iter().map(|(client, _)| client);
+    (past.stamp, clients.collect())
+}
+
+#[test]
+fn what_comes_back_from_the_trash_is_what_it_was() {
+    on_each(|storage| {
+        let id = create(storage, "a");
+        let before = all_of(storage, "a");
+        let lineage = storage.lineage(&name("a")).unwrap();
+        discard(storage, id, 80);
+        assert!(is_deleted(storage, "a"));
+        assert_eq!(storage.list("", None, 9).unwrap(), []);
+        let late = Append {
+            id,
+            create: None,
+            first_sequence: 4,
+            updates: vec![record("late")],
+            length: 0,
+            edited_at_ms: 0,
+            past: None,
+            receipts: Vec::new(),
+            wrote: Vec::new(),
+        };
+        assert_eq!(storage.append(&[late]).unwrap(), [id]);
+        // Whoever has it is known to have what the name stood for, and its stamp says nothing of what gets the name.
+        assert_eq!(clients(storage, "a"), (None, vec![id.0 as u64]));
+
+        let trash = storage.trash(None, 9).unwrap();
+        let [trashed] = &trash[..] else {
+            panic!("{trash:?}");
+        };
+        assert_eq!((trashed.id(), trashed.deleted_at_ms), (id, 80));
+        assert_eq!(trashed.deleted_by, Some(PersonId(5)));
+        assert_eq!(
+            (trashed.entry.name.as_str(), trashed.entry.length),
+            ("a", 3)
+        );
+        assert!(trashed.is_name_free && !trashed.has_namesake);
+        assert_eq!(storage.trashed(id).unwrap().as_ref(), Some(trashed));
+
+        assert!(storage.take_back(id, &name("a")).unwrap());
+        assert!(!storage.take_back(id, &name("a")).unwrap());
+        assert_eq!(all_of(storage, "a"), before);
+        assert_eq!(storage.lineage(&name("a")).unwrap(), lineage);
+        assert_eq!(storage.trash(None, 9).unwrap(), []);
+        assert_eq!(storage.trashed(id).unwrap(), None);
+    });
+}
+
+#[test]
+fn a_name_in_the_trash_is_free_and_what_is_taken_keeps_it() {
+    on_each(|storage| {
+        let first = create(storage, "a");
+        discard(storage, first, 1);
+        let second = create(storage, "a");
+        assert!(!storage.trashed(first).unwrap().unwrap().is_name_free);
+        assert!(!storage.take_back(first, &name("a")).unwrap());
+        assert_eq!(found(storage, "a").id, second);
+        discard(storage, second, 2);
+        let trash = storage.trash(None, 9).unwrap();
+        let ids: Vec<DocumentId> = trash.iter().map(Trashed::id).collect();
+        assert_eq!(ids, [second, first], "the newest deletion first");
+        assert!(trash.iter().all(|one| one.is_name_free && one.has_namesake));
+        // Neither counts as the past of the other one any longer than that is away.
+        assert!(storage.take_back(first, &name("a")).unwrap());
+        let (first, second) = (first.0 as u64, second.0 as u64);
+        assert_eq!(clients(storage, "a").1, [second, 400]);
+        discard(storage, DocumentId(first as i64), 3);
+        assert!(
+            storage
+                .take_back(DocumentId(second as i64), &name("a"))
+                .unwrap()
+        );
+        assert_eq!(clients(storage, "a").1, [first, 400]);
+    });
+}
+
+#[test]
+fn what_comes_back_under_another_name_leaves_word_where_it_was() {
+    on_each(|storage| {
+        let id = create(storage, "a");
+        discard(storage, id, 1);
+        assert!(storage.take_back(id, &name("b")).unwrap());
+        assert_eq!(found(storage, "b").id, id);
+        assert!(is_deleted(storage, "a"));
+        let own = (Some(500), vec![400]);
+        assert_eq!(clients(storage, "b"), own);
+        assert_eq!(clients(storage, "a"), (None, vec![id.0 as u64]));
+        // Where another one begins, and goes for good, too.
+        let other = create(storage, "a");
+        let past = Past {
+            stamp: None,
+            vector: vector(77),
+        };
+        assert!(storage.delete(other, 2, &past).unwrap());
+        // There again, it is nobody's past.
+        discard(storage, id, 3);
+        assert!(storage.take_back(id, &name("a")).unwrap());
+        assert_eq!(clients(storage, "a"), (Some(500), vec![77, 400]));
+        assert_eq!(clients(storage, "b"), (None, vec![id.0 as u64]));
+        // Once it is gone for good it is, and for ever.
+        discard(storage, id, 4);
+        assert!(storage.erase(id).unwrap());
+        assert_eq!(clients(storage, "a").1, [id.0 as u64, 77]);
+        assert_eq!(clients(storage, "b").1, [id.0 as u64]);
+        let listed = storage.list("", None, 9).unwrap();
+        assert_eq!(listed, []);
+    });
+}
+
+#[test]
+fn what_is_gone_for_good_is_removed_bit_by_bit() {
+    on_each(|storage| {
+        let id = create(storage, "a");
+        let kept = create(storage, "b");
+        let before = all_of(storage, "b");
+        assert!(!storage.erase(id).unwrap(), "it is not in the trash");
+        assert!(!storage.erase_some().unwrap());
+        discard(storage, id, 5);
+        assert_eq!(storage.trashed_before(5, 9).unwrap(), []);
+        assert_eq!(storage.trashed_before(6, 9).unwrap().len(), 1);
+        assert!(!storage.erase_some().unwrap(), "it is still in the trash");
+        assert!(storage.erase(id).unwrap());
+        assert_eq!(storage.trash(None, 9).unwrap(), []);
+        assert!(!storage.take_back(id, &name("a")).unwrap());
+        assert!(is_deleted(storage, "a"));
+        assert_eq!(clients(storage, "a"), (None, vec![id.0 as u64]));
+        while storage.erase_some().unwrap() {}
+        assert_eq!(storage.receipts(id).unwrap(), []);
+        assert_eq!(storage.wrote(id).unwrap(), []);
+        assert_eq!(storage.strays(id).unwrap(), []);
+        assert_eq!(all_of(storage, "b"), before);
+        discard(storage, kept, 6);
+        assert!(storage.take_back(kept, &name("a")).unwrap());
+    });
+}
+
+/// Rows of a document in every table that has content.
+fn rows(folder: &std::path::Path, id: DocumentId) -> i64 {
+    let file = Connection::open(folder.join(FILE)).unwrap();
+    let tables = "log history strays receipts wrote snapshots former_snapshots erasing trash";
+    let count = |table: &str| -> i64 {
+        let count = format!("SELECT count(*) FROM {table} WHERE document_id = ?1");
+        file.query_row(&count, [id.0], |row| row.get(0)).unwrap()
+    };
+    tables.split(' ').map(count).sum()
+}
+
+#[test]
+fn removing_goes_on_where_it_was_and_takes_little_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut storage = Sqlite::open(folder.path()).unwrap();
+    let id = create(&storage, "a");
+    for sequence in 4..104 {
+        let append = Append {
+            id,
+            create: None,
+            first_sequence: sequence,
+            updates: vec![record("more")],
+            length: 0,
+            edited_at_ms: 0,
+            past: None,
+            receipts: Vec::new(),
+            wrote: Vec::new(),
+        };
+        assert_eq!(storage.append(&[append]).unwrap(), []);
+    }
+    discard(&storage, id, 1);
+    let mut left = rows(folder.path(), id);
+    assert!(left > 100, "{left}");
+    assert!(storage.erase(id).unwrap());
+    let mut steps = 0;
+    while storage.erase_some().unwrap() {
+        let now = rows(folder.path(), id);
+        assert!(now < left && left - now <= 16, "{left} {now}");
+        (left, steps) = (now, steps + 1);
+        drop(storage);
+        storage = Sqlite::open(folder.path()).unwrap();
+    }
+    assert!(left == 0 && steps > 100 / 16, "{left} {steps}");
+}
+
+#[test]
+fn a_database_of_the_format_before_keeps_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Sqlite::open(folder.path()).unwrap();
+    create(&storage, "a");
+    let gone = create(&storage, "gone");
+    let past = Past {
+        stamp: None,
+        vector: vector(77),
+    };
+    assert!(storage.delete(gone, 1, &past).unwrap());
+    let before = all_of(&storage, "a");
+    drop(storage);
+    let file = Connection::open(folder.path().join(FILE)).unwrap();
+    file.execute_batch(
+        "DROP TABLE trash; DROP TABLE erasing; DROP TABLE visits; DROP INDEX documents_moved;
+         ALTER TABLE documents DROP COLUMN moved_to; PRAGMA user_version = 5",
+    )
+    .unwrap();
+    drop(file);
+
+    let storage = Sqlite::open(folder.path()).unwrap();
+    assert_eq!(all_of(&storage, "a"), before);
+    assert!(is_deleted(&storage, "gone"));
+    assert_eq!(clients(&storage, "gone").1, [77]);
+    assert_eq!(storage.trash(None, 9).unwrap(), []);
+    let id = found(&storage, "a").id;
+    discard(&storage, id, 2);
+    assert!(storage.take_back(id, &name("a")).unwrap());
+    assert_eq!(all_of(&storage, "a"), before);
+}
