@@ -307,8 +307,8 @@ impl Keeper {
             };
             match self.shared.records.is_gone(&path) {
                 Ok(Some(true)) if self.is_over(&path) => {
-                    // It was begun again.
-                    let _ = self.shared.records.forget(&path);
+                    // It came back from the trash, or was begun again: whoever asks is told.
+                    let _ = self.shared.records.is_back(&path);
                     self.begin(&path);
                 }
                 Ok(None) if entry.length > 0 => self.begin(&path),

@@ -168,6 +168,14 @@ impl Records {
         Ok(one.query_row([path], |row| row.get(0)).optional()?)
     }
 
+    /// The server has a document of its name again.
+    pub fn is_back(&self, path: &str) -> Result<(), Unrecorded> {
+        let connection = self.connection();
+        let mut back = connection.prepare_cached("UPDATE files SET gone = NULL WHERE path = ?1")?;
+        back.execute([path])?;
+        Ok(())
+    }
+
     /// Writes what is known of a file; it is on disk when this returns. From the first on, the folder belongs to its place.
     pub fn put(&self, path: &str, record: &Record) -> Result<(), Unrecorded> {
         let connection = self.connection();

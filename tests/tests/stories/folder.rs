@@ -221,6 +221,43 @@ async fn deletions_stay_on_their_side_unless_they_are_wanted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_comes_back_from_the_trash_is_in_step_again() {
+    let server = Ropewalk::start().await;
+    put(&server, "a", "one").await;
+    put(&server, "b", "two").await;
+    let here = Synced::start(server.address, &[]).await;
+    here.until("a", "one").await;
+    here.until("b", "two").await;
+    let delete = |name: &str| Request::new("DELETE", &format!("/api/documents/{name}"));
+    for name in ["a", "b"] {
+        server.send(delete(name)).await;
+        here.until_said(&format!("{name}: deleted on the server; the file stays"))
+            .await;
+    }
+    let trash = server.get("/api/trash").await.json();
+    let restore = Request::new(
+        "POST",
+        &format!("/api/trash/{}/restore", trash["documents"][1]["id"]),
+    );
+    let restore = restore
+        .header("content-type", "application/json")
+        .body("{}");
+    assert_eq!(server.send(restore).await.status, 200);
+    put(&server, "b", "another").await;
+    // One is the same, and goes on; the other one is another.
+    let yjs = Client::join(&server, "a").await;
+    yjs.insert(0, "zero ");
+    here.until("a", "zero one").await;
+    here.save("a", "zero one two");
+    yjs.until_text("zero one two").await;
+    here.until("b", "another").await;
+    let mut files = here.files();
+    files.retain(|(name, _)| !name.contains(".ropewalk-"));
+    let text = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    assert_eq!(files, [text("a", "zero one two"), text("b", "another")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wanted_deletions_lose_no_edit() {
     let server = Ropewalk::start().await;
     let relay = Relay::to(server.address).await;
