@@ -54,6 +54,8 @@ pub struct Config {
     pub queue_bytes: usize,
     /// Days that the history of a document is kept: who wrote what, and when. 0 keeps it for ever. Default 0.
     pub history_days: usize,
+    /// Days that deleted documents are kept in the trash; 0: they are not.
+    pub trash_days: usize,
     /// How long a document that nobody has open stays in memory. Default 30 s.
     pub idle_document: Duration,
     /// A client that takes nothing for this long is let go. Default 30 s.
@@ -94,6 +96,7 @@ impl Default for Config {
             queue_updates: 65_536,
             queue_bytes: 256 << 20,
             history_days: 0,
+            trash_days: 30,
             idle_document: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             shutdown: Duration::from_secs(25),

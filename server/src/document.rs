@@ -109,11 +109,18 @@ pub enum Command {
         /// Answered once it is durable.
         reply: Reply<Changes>,
     },
-    /// Delete the document.
+    /// Delete the document: into the trash, if there is one.
     Delete {
         /// A condition.
         only_at: Option<OnlyAt>,
         /// The answer.
+        reply: Reply<()>,
+    },
+    /// Take a document back from the trash, under this document's name.
+    TakeBack {
+        /// Which.
+        id: DocumentId,
+        /// Answered once it is there.
         reply: Reply<()>,
     },
     /// The server stops: save everything and end.

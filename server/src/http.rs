@@ -28,6 +28,7 @@ mod openapi;
 mod people;
 mod sharing;
 mod tokens;
+mod trash;
 mod ysweet;
 
 pub use accounts::PASSWORDS;
@@ -91,6 +92,7 @@ pub fn router(app: Arc<App>) -> Router {
                 .merge(groups::router())
                 .merge(tokens::router())
                 .merge(audit::router())
+                .merge(trash::router())
                 .layer(DefaultBodyLimit::max(accounts::MAX_BODY)),
         )
         .route("/", get(assets::page))

@@ -12,13 +12,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
+use ropewalk_crdt::VersionVector;
 use thiserror::Error;
 use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use crate::access::PersonId;
+use crate::name::DocumentName;
 use crate::storage::{
-    Author, Begin, Compaction, DocumentId, Past, Receipt, Record, Storage, StorageError, Wrote,
+    Author, Begin, Compaction, Discard, DocumentId, Past, Receipt, Record, Storage, StorageError,
+    Wrote,
 };
 
 mod batch;
@@ -225,6 +229,50 @@ impl Journal {
         past: Past,
     ) -> Result<bool, JournalError> {
         self.alone(epoch, 0, move |storage| storage.delete(id, now_ms, &past))
+            .await
+    }
+
+    /// Puts a document into the trash, after everything queued before. `Ok(false)`: it is not there.
+    pub async fn discard(
+        &self,
+        epoch: u64,
+        id: DocumentId,
+        now_ms: i64,
+        by: Option<PersonId>,
+        vector: VersionVector,
+    ) -> Result<bool, JournalError> {
+        self.alone(epoch, 0, move |storage| {
+            let vector = &vector;
+            storage.discard(&Discard {
+                id,
+                now_ms,
+                by,
+                vector,
+            })
+        })
+        .await
+    }
+
+    /// Takes a document out of the trash. `Ok(false)`: it is not there, or the name is taken.
+    pub async fn take_back(
+        &self,
+        epoch: u64,
+        id: DocumentId,
+        name: DocumentName,
+    ) -> Result<bool, JournalError> {
+        self.alone(epoch, 0, move |storage| storage.take_back(id, &name))
+            .await
+    }
+
+    /// Removes a document from the trash for good. `Ok(false)`: it is not there.
+    pub async fn erase(&self, id: DocumentId) -> Result<bool, JournalError> {
+        self.alone(self.epoch(), 0, move |storage| storage.erase(id))
+            .await
+    }
+
+    /// Removes some of what is left of documents that are gone for good. `Ok(false)`: nothing is.
+    pub async fn erase_some(&self) -> Result<bool, JournalError> {
+        self.alone(self.epoch(), 0, |storage| storage.erase_some())
             .await
     }
 

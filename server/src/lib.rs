@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,6 +36,7 @@ pub mod session;
 pub mod storage;
 #[cfg(unix)]
 pub mod sync;
+pub mod trash;
 pub mod view;
 
 use accounts::{Accounts, Actor, Secret};
@@ -80,6 +81,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Processes that read rich documents.
     pub readers: Readers,
+    /// Something was removed from the trash for good: its content is to be removed.
+    pub erased: Notify,
     /// Tasks of documents and compactions: the server waits for them when it stops.
     pub tasks: TaskTracker,
     /// Tasks of connections.
@@ -110,6 +113,7 @@ impl App {
             machine,
             metrics: Metrics::default(),
             readers: Readers::new()?,
+            erased: Notify::new(),
             tasks: TaskTracker::new(),
             sessions: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -176,6 +180,7 @@ impl Server {
         let Self { app, listener, .. } = self;
         let router = http::router(app.clone());
         tokio::spawn(gate::watch(app.clone()));
+        tokio::spawn(trash::sweep(app.clone()));
         tokio::select! {
             () = listen::serve(&app, listener, router) => {}
             () = shutdown => {}

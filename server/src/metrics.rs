@@ -110,6 +110,12 @@ pub struct Metrics {
     pub documents_opened: Counter,
     /// Documents retired when idle.
     pub documents_retired: Counter,
+    /// Documents that were put into the trash.
+    pub documents_discarded: Counter,
+    /// Documents that were taken back from there.
+    pub documents_taken_back: Counter,
+    /// Documents that were removed from there for good.
+    pub documents_erased: Counter,
     /// Views of documents that were read.
     pub views: Counter,
     /// Views whose reader failed: it crashed, took too long or wrote too much.
@@ -268,6 +274,21 @@ impl Metrics {
                 "documents_retired_total",
                 "Documents retired when idle.",
                 &self.documents_retired,
+            ),
+            (
+                "documents_discarded_total",
+                "Documents put into the trash.",
+                &self.documents_discarded,
+            ),
+            (
+                "documents_taken_back_total",
+                "Documents taken back from the trash.",
+                &self.documents_taken_back,
+            ),
+            (
+                "documents_erased_total",
+                "Documents removed from the trash for good.",
+                &self.documents_erased,
             ),
             (
                 "views_total",

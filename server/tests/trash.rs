@@ -316,11 +316,12 @@ fn a_database_of_the_format_before_keeps_all() {
         vector: vector(77),
     };
     assert!(storage.delete(gone, 1, &past).unwrap());
+    let file = Connection::open(folder.path().join(FILE)).unwrap();
+    file.execute_batch("DELETE FROM wrote").unwrap();
     let before = all_of(&storage, "a");
     drop(storage);
-    let file = Connection::open(folder.path().join(FILE)).unwrap();
     file.execute_batch(
-        "DROP TABLE trash; DROP TABLE erasing; DROP TABLE visits; DROP INDEX documents_moved;
+        "DROP TABLE wrote; DROP TABLE trash; DROP TABLE erasing; DROP TABLE visits; DROP INDEX documents_moved;
          ALTER TABLE documents DROP COLUMN moved_to; PRAGMA user_version = 5",
     )
     .unwrap();

@@ -72,6 +72,10 @@ actions! {
     Created = "created",
     /// A document was deleted.
     Deleted = "deleted",
+    /// A document was taken back from the trash.
+    TakenBack = "taken_back",
+    /// A document was removed from the trash for good.
+    Erased = "erased",
     /// Documents were exported.
     Exported = "exported",
     /// Documents were imported.

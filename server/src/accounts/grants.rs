@@ -97,6 +97,7 @@ impl Accounts {
     pub fn forget_document(
         &self,
         name: &DocumentName,
+        action: Action,
         actor: &Actor,
         now_ms: i64,
     ) -> Result<(), AccountsError> {
@@ -107,7 +108,7 @@ impl Accounts {
             ] {
                 execute(transaction, forget, [name.as_str()])?;
             }
-            note(transaction, actor, Action::Deleted, name.as_str(), now_ms)
+            note(transaction, actor, action, name.as_str(), now_ms)
         })
     }
 }

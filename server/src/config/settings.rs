@@ -172,6 +172,12 @@ pub const SETTINGS: &[Setting] = &[
         slot: |config| Slot::Count(&mut config.history_days, 0..=36_500),
     },
     Setting {
+        key: "trash_days",
+        value: "DAYS",
+        help: "Days that deleted documents are kept in the trash, from where they can be restored; 0 removes them at once",
+        slot: |config| Slot::Count(&mut config.trash_days, 0..=36_500),
+    },
+    Setting {
         key: "idle_document_seconds",
         value: "SECONDS",
         help: "How long a document that nobody has open stays in memory, in seconds",

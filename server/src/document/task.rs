@@ -32,6 +32,7 @@ mod present;
 mod requests;
 mod saving;
 mod slow;
+mod trash;
 
 use authors::Authors;
 use edit::Receipts;
@@ -193,6 +194,7 @@ fn refuse(command: Command, why: Refused) {
         Command::Edit { reply, .. } => reply.send(Err(why)),
         Command::Changes { reply, .. } => reply.send(Err(why)),
         Command::Delete { reply, .. } => reply.send(Err(why)),
+        Command::TakeBack { reply, .. } => reply.send(Err(why)),
         Command::Leave(_)
         | Command::CaughtUp(_)
         | Command::Renew { .. }
@@ -365,7 +367,15 @@ impl Task {
                 self.changes(since, &root, unit, last, reply);
             }
             Command::Delete { only_at, reply } => {
-                let answer = self.delete(only_at.as_ref()).await;
+                let answer = self.delete(only_at.as_ref(), &reply.who).await;
+                let failed = answer == Err(Refused::Storage);
+                reply.send(answer);
+                if failed {
+                    return ControlFlow::Break(self.storage_failed());
+                }
+            }
+            Command::TakeBack { id, reply } => {
+                let answer = self.take_back(id, &reply.who).await;
                 let failed = answer == Err(Refused::Storage);
                 reply.send(answer);
                 if failed {

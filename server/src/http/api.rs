@@ -22,21 +22,22 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
 use super::identity::Visitor;
-use super::{found, known, sharing};
+use super::{found, known, sharing, trash};
 use crate::App;
 use crate::access::{Access, Who};
+use crate::accounts::Action;
 use crate::document::{Command, Version};
 use crate::name::DocumentName;
 use crate::storage::{DocumentId, Entry, Position, Storage, StorageError};
 
 /// Documents on a page of the list unless the request says otherwise.
-const PAGE: usize = 50;
+pub const PAGE: usize = 50;
 /// Documents on a page at most.
-const MAX_PAGE: usize = 200;
+pub const MAX_PAGE: usize = 200;
 /// Documents that are read at once to find those that somebody may read.
-const READ: usize = 500;
+pub const READ: usize = 500;
 /// Longest search text, in bytes.
-const MAX_QUERY: usize = 512;
+pub const MAX_QUERY: usize = 512;
 /// Longest name of a root text, in bytes.
 const MAX_ROOT: usize = 256;
 
@@ -147,11 +148,11 @@ fn page(
     }
 }
 
-fn cursor(position: Position) -> String {
+pub fn cursor(position: Position) -> String {
     format!("{}-{}", position.edited_at_ms, position.id.0)
 }
 
-fn position(cursor: &str) -> Result<Position, ApiError> {
+pub fn position(cursor: &str) -> Result<Position, ApiError> {
     let parse = || {
         let (edited, id) = cursor.split_once('-')?;
         Some(Position {
@@ -248,6 +249,11 @@ pub async fn delete(
         let who = visitor.who.clone();
         let asking = handle.ask(&who, 0, |reply| Command::Delete { only_at, reply });
         asking.await?;
+        if app.config.trash_days > 0 {
+            // What was given of it is kept with it.
+            trash::note(&app, &visitor, Action::Deleted, name.to_string()).await;
+            return Ok(());
+        }
         sharing::forget(&app, &visitor, &name).await
     });
     deleting.await.map_err(|_| ApiError::INTERNAL)??;

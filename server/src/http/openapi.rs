@@ -46,6 +46,7 @@ mod tests {
             include_str!("groups.rs"),
             include_str!("people.rs"),
             include_str!("tokens.rs"),
+            include_str!("trash.rs"),
         ] {
             let found = routes(source);
             assert!(!found.is_empty());

@@ -19,7 +19,7 @@ use super::identity::Visitor;
 use super::{found, known};
 use crate::App;
 use crate::access::{Access, Denied, Grant, LinkId, PersonId, Rules, Subject, Target};
-use crate::accounts::{Accounts, AccountsError, Group, LinkEntry, NewLink, Refusal};
+use crate::accounts::{Accounts, AccountsError, Action, Group, LinkEntry, NewLink, Refusal};
 use crate::name::DocumentName;
 use crate::storage::Lookup;
 
@@ -427,7 +427,7 @@ pub async fn forget(
     };
     let name = name.clone();
     let forgotten = with(app, move |accounts, now_ms| {
-        accounts.forget_document(&name, &actor, now_ms)
+        accounts.forget_document(&name, Action::Deleted, &actor, now_ms)
     });
     forgotten.await.map_err(|_| ApiError::NOT_FORGOTTEN)
 }

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::document::replay;
 use crate::machine::{Host, Machine as _};
 use crate::storage::sqlite::reader::Reader;
-use crate::storage::{Entry, Lookup, StorageError};
+use crate::storage::{Entry, Lookup, Record, StorageError};
 
 /// What was found out about a document.
 enum Verdict {
@@ -19,16 +19,19 @@ enum Verdict {
     Gone,
 }
 
-/// Opens every document of the data folder, also while a server uses it; builds each anew from its history where that
+/// Opens every document of the data folder, those in the trash too, also while a server uses it; builds each anew from its history where that
 /// is complete, and compares. Changes nothing.
 pub fn verify(config: &Config, progress: &mut Progress) -> Result<Done, Failure> {
     let mut reader = Reader::open(&config.data)?;
-    let entries = reader.list()?;
+    let entries = reader.list()?.into_iter().map(|entry| (entry, false));
+    let trash = reader.trash()?;
+    let trash = trash.into_iter().map(|trashed| (trashed.entry, true));
+    let entries: Vec<(Entry, bool)> = entries.chain(trash).collect();
     let all = entries.len();
     let (mut proved, mut whole, mut damaged) = (0, 0, 0);
-    for (done, entry) in entries.into_iter().enumerate() {
+    for (done, (entry, is_trash)) in entries.into_iter().enumerate() {
         progress.step("documents", done as u64, all as u64)?;
-        match look(&mut reader, &entry, config) {
+        match look(&mut reader, &entry, is_trash, config) {
             Ok(Verdict::Proved) => proved += 1,
             Ok(Verdict::Whole) => whole += 1,
             Ok(Verdict::Gone) => {}
@@ -52,11 +55,16 @@ pub fn verify(config: &Config, progress: &mut Progress) -> Result<Done, Failure>
     })
 }
 
-fn look(reader: &mut Reader, entry: &Entry, config: &Config) -> Result<Verdict, StorageError> {
+fn look(
+    reader: &mut Reader,
+    entry: &Entry,
+    is_trash: bool,
+    config: &Config,
+) -> Result<Verdict, StorageError> {
     let limits = config.document_limits();
     let mut anew = Document::with_limits(0, Limits::NONE);
     let (mut next, mut problem) = (1, None);
-    let lookup = reader.load_with_history(&entry.name, &mut |sequence, record| {
+    let mut each = |sequence, record: Record| {
         if sequence != next {
             return;
         }
@@ -66,7 +74,11 @@ fn look(reader: &mut Reader, entry: &Entry, config: &Config) -> Result<Verdict, 
         {
             problem.get_or_insert(error);
         }
-    })?;
+    };
+    let lookup = match is_trash {
+        true => reader.load_trashed(entry.position.id, &mut each)?,
+        false => reader.load_with_history(&entry.name, &mut each)?,
+    };
     let Lookup::Found(stored) = lookup else {
         return Ok(Verdict::Gone);
     };

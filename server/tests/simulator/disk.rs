@@ -53,6 +53,13 @@ impl Disk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The document of this name in the trash.
+    pub fn trashed(&self, name: &DocumentName) -> Option<DocumentId> {
+        let trash = self.memory.trash(None, usize::MAX).ok()?;
+        let found = trash.iter().find(|trashed| trashed.entry.name == *name);
+        found.map(Trashed::id)
+    }
+
     /// Writes so far.
     pub fn writes(&self) -> u64 {
         self.state().writes
@@ -203,11 +210,19 @@ impl Storage for Mounted {
     }
 
     fn discard(&self, discard: &Discard<'_>) -> Result<bool, StorageError> {
-        self.write("discard", |memory| memory.discard(discard))
+        self.write("discard", |memory| {
+            let done = memory.discard(discard)?;
+            self.world.oracle().moves(discard.id, true);
+            Ok(done)
+        })
     }
 
     fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError> {
-        self.write("take back", |memory| memory.take_back(id, name))
+        self.write("take back", |memory| {
+            let done = memory.take_back(id, name)?;
+            self.world.oracle().moves(id, false);
+            Ok(done)
+        })
     }
 
     fn erase(&self, id: DocumentId) -> Result<bool, StorageError> {

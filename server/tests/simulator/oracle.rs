@@ -42,6 +42,8 @@ pub struct Oracle {
     promised: BTreeMap<DocumentName, Said>,
     /// What somebody else than its author sent.
     relayed: BTreeMap<DocumentName, Said>,
+    /// Documents that are in the trash.
+    trash: BTreeSet<DocumentName>,
     /// What was sent before the server said what it has.
     early: BTreeMap<DocumentName, Said>,
 }
@@ -169,12 +171,28 @@ impl Oracle {
         }
     }
 
+    /// A document has gone into the trash, or come back.
+    pub fn moves(&mut self, id: DocumentId, is_trash: bool) {
+        if let Some(name) = self.names.get(&id).cloned() {
+            match is_trash {
+                true => self.trash.insert(name),
+                false => self.trash.remove(&name),
+            };
+        }
+    }
+
     /// The server reads a document: all that it ever said is saved must be in there.
     pub fn loads(&self, name: &DocumentName, stored: Option<&Stored>) -> Result<(), String> {
         let promised = self.promised.get(name);
         let Some(promised) = promised.filter(|said| **said != Said::default()) else {
             return Ok(());
         };
+        if self.trash.contains(name) {
+            return match stored {
+                None => Ok(()),
+                Some(_) => Err(format!("{name} is in the trash, and is there")),
+            };
+        }
         let Some(stored) = stored else {
             return Err(format!("{name} was saved and is not there"));
         };

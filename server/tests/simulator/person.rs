@@ -210,7 +210,10 @@ impl Person {
                 self.hang_up("a goodbye");
                 self.acts_at = Instant::now() + retry;
                 let close = close.map(|close| (close.code, close.reason.to_string()));
-                if let Some((code @ 4400..4500, reason)) = close {
+                let is_trash = |code: u16| code == 4404 && !self.world.plan.trash.is_empty();
+                if let Some((code @ 4400..4500, reason)) = close
+                    && !is_trash(code)
+                {
                     self.world.fail(format_args!(
                         "somebody honest is sent away: {code} {reason}"
                     ));

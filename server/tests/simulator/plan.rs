@@ -28,6 +28,8 @@ pub struct Plan {
     pub crashes: Vec<Duration>,
     /// Times when everybody leaves for a while.
     pub lulls: Vec<(Duration, Duration)>,
+    /// When a document goes into the trash, which, and for how long.
+    pub trash: Vec<(Duration, usize, Duration)>,
     pub config: Config,
     pub journal: JournalLimits,
 }
@@ -91,8 +93,13 @@ impl Plan {
             false => 0,
         };
         let people = rng.within(2, 6) as usize;
+        let documents = rng.pick(&[1, 1, 1, 2, 3]).min(people);
+        let trash = (0..rng.pick(&[0, 0, 0, 1, 2]))
+            .map(|_| (within(rng), rng.index(documents), rng.ms(0, 5_000)));
+        let mut trash: Vec<_> = trash.collect();
+        trash.sort();
         Self {
-            documents: rng.pick(&[1, 1, 1, 2, 3]).min(people),
+            documents,
             people,
             hostile,
             forges,
@@ -121,6 +128,7 @@ impl Plan {
             },
             crashes,
             lulls,
+            trash,
             config: Config {
                 outbox_frames: rng.pick(&[2, 8, 1024]),
                 outbox_bytes: rng.pick(&[512, 8 << 10, 4 << 20]),

@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
+use ropewalk::document::{Command, Refused};
 use ropewalk::name::DocumentName;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -20,6 +21,9 @@ use crate::world::{Phase, World};
 
 /// Everybody must be at rest after this time.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Between two attempts.
+const RETRY: Duration = Duration::from_millis(300);
 
 thread_local! {
     /// The first panic on this thread: the server's tasks catch theirs.
@@ -98,7 +102,9 @@ async fn simulate(world: &Arc<World>) -> Result<(), String> {
         let stranger = Stranger::new(world, documents[document].clone(), rng);
         tokio::spawn(stranger.run());
     }
+    let tidies = tokio::spawn(tidy(world.clone(), documents.clone()));
     work(world).await;
+    tidies.await.map_err(|error| error.to_string())?;
     world.set(Phase::Rest);
     // Somebody who has only looked sees what the server has.
     people.extend(documents.iter().map(|name| appear(world, name.clone())));
@@ -142,6 +148,36 @@ async fn work(world: &Arc<World>) {
         }
     }
     sleep_until(began + world.plan.work).await;
+}
+
+/// Puts documents into the trash and takes them back, however often it has to ask.
+async fn tidy(world: Arc<World>, documents: Vec<DocumentName>) {
+    let began = Instant::now();
+    for (at, which, long) in &world.plan.trash {
+        let name = &documents[*which];
+        sleep_until(began + *at).await;
+        loop {
+            let delete = |reply| Command::Delete {
+                only_at: None,
+                reply,
+            };
+            let asked = Server::ask(&world, name, delete).await;
+            world
+                .trace
+                .note(format_args!("{name} into the trash: {asked:?}"));
+            if world.disk.trashed(name).is_some() || asked == Err(Refused::NotFound) {
+                break;
+            }
+            sleep(RETRY).await;
+        }
+        sleep(*long).await;
+        while let Some(id) = world.disk.trashed(name) {
+            let take_back = |reply| Command::TakeBack { id, reply };
+            let asked = Server::ask(&world, name, take_back).await;
+            world.trace.note(format_args!("{name} back: {asked:?}"));
+            sleep(RETRY).await;
+        }
+    }
 }
 
 /// Waits until everybody has everything, and everything is saved.

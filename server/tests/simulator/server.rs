@@ -5,19 +5,24 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use ropewalk::App;
+use ropewalk::document::{Command, Refused, Reply};
 use ropewalk::gate::Gate;
 use ropewalk::journal::Journal;
 use ropewalk::name::DocumentName;
 use ropewalk::session::{Progress, yjs};
 use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::disk::Mounted;
 use crate::machine::Simulated;
 use crate::network::{self, End, Wire};
 use crate::world::World;
+
+/// Whoever asks for something waits so long for the answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// On until the server stops for good.
 #[derive(Clone)]
@@ -100,6 +105,22 @@ impl Server {
             let down = world.draw(|rng| rng.ms(0, 3_000));
             sleep(down).await;
         }
+    }
+
+    /// Asks a document of the server that runs now for something; the server may lose its power meanwhile.
+    pub async fn ask(
+        world: &World,
+        name: &DocumentName,
+        command: impl FnOnce(Reply<()>) -> Command,
+    ) -> Result<(), Refused> {
+        let app = world.server.running().app.clone();
+        let app = app.ok_or(Refused::Again)?;
+        let who = Arc::default();
+        let handle = app.hub.open(&app, name);
+        let asking = handle.ask(&who, 0, command);
+        timeout(PATIENCE, asking)
+            .await
+            .unwrap_or(Err(Refused::Again))
     }
 
     /// Lets go of it.

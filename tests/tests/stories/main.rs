@@ -43,3 +43,4 @@ mod startup;
 mod storage;
 mod sync;
 mod text;
+mod trash;

@@ -235,7 +235,7 @@ fn a_grant_takes_the_place_of_the_former_and_a_document_forgets_only_its_own() {
     );
     assert_eq!(accounts.grants_of(bob, None, 9).unwrap().len(), 3);
     accounts
-        .forget_document(&name("a/b"), &nobody(), NOW)
+        .forget_document(&name("a/b"), Action::Deleted, &nobody(), NOW)
         .unwrap();
     assert!(accounts.grants(&document("a/b")).unwrap().is_empty());
     assert!(accounts.links(&document("a/b")).unwrap().is_empty());

@@ -48,7 +48,9 @@ impl Task {
             Command::Edit { reply, .. } => (&reply.who, Access::Edit),
             Command::Delete { reply, .. } if self.is_begun() => (&reply.who, Access::Own),
             Command::Delete { reply, .. } => (&reply.who, Access::Read),
-            Command::Leave(_)
+            // About another document than that which has the name now: see `trash.rs`.
+            Command::TakeBack { .. }
+            | Command::Leave(_)
             | Command::CaughtUp(_)
             | Command::Renew { .. }
             | Command::Frame { .. }

@@ -17,10 +17,8 @@ use super::saving::Accepted;
 use crate::document::peer::{Doubt, Has, PeerId};
 use crate::journal::JournalError;
 use crate::session::Close;
-use crate::storage::{Past, Record};
+use crate::storage::{MAX_PAST_CLIENTS, Past, Record};
 
-/// Clients of a past that are remembered, about; of more, only those of the last document are.
-const CLIENTS: usize = 1 << 16;
 /// Bytes that a peer may have told before it asked, at most: clients ask first.
 const EARLY_BYTES: usize = 16 << 10;
 
@@ -52,7 +50,7 @@ impl Task {
     pub(super) fn all_up_to_now(&self) -> Past {
         let mut vector = self.document.version().vector.clone();
         if let Some(past) = &self.past
-            && past.vector.len() + vector.len() <= CLIENTS
+            && past.vector.len() + vector.len() <= MAX_PAST_CLIENTS
         {
             vector.join(&past.vector);
         }

@@ -7,12 +7,9 @@ use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, Edit, Speaker, Unit};
 
 use super::saving::{Accepted, Answer};
-use super::{End, Existence, Task, load};
+use super::{End, Existence, Task};
 use crate::access::Who;
-use crate::document::edit::OnlyAt;
 use crate::document::{Created, Refused, Reply, State, Text, Version};
-use crate::journal::JournalError;
-use crate::session::Close;
 
 impl Task {
     pub(super) fn text(&mut self, root: &str, reply: Reply<Text>) {
@@ -135,39 +132,6 @@ impl Task {
             let author = self.named(Arc::default(), who);
             self.take(None, Some(who), &author, update, applied);
         }
-        Ok(())
-    }
-
-    pub(super) async fn delete(&mut self, only_at: Option<&OnlyAt>) -> Result<(), Refused> {
-        self.stored()?;
-        self.is_at(only_at)?;
-        if self.all_durable().await.is_break() {
-            return Err(Refused::Storage);
-        }
-        let past = self.all_up_to_now();
-        let now_ms = self.app.machine.now_ms();
-        let deleting = self
-            .app
-            .journal
-            .delete(self.epoch, self.id, now_ms, past.clone());
-        match deleting.await {
-            Ok(_) => {}
-            Err(JournalError::Full) => return Err(Refused::NoRoom),
-            Err(_) => return Err(Refused::Storage),
-        }
-        self.close_all(Close::DELETED);
-        let mut empty = load::Loaded::empty(&self.app, Existence::Deleted, self.epoch);
-        empty.lineage.past = Some(past);
-        empty.lineage.restores = self.restores;
-        let fresh = Self::new(
-            self.app.clone(),
-            self.name.clone(),
-            self.handle.clone(),
-            empty,
-            self.failures.clone(),
-        );
-        *self = fresh;
-        self.handle.news.send_replace(());
         Ok(())
     }
 

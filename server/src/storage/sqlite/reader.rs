@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
 use super::open::{self, FILE, OpenError, Problem};
 use super::schema::{self, APPLICATION_ID, KNOWN};
 use super::{history, lineage, statements, trash};
 use crate::name::DocumentName;
-use crate::storage::{Entry, Lookup, Record, StorageError};
+use crate::storage::{DocumentId, Entry, Lookup, Record, StorageError, Trashed};
 
 /// Pages copied between two looks at anything else: 1 MiB.
 const STEP_PAGES: i32 = 256;
@@ -84,6 +84,30 @@ impl Reader {
             history::read(&transaction, stored.id, each)?;
         }
         Ok(lookup)
+    }
+
+    /// All documents in the trash as of one moment.
+    pub fn trash(&mut self) -> Result<Vec<Trashed>, StorageError> {
+        trash::list(&self.connection.transaction()?, None, usize::MAX)
+    }
+
+    /// As [`Reader::load_with_history`], of a document in the trash.
+    pub fn load_trashed(
+        &mut self,
+        id: DocumentId,
+        each: &mut dyn FnMut(u64, Record),
+    ) -> Result<Lookup, StorageError> {
+        let transaction = self.connection.transaction()?;
+        let found = transaction
+            .prepare_cached(trash::FIND)?
+            .query_row([id.0], statements::found)
+            .optional()?;
+        let Some(found) = found else {
+            return Ok(Lookup::Deleted);
+        };
+        let stored = statements::read(&transaction, found)?;
+        history::read(&transaction, stored.id, each)?;
+        Ok(Lookup::Found(stored))
     }
 
     /// Copies the database, as it is at this moment, into the file `to`, and calls `step` with the pages done and all

@@ -14,7 +14,7 @@ use crate::storage::{
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 75] = [
+pub const STATEMENTS: [&str; 76] = [
     NEWEST,
     FIND,
     WAS_DELETED,
@@ -79,6 +79,7 @@ pub const STATEMENTS: [&str; 75] = [
     trash::SOME_DAMAGED,
     trash::SOME_WROTE,
     trash::KEEP_LONGER,
+    trash::FIND,
     CREATE,
     ADVANCE,
     WRITE,
@@ -131,14 +132,26 @@ const PROBE: &str = "UPDATE probe SET writes = writes + 1";
 pub fn load(transaction: &Transaction<'_>, name: &DocumentName) -> Result<Lookup, StorageError> {
     let found = transaction
         .prepare_cached(FIND)?
-        .query_row([name.as_str()], |row| {
-            let owner: Option<i64> = row.get(3)?;
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, owner.map(PersonId)))
-        })
+        .query_row([name.as_str()], found)
         .optional()?;
-    let Some((id, sequence, generation, owner)) = found else {
-        return missing(transaction, name);
-    };
+    match found {
+        Some(found) => Ok(Lookup::Found(read(transaction, found)?)),
+        None => missing(transaction, name),
+    }
+}
+
+/// Identity, newest sequence number, generation and owner.
+type Found = (i64, i64, i64, Option<PersonId>);
+
+/// A row of [`FIND`].
+pub fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
+    let owner: Option<i64> = row.get(3)?;
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, owner.map(PersonId)))
+}
+
+/// Reads the content of a document and checks every row of it.
+pub fn read(transaction: &Transaction<'_>, found: Found) -> Result<Stored, StorageError> {
+    let (id, sequence, generation, owner) = found;
     let damaged = |what: String| StorageError::Damaged(format!("document {id}: {what}"));
     let snapshot = snapshot(transaction, SNAPSHOT, id)?;
     let (through, data) = match snapshot {
@@ -179,14 +192,14 @@ pub fn load(transaction: &Transaction<'_>, name: &DocumentName) -> Result<Lookup
             "its log ends at {reached}, it should end at {sequence}"
         )));
     }
-    Ok(Lookup::Found(Stored {
+    Ok(Stored {
         id: DocumentId(id),
         generation: unsigned(generation)?,
         snapshot: data,
         updates,
         sequence: unsigned(sequence)?,
         owner,
-    }))
+    })
 }
 
 /// Why there is no document of this name.

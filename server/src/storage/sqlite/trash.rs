@@ -22,6 +22,8 @@ pub const ONE: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, own
             WHERE other.name = documents.name AND other.deleted_at_ms IS NOT NULL AND other.id <> documents.id)
     FROM trash JOIN documents ON documents.id = trash.document_id WHERE trash.document_id = ?1";
 pub const OLD: &str = "SELECT document_id FROM trash WHERE kept_from_ms < ?1 ORDER BY kept_from_ms, document_id LIMIT ?2";
+pub const FIND: &str = "SELECT id, sequence, generation, owner FROM documents
+    JOIN trash ON trash.document_id = documents.id WHERE id = ?1";
 pub const VECTOR: &str =
     "SELECT document_id, NULL, crc32, vector FROM trash WHERE document_id = ?1";
 pub const LEAVE: &str = "DELETE FROM trash WHERE document_id = ?1";

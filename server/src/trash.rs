@@ -1,0 +1,104 @@
+//! What is in the trash for long enough is removed for good, bit by bit: nobody's edit waits for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::App;
+use crate::accounts::{Action, Actor};
+use crate::journal::JournalError;
+use crate::storage::{StorageError, Trashed};
+
+/// How often it is looked whether the time of something is over.
+const LOOK: Duration = Duration::from_secs(10);
+/// Documents that are looked at at once.
+const AT_ONCE: usize = 16;
+/// Between two transactions, so that there is room for everybody else's.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Of a day.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// When a document that is kept since then is removed, in milliseconds since the Unix epoch.
+pub fn ends_ms(app: &App, kept_from_ms: i64) -> i64 {
+    let days = i64::try_from(app.config.trash_days).unwrap_or(i64::MAX);
+    kept_from_ms.saturating_add(days.saturating_mul(DAY_MS))
+}
+
+/// Looks after the trash of a server until it stops.
+pub async fn sweep(app: Arc<App>) {
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            () = app.erased.notified() => {}
+            _ = looks.tick() => {}
+        }
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            swept = sweep_once(&app) => if let Err(error) = swept {
+                tracing::warn!(error, "the trash is looked after later");
+            }
+        }
+    }
+}
+
+async fn sweep_once(app: &Arc<App>) -> Result<(), String> {
+    let now_ms = app.machine.now_ms();
+    let before = now_ms.saturating_sub(ends_ms(app, 0)).saturating_add(1);
+    loop {
+        let reading = app.machine.blocking({
+            let app = app.clone();
+            move || app.storage.trashed_before(before, AT_ONCE)
+        });
+        let due = reading.await.ok_or("a panic")?.map_err(|e| e.to_string())?;
+        for trashed in &due {
+            let removed = remove(app, trashed, Actor::nobody()).await;
+            removed.map_err(|error| error.to_string())?;
+            sleep(PAUSE).await;
+        }
+        if due.len() < AT_ONCE {
+            break;
+        }
+    }
+    let wrong = |error: JournalError| error.to_string();
+    while app.journal.erase_some().await.map_err(wrong)? {
+        sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+/// Removes a document from the trash for good. What was given of it is forgotten before: whatever gets its name is another one.
+/// `Ok(false)`: it is not there.
+pub async fn remove(app: &Arc<App>, trashed: &Trashed, actor: Actor) -> Result<bool, StorageError> {
+    let is_unused = trashed.is_name_free && !trashed.has_namesake;
+    let name = trashed.entry.name.clone();
+    let forgetting = app.machine.blocking({
+        let app = app.clone();
+        move || {
+            let rules = app.gate.rules();
+            let Some(accounts) = app.gate.accounts().filter(|_| !rules.is_open) else {
+                return Ok(());
+            };
+            let now_ms = app.machine.now_ms();
+            if !is_unused {
+                return accounts.note(&actor, Action::Erased, name.as_str(), now_ms);
+            }
+            accounts.forget_document(&name, Action::Erased, &actor, now_ms)?;
+            app.gate.look(now_ms)
+        }
+    });
+    let failed = |why: String| StorageError::Failed(why);
+    let forgotten = forgetting
+        .await
+        .ok_or_else(|| failed("a panic".to_owned()))?;
+    forgotten.map_err(|error| failed(error.to_string()))?;
+    let erased = app.journal.erase(trashed.id()).await;
+    let erased = erased.map_err(|error| failed(error.to_string()))?;
+    if erased {
+        app.metrics.documents_erased.add_one();
+        app.erased.notify_one();
+    }
+    Ok(erased)
+}
