@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use thiserror::Error;
 
 use crate::name::{BadName, DocumentName};
+use crate::storage::DocumentId;
 
 mod rules;
 
@@ -171,6 +172,37 @@ impl FromStr for Target {
             }
             _ => Self::Document(DocumentName::new(text)?),
         })
+    }
+}
+
+/// What is shared: all of a folder, or one document. Of a document its identity counts beside its name, which another one may get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// By name.
+    pub target: Target,
+    /// Which document of that name.
+    pub document: Option<DocumentId>,
+}
+
+impl From<Target> for Item {
+    /// Whatever has the name.
+    fn from(target: Target) -> Self {
+        Self {
+            target,
+            document: None,
+        }
+    }
+}
+
+impl Item {
+    /// Whether a document is, or belongs to, this.
+    pub fn covers(&self, document: &Known<'_>) -> bool {
+        self.target.covers(document.name) && self.is_of(document.id)
+    }
+
+    /// Whether it is not for another document than this.
+    pub fn is_of(&self, id: Option<DocumentId>) -> bool {
+        self.document.is_none() || self.document == id
     }
 }
 

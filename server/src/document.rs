@@ -113,8 +113,8 @@ pub enum Command {
     Delete {
         /// A condition.
         only_at: Option<OnlyAt>,
-        /// The answer.
-        reply: Reply<()>,
+        /// Which it was.
+        reply: Reply<DocumentId>,
     },
     /// Take a document back from the trash, under this document's name.
     TakeBack {

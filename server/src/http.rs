@@ -179,6 +179,7 @@ async fn text_socket(
 fn known(entry: &Entry) -> Known<'_> {
     Known {
         name: &entry.name,
+        id: Some(entry.position.id),
         owner: entry.owner,
     }
 }
@@ -198,7 +199,7 @@ async fn found(
     let access = match &lookup {
         Lookup::Found(entry) => rules.access(who, &known(entry), now_ms),
         _ if rules.may_begin(who, name, now_ms) => Access::Own,
-        _ => rules.access(who, &Known { name, owner: None }, now_ms),
+        _ => rules.access(who, &Known::absent(name), now_ms),
     };
     if let Some(denied) = rules.denies(who, access, need, now_ms) {
         app.metrics.refused_access.add_one();

@@ -284,8 +284,6 @@ pub struct Trashed {
     pub kept_from_ms: i64,
     /// No document has its name now.
     pub is_name_free: bool,
-    /// Another one in the trash has its name.
-    pub has_namesake: bool,
 }
 
 impl Trashed {

@@ -69,11 +69,10 @@ async fn sweep_once(app: &Arc<App>) -> Result<(), String> {
     Ok(())
 }
 
-/// Removes a document from the trash for good. What was given of it is forgotten before: whatever gets its name is another one.
+/// Removes a document from the trash for good. What was given of it is forgotten before.
 /// `Ok(false)`: it is not there.
 pub async fn remove(app: &Arc<App>, trashed: &Trashed, actor: Actor) -> Result<bool, StorageError> {
-    let is_unused = trashed.is_name_free && !trashed.has_namesake;
-    let name = trashed.entry.name.clone();
+    let (id, name) = (trashed.id(), trashed.entry.name.clone());
     let forgetting = app.machine.blocking({
         let app = app.clone();
         move || {
@@ -82,10 +81,7 @@ pub async fn remove(app: &Arc<App>, trashed: &Trashed, actor: Actor) -> Result<b
                 return Ok(());
             };
             let now_ms = app.machine.now_ms();
-            if !is_unused {
-                return accounts.note(&actor, Action::Erased, name.as_str(), now_ms);
-            }
-            accounts.forget_document(&name, Action::Erased, &actor, now_ms)?;
+            accounts.forget_document(id, &name, Action::Erased, &actor, now_ms)?;
             app.gate.look(now_ms)
         }
     });

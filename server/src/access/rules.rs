@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Access, Denied, GrantId, GroupId, LinkId, PersonId, SessionId, Subject, Target, TokenId, Who,
+    Access, Denied, GrantId, GroupId, Item, LinkId, PersonId, SessionId, Subject, Target, TokenId,
+    Who,
 };
 use crate::name::DocumentName;
+use crate::storage::DocumentId;
 
 /// SHA-256 of a secret of 256 random bits. The secret itself is kept nowhere.
 pub type Hash = [u8; 32];
@@ -57,7 +59,7 @@ pub struct Token {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// What.
-    pub target: Target,
+    pub item: Item,
     /// What may be done with it.
     pub access: Access,
     /// In milliseconds since the Unix epoch; forever without.
@@ -72,7 +74,7 @@ pub struct Grant {
     /// Names it.
     pub id: GrantId,
     /// To what.
-    pub target: Target,
+    pub item: Item,
     /// Who.
     pub subject: Subject,
     /// Which.
@@ -84,8 +86,21 @@ pub struct Grant {
 pub struct Known<'d> {
     /// What it is called.
     pub name: &'d DocumentName,
+    /// Its identity, once it is stored.
+    pub id: Option<DocumentId>,
     /// Who began it, if that was somebody with an account.
     pub owner: Option<PersonId>,
+}
+
+impl<'d> Known<'d> {
+    /// A document that nobody has begun.
+    pub fn absent(name: &'d DocumentName) -> Self {
+        Self {
+            name,
+            id: None,
+            owner: None,
+        }
+    }
 }
 
 /// What somebody goes by.
@@ -221,7 +236,7 @@ impl Rules {
                 best = best.max(self.of_person(person, document));
             }
             for link in &session.links {
-                best = best.max(self.of_link(*link, name, now_ms));
+                best = best.max(self.of_link(*link, document, now_ms));
             }
         }
         if let Some(token) = self.token(who, now_ms)
@@ -230,7 +245,7 @@ impl Rules {
             best = best.max(token.access.min(self.of_person(token.person, document)));
         }
         if let Some(link) = self.open_link(who) {
-            best = best.max(self.of_link(link, name, now_ms));
+            best = best.max(self.of_link(link, document, now_ms));
         }
         if let Some(claims) = &who.claims
             && claims.expires_at_ms > now_ms
@@ -266,7 +281,7 @@ impl Rules {
             return Access::Own;
         }
         self.granted(&Target::Document(document.name.clone()))
-            .filter(|grant| is_for(grant, id, person))
+            .filter(|grant| grant.item.is_of(document.id) && is_for(grant, id, person))
             .map(|grant| grant.access)
             .max()
             .unwrap_or_default()
@@ -297,9 +312,9 @@ impl Rules {
         self.is_open || signed_in.into_iter().chain(token).any(owns)
     }
 
-    fn of_link(&self, id: LinkId, name: &DocumentName, now_ms: i64) -> Access {
+    fn of_link(&self, id: LinkId, document: &Known<'_>, now_ms: i64) -> Access {
         let link = self.links_by_id.get(&id);
-        link.filter(|link| is_before(now_ms, link.expires_at_ms) && link.target.covers(name))
+        link.filter(|link| is_before(now_ms, link.expires_at_ms) && link.item.covers(document))
             .map(|link| link.access)
             .unwrap_or_default()
     }
@@ -307,7 +322,7 @@ impl Rules {
     /// Whether somebody may begin a document of this name, if there is none. Where a folder was given to anybody, only those may who can
     /// edit there; everywhere else whoever has an account.
     pub fn may_begin(&self, who: &Who, name: &DocumentName, now_ms: i64) -> bool {
-        let nobodys = Known { name, owner: None };
+        let nobodys = Known::absent(name);
         if self.access(who, &nobodys, now_ms) >= Access::Edit {
             return true;
         }
@@ -317,7 +332,7 @@ impl Rules {
                 .is_some_and(|token| token.access >= Access::Edit && token.target.covers(name));
         let is_given = self
             .granted(&Target::Document(name.clone()))
-            .any(|grant| matches!(grant.target, Target::Folder(_)));
+            .any(|grant| matches!(grant.item.target, Target::Folder(_)));
         !is_limited && !is_given && self.person(who, now_ms).is_some()
     }
 

@@ -68,8 +68,6 @@ actions! {
     Shared = "shared",
     /// Access, a link, a token or an invitation was taken back.
     Revoked = "revoked",
-    /// A document was begun.
-    Created = "created",
     /// A document was deleted.
     Deleted = "deleted",
     /// A document was taken back from the trash.

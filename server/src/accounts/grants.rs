@@ -5,21 +5,22 @@ use rusqlite::{Row, Transaction, params};
 use super::audit::note;
 use super::groups::name_of;
 use super::people::found;
-use super::rows::{self, all, count, execute, first, limit, written};
+use super::rows::{self, all, count, execute, first, limit};
 use super::{Accounts, AccountsError, Action, Actor, Refusal};
-use crate::access::{Access, Grant, GrantId, GroupId, PersonId, Subject, Target};
+use crate::access::{Access, Grant, GrantId, GroupId, Item, PersonId, Subject};
 use crate::name::DocumentName;
+use crate::storage::DocumentId;
 
 /// Most grants of one document or folder.
 pub const MAX_OF_TARGET: usize = 1000;
 
-const COLUMNS: &str = "SELECT id, scope, path, person_id, group_id, access FROM grants";
+const COLUMNS: &str = "SELECT id, scope, path, document, person_id, group_id, access FROM grants";
 
 impl Accounts {
     /// Gives access, in the place of what the same subject had there; [`Access::None`] takes it away.
     pub fn set_grant(
         &self,
-        target: &Target,
+        item: &Item,
         subject: Subject,
         access: Access,
         actor: &Actor,
@@ -28,19 +29,20 @@ impl Accounts {
         self.change(|transaction| {
             let whom = called(transaction, subject)?;
             let (id, action) = if access == Access::None {
-                let (scope, path) = written(target);
+                let (scope, path, document) = rows::columns(item);
                 let (person, group) = columns(subject);
-                let remove = "DELETE FROM grants
-                    WHERE scope = ?1 AND path = ?2 AND person_id IS ?3 AND group_id IS ?4";
-                let values = params![scope, path, person, group];
+                let remove = "DELETE FROM grants WHERE scope = ?1 AND path = ?2
+                    AND document IS ?3 AND person_id IS ?4 AND group_id IS ?5";
+                let values = params![scope, path, document, person, group];
                 if execute(transaction, remove, values)? == 0 {
                     return Ok(None);
                 }
                 (None, Action::Revoked)
             } else {
-                let id = give(transaction, target, subject, access)?;
+                let id = give(transaction, item, subject, access)?;
                 (Some(id), Action::Shared)
             };
+            let target = &item.target;
             let about = match id {
                 Some(_) => format!("{target} with {whom} to {access}"),
                 None => format!("{target} with {whom}"),
@@ -50,11 +52,11 @@ impl Accounts {
         })
     }
 
-    /// What was given of a target.
-    pub fn grants(&self, target: &Target) -> Result<Vec<Grant>, AccountsError> {
-        let (scope, path) = written(target);
-        let list = format!("{COLUMNS} WHERE scope = ?1 AND path = ?2 ORDER BY id");
-        self.read(|transaction| all(transaction, &list, [scope, path], entry))
+    /// What was given of something.
+    pub fn grants(&self, item: &Item) -> Result<Vec<Grant>, AccountsError> {
+        let list =
+            format!("{COLUMNS} WHERE scope = ?1 AND path = ?2 AND document IS ?3 ORDER BY id");
+        self.read(|transaction| all(transaction, &list, rows::columns(item), entry))
     }
 
     /// What somebody was given, also by their groups and as everyone, after a grant; at most [`super::PAGE`].
@@ -76,26 +78,10 @@ impl Accounts {
         })
     }
 
-    /// Whoever begins a document owns it.
-    pub fn begin_document(
-        &self,
-        name: &DocumentName,
-        person: PersonId,
-        actor: &Actor,
-        now_ms: i64,
-    ) -> Result<GrantId, AccountsError> {
-        let target = Target::Document(name.clone());
-        self.change(|transaction| {
-            found(transaction, person)?;
-            let id = give(transaction, &target, Subject::Person(person), Access::Own)?;
-            note(transaction, actor, Action::Created, name.as_str(), now_ms)?;
-            Ok(id)
-        })
-    }
-
-    /// Takes back what was given of exactly this document, by links, too: it is gone, and another one may get its name.
+    /// Takes back what was given of a document, by links, too: it is gone.
     pub fn forget_document(
         &self,
+        id: DocumentId,
         name: &DocumentName,
         action: Action,
         actor: &Actor,
@@ -103,37 +89,50 @@ impl Accounts {
     ) -> Result<(), AccountsError> {
         self.change(|transaction| {
             for forget in [
-                "DELETE FROM grants WHERE scope = 'document' AND path = ?1",
-                "DELETE FROM links WHERE scope = 'document' AND path = ?1",
+                "DELETE FROM grants WHERE document = ?1",
+                "DELETE FROM links WHERE document = ?1",
             ] {
-                execute(transaction, forget, [name.as_str()])?;
+                execute(transaction, forget, [id.0])?;
             }
             note(transaction, actor, action, name.as_str(), now_ms)
+        })
+    }
+
+    /// A document has another name from now on: what was given of it stays given.
+    pub fn move_document(&self, id: DocumentId, to: &DocumentName) -> Result<(), AccountsError> {
+        self.change(|transaction| {
+            for follow in [
+                "UPDATE grants SET path = ?2 WHERE document = ?1",
+                "UPDATE links SET path = ?2 WHERE document = ?1",
+            ] {
+                execute(transaction, follow, params![id.0, to.as_str()])?;
+            }
+            Ok(())
         })
     }
 }
 
 fn give(
     transaction: &Transaction<'_>,
-    target: &Target,
+    item: &Item,
     subject: Subject,
     access: Access,
 ) -> Result<GrantId, AccountsError> {
-    let (scope, path) = written(target);
+    let (scope, path, document) = rows::columns(item);
     let (person, group) = columns(subject);
-    let there = "SELECT count(*) FROM grants WHERE scope = ?1 AND path = ?2
-        AND (person_id IS NOT ?3 OR group_id IS NOT ?4)";
-    let values = params![scope, path, person, group];
+    let there = "SELECT count(*) FROM grants WHERE scope = ?1 AND path = ?2 AND document IS ?3
+        AND (person_id IS NOT ?4 OR group_id IS NOT ?5)";
+    let values = params![scope, path, document, person, group];
     if count(transaction, there, values)? >= MAX_OF_TARGET {
         let (what, max) = ("grants of one target", MAX_OF_TARGET);
         return Err(Refusal::TooMany { what, max }.into());
     }
-    let give =
-        "INSERT INTO grants (scope, path, person_id, group_id, access) VALUES (?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT (scope, path, ifnull(person_id, 0), ifnull(group_id, 0))
+    let give = "INSERT INTO grants (scope, path, document, person_id, group_id, access)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (scope, path, ifnull(document, 0), ifnull(person_id, 0), ifnull(group_id, 0))
             DO UPDATE SET access = excluded.access
         RETURNING id";
-    let values = params![scope, path, person, group, access.as_str()];
+    let values = params![scope, path, document, person, group, access.as_str()];
     let id = first(transaction, give, values, |row| Ok(GrantId(row.get(0)?)))?;
     id.ok_or_else(|| AccountsError::Failed("nothing was written".to_owned()))
 }
@@ -161,7 +160,7 @@ pub(super) fn all_grants(transaction: &Transaction<'_>) -> Result<Vec<Grant>, Ac
 }
 
 fn entry(row: &Row<'_>) -> Result<Grant, AccountsError> {
-    let (person, group): (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
+    let (person, group): (Option<i64>, Option<i64>) = (row.get(4)?, row.get(5)?);
     let subject = match (person, group) {
         (Some(id), _) => Subject::Person(PersonId(id)),
         (None, Some(id)) => Subject::Group(GroupId(id)),
@@ -169,8 +168,8 @@ fn entry(row: &Row<'_>) -> Result<Grant, AccountsError> {
     };
     Ok(Grant {
         id: GrantId(row.get(0)?),
-        target: rows::target(row, 1)?,
+        item: rows::item(row, 1)?,
         subject,
-        access: rows::access(row, 5)?,
+        access: rows::access(row, 6)?,
     })
 }

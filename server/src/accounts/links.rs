@@ -3,10 +3,10 @@
 use rusqlite::{Row, params};
 
 use super::audit::note;
-use super::rows::{self, all, count, execute, first, written};
+use super::rows::{self, all, count, execute, first};
 use super::secret::{Secret, SecretKind};
 use super::{Accounts, AccountsError, Action, Actor, Refusal, password, text};
-use crate::access::{Access, LinkId, PersonId, Target};
+use crate::access::{Access, Item, LinkId, PersonId};
 
 /// Most links to one document or folder.
 pub const MAX_OF_TARGET: usize = 100;
@@ -17,7 +17,7 @@ pub const MAX_LINKS: usize = 100_000;
 #[derive(Clone, Copy, Debug)]
 pub struct NewLink<'a> {
     /// What it shares.
-    pub target: &'a Target,
+    pub item: &'a Item,
     /// What may be done with it: read or edit.
     pub access: Access,
     /// Until when; forever without.
@@ -32,7 +32,7 @@ pub struct LinkEntry {
     /// Which.
     pub id: LinkId,
     /// What it shares.
-    pub target: Target,
+    pub item: Item,
     /// What may be done with it.
     pub access: Access,
     /// It alone is not enough.
@@ -45,7 +45,7 @@ pub struct LinkEntry {
     pub expires_at_ms: Option<i64>,
 }
 
-const COLUMNS: &str = "SELECT id, scope, path, access, password IS NOT NULL, made_by, made_at_ms, expires_at_ms FROM links";
+const COLUMNS: &str = "SELECT id, scope, path, document, access, password IS NOT NULL, made_by, made_at_ms, expires_at_ms FROM links";
 
 impl Accounts {
     /// Makes a link.
@@ -67,11 +67,12 @@ impl Accounts {
             None => None,
         };
         let (secret, hash) = Secret::new(SecretKind::Link)?;
-        let (scope, path) = written(link.target);
+        let (scope, path, document) = rows::columns(link.item);
         let id = self.change(|transaction| {
-            let there = "SELECT count(*) FROM links WHERE scope = ?1 AND path = ?2";
+            let there =
+                "SELECT count(*) FROM links WHERE scope = ?1 AND path = ?2 AND document IS ?3";
             let room = [
-                (count(transaction, there, [scope, path])?, "links to one target", MAX_OF_TARGET),
+                (count(transaction, there, (scope, path, document))?, "links to one target", MAX_OF_TARGET),
                 (count(transaction, "SELECT count(*) FROM links", [])?, "links", MAX_LINKS),
             ];
             if let Some((_, what, max)) = room.into_iter().find(|(there, _, max)| there >= max) {
@@ -79,12 +80,13 @@ impl Accounts {
             }
             execute(
                 transaction,
-                "INSERT INTO links (hash, scope, path, access, password, made_by, made_at_ms, expires_at_ms)
-                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO links (hash, scope, path, document, access, password, made_by, made_at_ms, expires_at_ms)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 params![
                     hash,
                     scope,
                     path,
+                    document,
                     link.access.as_str(),
                     kept,
                     actor.id().map(|id| id.0),
@@ -93,18 +95,18 @@ impl Accounts {
                 ],
             )?;
             let id = LinkId(transaction.last_insert_rowid());
-            let about = format!("{} by link {} to {}", link.target, id.0, link.access);
+            let about = format!("{} by link {} to {}", link.item.target, id.0, link.access);
             note(transaction, actor, Action::Shared, &about, now_ms)?;
             Ok(id)
         })?;
         Ok((id, secret))
     }
 
-    /// Links to a target, also those that have ended, the newest first.
-    pub fn links(&self, target: &Target) -> Result<Vec<LinkEntry>, AccountsError> {
-        let (scope, path) = written(target);
-        let list = format!("{COLUMNS} WHERE scope = ?1 AND path = ?2 ORDER BY id DESC");
-        self.read(|transaction| all(transaction, &list, [scope, path], entry))
+    /// Links to something, also those that have ended, the newest first.
+    pub fn links(&self, item: &Item) -> Result<Vec<LinkEntry>, AccountsError> {
+        let list =
+            format!("{COLUMNS} WHERE scope = ?1 AND path = ?2 AND document IS ?3 ORDER BY id DESC");
+        self.read(|transaction| all(transaction, &list, rows::columns(item), entry))
     }
 
     /// A link.
@@ -148,11 +150,11 @@ impl Accounts {
 fn entry(row: &Row<'_>) -> Result<LinkEntry, AccountsError> {
     Ok(LinkEntry {
         id: LinkId(row.get(0)?),
-        target: rows::target(row, 1)?,
-        access: rows::access(row, 3)?,
-        has_password: row.get(4)?,
-        made_by: row.get::<_, Option<i64>>(5)?.map(PersonId),
-        made_at_ms: row.get(6)?,
-        expires_at_ms: row.get(7)?,
+        item: rows::item(row, 1)?,
+        access: rows::access(row, 4)?,
+        has_password: row.get(5)?,
+        made_by: row.get::<_, Option<i64>>(6)?.map(PersonId),
+        made_at_ms: row.get(7)?,
+        expires_at_ms: row.get(8)?,
     })
 }

@@ -5,8 +5,9 @@ use rusqlite::{OptionalExtension as _, Params, Row, Transaction};
 
 use super::AccountsError;
 use super::error::damaged;
-use crate::access::{Access, Hash, Target};
+use crate::access::{Access, Hash, Item, Target};
 use crate::name::DocumentName;
+use crate::storage::DocumentId;
 
 /// Whoever looks at the counter learns that something has changed.
 pub fn changed(transaction: &Transaction<'_>) -> Result<(), AccountsError> {
@@ -89,6 +90,20 @@ pub fn written(target: &Target) -> (&'static str, &str) {
         Target::Folder(folder) => ("folder", folder.as_str()),
         Target::Document(name) => ("document", name.as_str()),
     }
+}
+
+/// What is shared, in columns `scope`, `path` and `document`.
+pub fn item(row: &Row<'_>, at: usize) -> Result<Item, AccountsError> {
+    Ok(Item {
+        target: target(row, at)?,
+        document: row.get::<_, Option<i64>>(at + 2)?.map(DocumentId),
+    })
+}
+
+/// The columns of what is shared.
+pub fn columns(item: &Item) -> (&'static str, &str, Option<i64>) {
+    let (scope, path) = written(&item.target);
+    (scope, path, item.document.map(|id| id.0))
 }
 
 /// What [`written`] wrote into the columns `at` and the next.

@@ -23,7 +23,7 @@ impl Accounts {
             sessions(transaction, &mut rules, now_ms)?;
             tokens(transaction, &mut rules, now_ms)?;
             for grant in all_grants(transaction)? {
-                let of_target = rules.grants.entry(grant.target.clone()).or_default();
+                let of_target = rules.grants.entry(grant.item.target.clone()).or_default();
                 of_target.push(grant);
             }
             Ok(rules)
@@ -122,14 +122,14 @@ fn links(
     now_ms: i64,
 ) -> Result<(), AccountsError> {
     let list =
-        "SELECT id, hash, scope, path, access, password IS NOT NULL, expires_at_ms FROM links
+        "SELECT id, hash, scope, path, document, access, password IS NOT NULL, expires_at_ms FROM links
         WHERE ifnull(expires_at_ms > ?1, 1)";
     for (hash, id, link) in all(transaction, list, [now_ms], |row| {
         let link = Link {
-            target: rows::target(row, 2)?,
-            access: rows::access(row, 4)?,
-            has_password: row.get(5)?,
-            expires_at_ms: row.get(6)?,
+            item: rows::item(row, 2)?,
+            access: rows::access(row, 5)?,
+            has_password: row.get(6)?,
+            expires_at_ms: row.get(7)?,
         };
         Ok((rows::hash(row, 1)?, LinkId(row.get(0)?), link))
     })? {

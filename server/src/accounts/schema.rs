@@ -23,12 +23,12 @@ pub const READABLE: [&str; 12] = [
     "SELECT id, hash, person_id, name, access, scope, path, made_at_ms, expires_at_ms, used_at_ms FROM tokens",
     "SELECT id, name, folded FROM groups",
     "SELECT group_id, person_id FROM members",
-    "SELECT id, scope, path, person_id, group_id, access FROM grants",
-    "SELECT id, hash, scope, path, access, password, made_by, made_at_ms, expires_at_ms FROM links",
+    "SELECT id, scope, path, document, person_id, group_id, access FROM grants",
+    "SELECT id, hash, scope, path, document, access, password, made_by, made_at_ms, expires_at_ms FROM links",
     "SELECT id, at_ms, person_id, login, action, about, address FROM audit",
 ];
 
-/// What access is for is a `scope` and a `path`, as a document may have the name `team/*`. Identities never come again: somebody may
+/// What access is for is a `scope` and a `path`, as a document may have the name `team/*`, and of a document that is shared its identity. Identities never come again: somebody may
 /// still hold one. A grant without a person and a group is for everyone.
 const FIRST: &str = "
 CREATE TABLE state (
@@ -71,6 +71,7 @@ CREATE TABLE links (
     hash          BLOB NOT NULL UNIQUE,
     scope         TEXT NOT NULL,
     path          TEXT NOT NULL,
+    document      INTEGER,
     access        TEXT NOT NULL,
     password      TEXT,
     made_by       INTEGER REFERENCES people (id),
@@ -78,6 +79,7 @@ CREATE TABLE links (
     expires_at_ms INTEGER
 ) STRICT;
 CREATE INDEX links_by_target ON links (scope, path);
+CREATE INDEX links_by_document ON links (document) WHERE document IS NOT NULL;
 
 CREATE TABLE sessions (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -140,13 +142,15 @@ CREATE TABLE grants (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
     scope     TEXT NOT NULL,
     path      TEXT NOT NULL,
+    document  INTEGER,
     person_id INTEGER REFERENCES people (id),
     group_id  INTEGER REFERENCES groups (id) ON DELETE CASCADE,
     access    TEXT NOT NULL,
     CHECK (person_id IS NULL OR group_id IS NULL)
 ) STRICT;
 CREATE UNIQUE INDEX grants_by_target
-    ON grants (scope, path, ifnull(person_id, 0), ifnull(group_id, 0));
+    ON grants (scope, path, ifnull(document, 0), ifnull(person_id, 0), ifnull(group_id, 0));
+CREATE INDEX grants_by_document ON grants (document) WHERE document IS NOT NULL;
 CREATE INDEX grants_by_person ON grants (person_id);
 CREATE INDEX grants_by_group ON grants (group_id);
 

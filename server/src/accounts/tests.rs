@@ -7,9 +7,10 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::access::{
-    Access, GroupId, LinkId, PersonId, Rules, SessionId, Subject, Target, TokenId, Who,
+    Access, GroupId, Item, LinkId, PersonId, Rules, SessionId, Subject, Target, TokenId, Who,
 };
 use crate::name::DocumentName;
+use crate::storage::DocumentId;
 
 mod giving;
 mod joining;
@@ -58,8 +59,12 @@ fn refusal<T: fmt::Debug>(done: Result<T, AccountsError>) -> Refusal {
     }
 }
 
-fn document(name: &str) -> Target {
-    Target::Document(DocumentName::new(name).unwrap())
+/// The document of this name that is known by the length of that.
+fn document(name: &str) -> Item {
+    Item {
+        target: Target::Document(DocumentName::new(name).unwrap()),
+        document: Some(DocumentId(name.len() as i64)),
+    }
 }
 
 /// The words of the log, newest first.

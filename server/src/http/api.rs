@@ -248,13 +248,13 @@ pub async fn delete(
     let deleting = tokio::spawn(async move {
         let who = visitor.who.clone();
         let asking = handle.ask(&who, 0, |reply| Command::Delete { only_at, reply });
-        asking.await?;
+        let id = asking.await?;
         if app.config.trash_days > 0 {
             // What was given of it is kept with it.
             trash::note(&app, &visitor, Action::Deleted, name.to_string()).await;
             return Ok(());
         }
-        sharing::forget(&app, &visitor, &name).await
+        sharing::forget(&app, &visitor, id, &name).await
     });
     deleting.await.map_err(|_| ApiError::INTERNAL)??;
     Ok(StatusCode::NO_CONTENT)

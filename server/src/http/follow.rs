@@ -74,7 +74,7 @@ async fn follow(
         }
     });
     let begun = begun.await.map_err(ApiError::or_no_link)?;
-    let (document, folder) = match &link.target {
+    let (document, folder) = match &link.item.target {
         Target::Document(name) => (Some(name.as_str()), None),
         Target::Folder(folder) => (None, Some(folder.as_str())),
         Target::Everything => (None, Some("")),

@@ -18,10 +18,10 @@ use super::error::ApiError;
 use super::identity::Visitor;
 use super::{found, known};
 use crate::App;
-use crate::access::{Access, Denied, Grant, LinkId, PersonId, Rules, Subject, Target};
+use crate::access::{Access, Denied, Grant, Item, LinkId, PersonId, Rules, Subject, Target};
 use crate::accounts::{Accounts, AccountsError, Action, Group, LinkEntry, NewLink, Refusal};
 use crate::name::DocumentName;
-use crate::storage::Lookup;
+use crate::storage::{DocumentId, Lookup};
 
 pub fn router() -> Router<Arc<App>> {
     let folder = get(folder_read)
@@ -33,7 +33,7 @@ pub fn router() -> Router<Arc<App>> {
 
 /// What is shared, once it is known that whoever asks may say so.
 struct Shared {
-    target: Target,
+    item: Item,
     owner: Option<PersonId>,
 }
 
@@ -41,7 +41,10 @@ async fn document(app: &Arc<App>, visitor: &Visitor, name: &str) -> Result<Share
     let name = DocumentName::from_url(name)?;
     let entry = found(app, &visitor.who, &name, Access::Own).await?;
     Ok(Shared {
-        target: Target::Document(name),
+        item: Item {
+            target: Target::Document(name),
+            document: Some(entry.position.id),
+        },
         owner: entry.owner,
     })
 }
@@ -61,7 +64,7 @@ fn folder(app: &App, visitor: &Visitor, path: &str) -> Result<Shared, ApiError> 
         });
     }
     Ok(Shared {
-        target,
+        item: target.into(),
         owner: None,
     })
 }
@@ -193,24 +196,24 @@ fn sharing(accounts: &Accounts, rules: &Rules, shared: &Shared) -> Result<Value,
     let groups = accounts.groups()?;
     let owner = shared.owner.and_then(|id| rules.people.get(&id));
     let owner = owner.map(|person| json!({ "login": person.login, "name": person.name }));
-    let grants = accounts.grants(&shared.target)?;
+    let grants = accounts.grants(&shared.item)?;
     let grants: Vec<Value> = grants
         .iter()
         .map(|grant| given(grant, rules, &groups))
         .collect();
     let mut inherited = Vec::new();
-    for above in shared.target.above() {
+    for above in shared.item.target.above() {
         let folder = match &above {
             Target::Folder(folder) => folder.as_str(),
             Target::Everything | Target::Document(_) => "",
         };
-        for grant in accounts.grants(&above)? {
+        for grant in accounts.grants(&above.clone().into())? {
             let mut given = given(&grant, rules, &groups);
             given["folder"] = folder.into();
             inherited.push(given);
         }
     }
-    let links = accounts.links(&shared.target)?;
+    let links = accounts.links(&shared.item)?;
     let links: Vec<Value> = links.iter().map(linked).collect();
     Ok(json!({ "owner": owner, "grants": grants, "links": links, "inherited": inherited }))
 }
@@ -331,7 +334,7 @@ async fn set(
     let access = giving.access.into();
     let shared = with(app, move |accounts, now_ms| {
         let subject = named.subject(accounts)?;
-        accounts.set_grant(&shared.target, subject, access, &actor, now_ms)?;
+        accounts.set_grant(&shared.item, subject, access, &actor, now_ms)?;
         Ok(shared)
     });
     told(app, shared.await.map_err(ApiError::or_no_subject)?).await
@@ -365,11 +368,11 @@ async fn make_link(
     let (app_there, who) = (app.clone(), visitor.who.clone());
     let make = move |accounts: &Accounts, now_ms: i64| {
         // Others may have had their turn before, and the document may be another one by now.
-        if let Target::Document(name) = &shared.target {
+        if let Target::Document(name) = &shared.item.target {
             let is_owned = match app_there.storage.entry(name) {
                 Ok(Lookup::Found(entry)) => {
                     let access = app_there.gate.rules().access(&who, &known(&entry), now_ms);
-                    entry.owner == shared.owner && access >= Access::Own
+                    shared.item.is_of(Some(entry.position.id)) && access >= Access::Own
                 }
                 _ => false,
             };
@@ -378,7 +381,7 @@ async fn make_link(
             }
         }
         let link = NewLink {
-            target: &shared.target,
+            item: &shared.item,
             access: access.into(),
             expires_at_ms: days.map(|days| ends(days, now_ms)),
             password: password.as_deref(),
@@ -403,7 +406,7 @@ async fn revoke_link(
     let id = LinkId(id);
     let revoked = with(app, move |accounts, now_ms| {
         let link = accounts.link(id)?;
-        if link.is_none_or(|link| link.target != shared.target) {
+        if link.is_none_or(|link| link.item != shared.item) {
             return Err(Refusal::Missing("link").into());
         }
         accounts.revoke_link(id, &actor, now_ms)
@@ -412,10 +415,11 @@ async fn revoke_link(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Takes back what was given of a document that has just been deleted: another one may get its name.
+/// Takes back what was given of a document that has just been deleted.
 pub async fn forget(
     app: &Arc<App>,
     visitor: &Visitor,
+    id: DocumentId,
     name: &DocumentName,
 ) -> Result<(), ApiError> {
     if app.gate.rules().is_open {
@@ -427,9 +431,18 @@ pub async fn forget(
     };
     let name = name.clone();
     let forgotten = with(app, move |accounts, now_ms| {
-        accounts.forget_document(&name, Action::Deleted, &actor, now_ms)
+        accounts.forget_document(id, &name, Action::Deleted, &actor, now_ms)
     });
     forgotten.await.map_err(|_| ApiError::NOT_FORGOTTEN)
+}
+
+/// A document has come back under another name: what was given of it goes with it.
+pub async fn follow(app: &Arc<App>, id: DocumentId, name: &DocumentName) -> Result<(), ApiError> {
+    if app.gate.rules().is_open {
+        return Ok(());
+    }
+    let name = name.clone();
+    with(app, move |accounts, _| accounts.move_document(id, &name)).await
 }
 
 #[cfg(test)]

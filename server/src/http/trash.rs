@@ -15,7 +15,7 @@ use super::accounts::{At, Body, actor, answer, at, body, person, with};
 use super::api::{MAX_PAGE, MAX_QUERY, PAGE, READ, position};
 use super::error::ApiError;
 use super::identity::Visitor;
-use super::known;
+use super::{known, sharing};
 use crate::App;
 use crate::access::{Access, Rules, Who};
 use crate::accounts::{Action, Actor};
@@ -179,7 +179,10 @@ async fn restore(
         asking.await?;
         let about = match before == name {
             true => name.to_string(),
-            false => format!("{before} as {name}"),
+            false => {
+                sharing::follow(&app, id, &name).await?;
+                format!("{before} as {name}")
+            }
         };
         note(&app, &visitor, Action::TakenBack, about).await;
         Ok::<_, ApiError>(name)

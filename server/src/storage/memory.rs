@@ -189,9 +189,6 @@ impl State {
                 deleted_by: discarded.by,
                 kept_from_ms: discarded.at_ms,
                 is_name_free: !self.is_taken(&kept.name),
-                has_namesake: self.documents.iter().any(|(other, one)| {
-                    other != id && one.name == kept.name && one.discarded.is_some()
-                }),
             })
         };
         self.documents.iter().filter_map(trashed).collect()

@@ -108,11 +108,11 @@ impl Server {
     }
 
     /// Asks a document of the server that runs now for something; the server may lose its power meanwhile.
-    pub async fn ask(
+    pub async fn ask<T>(
         world: &World,
         name: &DocumentName,
-        command: impl FnOnce(Reply<()>) -> Command,
-    ) -> Result<(), Refused> {
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<T, Refused> {
         let app = world.server.running().app.clone();
         let app = app.ok_or(Refused::Again)?;
         let who = Arc::default();

@@ -225,7 +225,7 @@ async fn what_was_given_of_a_document_goes_with_it() {
     bob.create("notes", "new").await;
     let text = "/api/documents/notes/text";
     assert_eq!(eve.fail("GET", text, Value::Null).await.0, 403);
-    assert_eq!(guest.fail("GET", text, Value::Null).await.0, 401);
+    assert_eq!(guest.fail("GET", text, Value::Null).await.0, 403);
     let told = bob
         .done("GET", "/api/documents/notes/sharing", Value::Null)
         .await;

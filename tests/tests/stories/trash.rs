@@ -317,6 +317,47 @@ async fn only_who_owned_it_finds_it_in_the_trash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_of_it_goes_with_it_and_not_with_its_name() {
+    let (server, mut ada) = team(&[]).await;
+    let mut owner = ada.invite(&server, "owner").await;
+    let mut editor = ada.invite(&server, "editor").await;
+    let mut stranger = ada.invite(&server, "stranger").await;
+    owner.create(NAME, "text").await;
+    owner.share(NAME, "editor", "own").await;
+    let (_, link) = owner.make_link(NAME, "edit").await;
+    let mut guest = Browser::script(&server, &link);
+    let target = format!("/api/documents/{NAME}");
+    owner.done("DELETE", &target, Value::Null).await;
+    stranger.create(NAME, "other").await;
+    let text = format!("{target}/text");
+    for browser in [&mut editor, &mut guest, &mut owner] {
+        let (status, code) = browser.fail("GET", &text, Value::Null).await;
+        assert_eq!((status, &*code), (403, "not_allowed"));
+    }
+    let sharing = stranger
+        .done("GET", &format!("{target}/sharing"), Value::Null)
+        .await;
+    assert_eq!(
+        (&sharing["grants"], &sharing["links"]),
+        (&json!([]), &json!([]))
+    );
+    // Who was given it to own finds it in the trash.
+    let found = editor.done("GET", "/api/trash", Value::Null).await;
+    let restore = format!("/api/trash/{}/restore", found["documents"][0]["id"]);
+    let taken = editor.fail("POST", &restore, json!({})).await;
+    assert_eq!(taken, (409, "exists".to_owned()));
+    let other = json!({ "name": "team/again" });
+    editor.done("POST", &restore, other).await;
+    assert_eq!(editor.text("team/again").await, "text");
+    assert_eq!(guest.text("team/again").await, "text");
+    let sharing = "/api/documents/team/again/sharing";
+    let sharing = owner.done("GET", sharing, Value::Null).await;
+    assert_eq!(sharing["grants"][0]["person"], "editor");
+    assert_eq!(sharing["links"].as_array().unwrap().len(), 1);
+    assert_eq!(stranger.text(NAME).await, "other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_there_for_long_enough_goes_for_good() {
     let mut server = Ropewalk::with(&["--trash-days", "2"]).await;
     let ann = Client::join(&server, NAME).await;

@@ -8,7 +8,7 @@ fn token(person: PersonId, expires_at_ms: Option<i64>) -> NewToken {
         person,
         name: "ci".into(),
         access: Access::Edit,
-        target: document("a"),
+        target: document("a").target,
         expires_at_ms,
     }
 }
@@ -77,9 +77,9 @@ fn a_token_counts_until_it_ends_or_is_taken_back() {
 #[test]
 fn a_link_shares_until_it_ends_or_is_taken_back() {
     let (_folder, accounts, ada, _) = peopled();
-    let target = document("a");
+    let item = document("a");
     let link = NewLink {
-        target: &target,
+        item: &item,
         access: Access::Read,
         expires_at_ms: Some(NOW + DAY),
         password: Some("1234"),
@@ -133,8 +133,8 @@ fn a_link_shares_until_it_ends_or_is_taken_back() {
     })
     .unwrap();
     assert!(accounts.check_link(open, "", NOW).unwrap());
-    assert_eq!(accounts.links(&target).unwrap()[0].made_by, Some(ada));
-    assert_eq!(accounts.links(&target).unwrap().len(), 2);
+    assert_eq!(accounts.links(&item).unwrap()[0].made_by, Some(ada));
+    assert_eq!(accounts.links(&item).unwrap().len(), 2);
     assert!(
         accounts
             .rules(NOW + DAY)
@@ -200,10 +200,10 @@ fn a_group_has_one_name_and_takes_what_it_was_given_with_it() {
 #[test]
 fn a_grant_takes_the_place_of_the_former_and_a_document_forgets_only_its_own() {
     let (_folder, accounts, _, bob) = peopled();
-    let give = |target: &Target, subject, access| {
-        accounts.set_grant(target, subject, access, &nobody(), NOW)
-    };
+    let give =
+        |item: &Item, subject, access| accounts.set_grant(item, subject, access, &nobody(), NOW);
     let bobs = Subject::Person(bob);
+    let folder = Item::from("a/*".parse::<Target>().unwrap());
     let id = give(&document("a/b"), bobs, Access::Read).unwrap();
     assert_eq!(give(&document("a/b"), bobs, Access::Edit).unwrap(), id);
     assert_eq!(
@@ -211,7 +211,7 @@ fn a_grant_takes_the_place_of_the_former_and_a_document_forgets_only_its_own() {
         Access::Edit
     );
     give(&document("a/b"), Subject::Everyone, Access::Read).unwrap();
-    give(&"a/*".parse().unwrap(), bobs, Access::Read).unwrap();
+    give(&folder, bobs, Access::Read).unwrap();
     let gone = give(&document("a/b"), Subject::Person(PersonId(9)), Access::Read);
     assert_eq!(refusal(gone), Refusal::Missing("person"));
     let gone = give(&document("a/b"), Subject::Group(GroupId(9)), Access::Read);
@@ -220,27 +220,40 @@ fn a_grant_takes_the_place_of_the_former_and_a_document_forgets_only_its_own() {
 
     let name = |name| DocumentName::new(name).unwrap();
     let link = NewLink {
-        target: &document("a/b"),
+        item: &document("a/b"),
         access: Access::Read,
         expires_at_ms: None,
         password: None,
     };
     accounts.create_link(&link, &nobody(), NOW).unwrap();
+    // One of the same name, in the trash perhaps.
+    let other = Item {
+        document: Some(DocumentId(99)),
+        ..document("a/b")
+    };
+    give(&other, bobs, Access::Own).unwrap();
+    assert_eq!(accounts.grants_of(bob, None, 9).unwrap().len(), 4);
     accounts
-        .begin_document(&name("a/b"), bob, &nobody(), NOW)
-        .unwrap();
-    assert_eq!(
-        accounts.grants(&document("a/b")).unwrap()[0].access,
-        Access::Own
-    );
-    assert_eq!(accounts.grants_of(bob, None, 9).unwrap().len(), 3);
-    accounts
-        .forget_document(&name("a/b"), Action::Deleted, &nobody(), NOW)
+        .forget_document(DocumentId(3), &name("a/b"), Action::Deleted, &nobody(), NOW)
         .unwrap();
     assert!(accounts.grants(&document("a/b")).unwrap().is_empty());
     assert!(accounts.links(&document("a/b")).unwrap().is_empty());
-    assert_eq!(accounts.grants_of(bob, None, 9).unwrap().len(), 1);
-    give(&"a/*".parse().unwrap(), bobs, Access::None).unwrap();
+    assert_eq!(accounts.grants_of(bob, None, 9).unwrap().len(), 2);
+    let link = NewLink {
+        item: &other,
+        ..link
+    };
+    accounts.create_link(&link, &nobody(), NOW).unwrap();
+    accounts.move_document(DocumentId(99), &name("c")).unwrap();
+    assert!(accounts.grants(&other).unwrap().is_empty());
+    let moved = Item {
+        target: document("c").target,
+        ..other
+    };
+    assert_eq!(accounts.grants(&moved).unwrap()[0].access, Access::Own);
+    assert_eq!(accounts.links(&moved).unwrap().len(), 1);
+    give(&moved, bobs, Access::None).unwrap();
+    give(&folder, bobs, Access::None).unwrap();
     assert!(accounts.rules(NOW).unwrap().grants.is_empty());
 }
 
@@ -262,9 +275,22 @@ fn a_document_with_the_name_of_a_folder_is_no_folder() {
     };
     for name in ["*", "team/*"] {
         let name = DocumentName::new(name).unwrap();
-        accounts.begin_document(&name, bob, &nobody(), NOW).unwrap();
+        let item = Item {
+            target: Target::Document(name.clone()),
+            document: Some(DocumentId(1)),
+        };
+        let bobs = Subject::Person(bob);
+        accounts
+            .set_grant(&item, bobs, Access::Own, &nobody(), NOW)
+            .unwrap();
         let rules = accounts.rules(NOW).unwrap();
-        let access = |name: &DocumentName| rules.access(&who, &Known { name, owner: None }, NOW);
+        let access = |name: &DocumentName| {
+            let known = Known {
+                id: Some(DocumentId(1)),
+                ..Known::absent(name)
+            };
+            rules.access(&who, &known, NOW)
+        };
         assert_eq!(access(&name), Access::Own);
         for other in ["a", "team/a"] {
             let other = DocumentName::new(other).unwrap();
@@ -332,9 +358,9 @@ fn whatever_changes_the_rules_moves_the_counter() {
             a.set_member(team, ada, true, &nobody(), NOW).unwrap();
         }),
         ("link", |a, _, _| {
-            let target = document("a");
+            let item = document("a");
             let link = NewLink {
-                target: &target,
+                item: &item,
                 access: Access::Read,
                 expires_at_ms: None,
                 password: None,

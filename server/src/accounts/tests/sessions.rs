@@ -116,9 +116,9 @@ fn the_old_secret_counts_for_a_minute() {
 #[test]
 fn a_session_that_takes_the_place_of_another_keeps_its_links() {
     let (_folder, accounts, _, bob) = peopled();
-    let target = document("a");
+    let item = document("a");
     let link = NewLink {
-        target: &target,
+        item: &item,
         access: Access::Edit,
         expires_at_ms: None,
         password: None,

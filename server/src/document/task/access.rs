@@ -31,6 +31,7 @@ impl Task {
         }
         let known = Known {
             name: &self.name,
+            id: (self.existence == Existence::Stored).then_some(self.id),
             owner: self.owner,
         };
         rules.access(who, &known, now_ms)

@@ -25,7 +25,7 @@ impl Task {
         &mut self,
         only_at: Option<&OnlyAt>,
         who: &Who,
-    ) -> Result<(), Refused> {
+    ) -> Result<DocumentId, Refused> {
         self.stored()?;
         self.is_at(only_at)?;
         if self.all_durable().await.is_break() {
@@ -52,7 +52,7 @@ impl Task {
         empty.lineage.past = Some(past);
         empty.lineage.restores = self.restores;
         self.become_loaded(empty);
-        Ok(())
+        Ok(id)
     }
 
     /// Takes a document back from the trash, under the name of this one, if there is none.
@@ -101,6 +101,7 @@ impl Task {
         let rules = self.rules.borrow();
         let before = Known {
             name: &trashed.entry.name,
+            id: Some(trashed.id()),
             owner: trashed.entry.owner,
         };
         let access = rules.access(who, &before, now_ms);
