@@ -211,10 +211,10 @@ describe('people and tokens', { concurrency: 2 }, () => {
     const ann = await arriveSignedIn(t, browser, server, 'ann')
     const bob = await arriveSignedIn(t, browser, server, 'bob')
     await bob.page.getByTestId('me').click()
-    assert.equal(await bob.page.getByRole('menuitem', { name: 'People', exact: true }).count(), 0)
+    assert.equal(await bob.page.getByRole('menuitem', { name: 'People and groups', exact: true }).count(), 0)
 
-    await openMenu(ann, 'People')
-    const dialog = ann.page.getByRole('dialog', { name: 'People' })
+    await openMenu(ann, 'People and groups')
+    const dialog = ann.page.getByRole('dialog', { name: 'People and groups' })
     const his = dialog.getByTestId('person').filter({ hasText: 'Bob Baker' })
     await his.locator('summary').click()
     await assertAccessible(ann.page, 'people')

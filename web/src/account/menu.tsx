@@ -50,7 +50,7 @@ export function AccountMenu({ person }: { person: Account }) {
               <Item icon={<Lock />} onChoose={then('password')}>Password</Item>
               <Item icon={<System />} onChoose={then('sessions')}>Where you are signed in</Item>
               <Item icon={<KeyIcon />} onChoose={then('tokens')}>API tokens</Item>
-              {person.is_admin && <Item icon={<PeopleIcon />} onChoose={then('people')}>People</Item>}
+              {person.is_admin && <Item icon={<PeopleIcon />} onChoose={then('people')}>People and groups</Item>}
               <hr class="menu-line" />
               <Item icon={<SignOut />} disabled={busy} onChoose={() => void out()}>Sign out</Item>
             </>

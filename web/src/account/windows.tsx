@@ -1,7 +1,7 @@
 /** The windows of an account, fetched when one is opened. */
 import './account.css'
 import { Dialog } from '../ui/dialog'
-import { Everybody } from './everybody'
+import { Folk } from './folk'
 import { account } from './identity'
 import { Password } from './password'
 import { Profile } from './profile'
@@ -11,7 +11,7 @@ import { Tokens } from './tokens'
 export type WindowName = 'profile' | 'password' | 'sessions' | 'tokens' | 'people'
 
 const TITLES: Record<WindowName, string> = {
-  profile: 'Your name and colour', password: 'Change your password', sessions: 'Where you are signed in', tokens: 'API tokens', people: 'People',
+  profile: 'Your name and colour', password: 'Change your password', sessions: 'Where you are signed in', tokens: 'API tokens', people: 'People and groups',
 }
 
 export function AccountWindow({ name, onClose }: { name: WindowName; onClose: () => void }) {
@@ -24,7 +24,7 @@ export function AccountWindow({ name, onClose }: { name: WindowName; onClose: ()
       {name === 'password' && <Password login={person.login} onDone={onClose} />}
       {name === 'sessions' && <Sessions />}
       {name === 'tokens' && <Tokens />}
-      {name === 'people' && <Everybody me={person.login} />}
+      {name === 'people' && <Folk me={person.login} />}
     </Dialog>
   )
 }

@@ -26,7 +26,7 @@ interface HeaderProps {
   acts: Acts
 }
 
-type ShareDialog = ComponentType<{ name: string; onClose: () => void }>
+type ShareDialog = ComponentType<{ of: { document: string }; onClose: () => void }>
 
 export function Header({ name, session, presence, markdown, previewing, wrap, usable, acts }: HeaderProps) {
   const access = useValue(session.access)
@@ -72,7 +72,7 @@ export function Header({ name, session, presence, markdown, previewing, wrap, us
           }}
         </Popover>
       </div>
-      {Sharing && <Sharing name={name} onClose={() => setSharing(null)} />}
+      {Sharing && <Sharing of={{ document: name }} onClose={() => setSharing(null)} />}
     </header>
   )
 }

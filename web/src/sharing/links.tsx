@@ -1,4 +1,4 @@
-/** The links by which a document is shared with whoever has one. */
+/** The links by which a document or a folder is shared with whoever has one. */
 import { useRef, useState } from 'preact/hooks'
 import { useAttempt } from '../account/attempt'
 import { Complaint, PasswordField } from '../account/fields'
@@ -10,14 +10,14 @@ import { Link as LinkIcon, Plus } from '../ui/icons'
 import { Select } from '../ui/select'
 import { Sure } from '../ui/sure'
 import { day } from '../when'
-import { ACCESS_WORDS, makeLink, revokeLink, type ShareLink } from './sharing'
+import { ACCESS_WORDS, makeLink, revokeLink, type Shared, type ShareLink } from './sharing'
 
 type Days = '' | '1' | '7' | '30' | '365'
 
 const LEVELS: [Access, string][] = [['read', ACCESS_WORDS.read], ['edit', ACCESS_WORDS.edit]]
 const LASTING: [Days, string][] = [['1', 'One day'], ['7', 'One week'], ['30', '30 days'], ['365', 'One year'], ['', 'Until it is taken back']]
 
-export function Links({ name, links, onChange }: { name: string; links: ShareLink[]; onChange: () => Promise<unknown> }) {
+export function Links({ of, links, onChange }: { of: Shared; links: ShareLink[]; onChange: () => Promise<unknown> }) {
   const attempt = useAttempt()
   const [making, setMaking] = useState(false)
   const [made, setMade] = useState<{ id: number | string; url: string } | null>(null)
@@ -27,7 +27,7 @@ export function Links({ name, links, onChange }: { name: string; links: ShareLin
     requestAnimationFrame(() => begin.current?.focus())
   }
   const revoke = (id: number | string) => attempt.run(async () => {
-    await revokeLink(name, id)
+    await revokeLink(of, id)
     if (made?.id === id) setMade(null)
     await onChange()
     begin.current?.focus()
@@ -40,7 +40,7 @@ export function Links({ name, links, onChange }: { name: string; links: ShareLin
         {!making && <button ref={begin} type="button" class="button" onClick={() => { setMade(null); setMaking(true) }}><Plus />Make a link</button>}
       </div>
       {making && (
-        <MakeLink name={name} onStop={stop} onMade={(link) => {
+        <MakeLink of={of} onStop={stop} onMade={(link) => {
           setMade(link)
           setMaking(false)
           void onChange()
@@ -60,20 +60,20 @@ export function Links({ name, links, onChange }: { name: string; links: ShareLin
             </li>
           ))}
         </ul>
-      ) : !making && !made && <p class="hint">Whoever has a link may open the document with it, also without an account.</p>}
+      ) : !making && !made && <p class="hint">Whoever has a link may open {'document' in of ? 'the document' : 'all that is in the folder'} with it, also without an account.</p>}
       <Complaint>{attempt.error?.message ?? null}</Complaint>
     </section>
   )
 }
 
-function MakeLink({ name, onStop, onMade }: { name: string; onStop: () => void; onMade: (link: { id: number | string; url: string }) => void }) {
+function MakeLink({ of, onStop, onMade }: { of: Shared; onStop: () => void; onMade: (link: { id: number | string; url: string }) => void }) {
   const [access, setAccess] = useState<Access>('read')
   const [days, setDays] = useState<Days>('30')
   const [password, setPassword] = useState('')
   const attempt = useAttempt()
   const submit = (event: Event) => {
     event.preventDefault()
-    void attempt.run(async () => onMade(await makeLink(name, { access, ...(days && { days: Number(days) }), ...(password && { password }) })))
+    void attempt.run(async () => onMade(await makeLink(of, { access, ...(days && { days: Number(days) }), ...(password && { password }) })))
   }
   return (
     <form class="form link-form" onSubmit={submit}>

@@ -1,28 +1,27 @@
-/** The people, groups and everyone that a document is shared with. */
-import { useEffect, useId, useRef, useState } from 'preact/hooks'
+/** The people, groups and everyone that a document or a folder is shared with. */
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { useAttempt } from '../account/attempt'
 import { Complaint } from '../account/fields'
 import { account } from '../account/identity'
-import { findPeople, type PersonEntry } from '../account/people'
+import { partyMeant, PickField } from '../account/pick'
 import { announce } from '../announce'
 import { ApiError, type Access } from '../api'
 import { takeFocus } from '../ui/focus'
 import { Select } from '../ui/select'
 import { Sure } from '../ui/sure'
-import { ACCESS_WORDS, partyOf, sameParty, setAccess, type Grant, type Inherited, type Party, type Sharing } from './sharing'
+import { ACCESS_WORDS, partyOf, sameParty, setAccess, wordOf, type Grant, type Inherited, type Party, type Shared, type Sharing } from './sharing'
 
 type Wish = Access | 'none'
 
 const LEVELS: [Access, string][] = [['read', ACCESS_WORDS.read], ['edit', ACCESS_WORDS.edit], ['own', ACCESS_WORDS.own]]
-const SEEK_MS = 150
 
 interface PartiesProps {
-  name: string
+  of: Shared
   sharing: Sharing
   onChange: (now: Sharing) => void
 }
 
-export function Parties({ name, sharing, onChange }: PartiesProps) {
+export function Parties({ of, sharing, onChange }: PartiesProps) {
   const attempt = useAttempt()
   /** Whom it was taken from in this window: they stay in sight, so that it can be given back. */
   const [taken, setTaken] = useState<Grant[]>([])
@@ -30,9 +29,17 @@ export function Parties({ name, sharing, onChange }: PartiesProps) {
 
   const set = (party: Party, access: Wish) => attempt.run(async () => {
     const before = grants.find((grant) => sameParty(grant, party))
-    onChange(await setAccess(name, party, access))
+    onChange(await setAccess(of, party, access))
     setTaken((all) => all.filter((grant) => !sameParty(grant, party)).concat(access === 'none' && before ? [before] : []))
     announce(access === 'none' ? 'Not shared any more' : 'Shared')
+  })
+  const add = (typed: string, access: Access) => attempt.run(async () => {
+    const meant = await partyMeant(typed)
+    if ('person' in meant && meant.person.login === owner?.login) throw new ApiError('owner', 'The document is theirs already.')
+    const party = 'person' in meant ? { person: meant.person.login } : meant
+    onChange(await setAccess(of, party, access))
+    setTaken((all) => all.filter((grant) => !sameParty(grant, party)))
+    announce('Shared')
   })
   const everyone = grants.find((grant) => 'everyone' in grant)
   const named = grants.filter((grant) => !('everyone' in grant))
@@ -40,11 +47,11 @@ export function Parties({ name, sharing, onChange }: PartiesProps) {
 
   return (
     <section aria-label="People">
-      <Add busy={attempt.busy} onAdd={(person, access) => set({ person }, access)} onRefuse={attempt.refuse} owner={owner?.login} />
+      <Add busy={attempt.busy} onAdd={add} />
       <Complaint>{attempt.error?.message ?? null}</Complaint>
       <ul class="parties">
         {owner && <li><Who name={owner.name} under={owner.login} /><span class="party-fixed">Owner</span></li>}
-        {named.map((grant) => <Line key={JSON.stringify(partyOf(grant))} grant={grant} busy={attempt.busy} onSet={(access) => void set(grant, access)} />)}
+        {named.map((grant) => <Line key={JSON.stringify(partyOf(grant))} of={of} grant={grant} busy={attempt.busy} onSet={(access) => void set(grant, access)} />)}
         {gone.map((grant) => (
           <li key={JSON.stringify(partyOf(grant))} class="party-gone">
             <Who {...seen(grant)} />
@@ -85,7 +92,7 @@ function Who({ name, under }: { name: string; under?: string }) {
   return <span class="party"><b>{name}</b>{under && <span>{under}</span>}</span>
 }
 
-function Line({ grant, busy, onSet }: { grant: Grant; busy: boolean; onSet: (access: Wish) => void }) {
+function Line({ of, grant, busy, onSet }: { of: Shared; grant: Grant; busy: boolean; onSet: (access: Wish) => void }) {
   const { name, under } = seen(grant)
   const [lowering, setLowering] = useState<Wish | null>(null)
   const mine = 'person' in grant && grant.person === account()?.login && grant.access === 'own'
@@ -93,7 +100,7 @@ function Line({ grant, busy, onSet }: { grant: Grant; busy: boolean; onSet: (acc
   if (lowering !== null) {
     return (
       <li class="party-asking">
-        <span class="party">You could not share this document then, nor take this back.</span>
+        <span class="party">You could not share this {wordOf(of)} then, nor take this back.</span>
         <button type="button" class="button plain" onClick={stop}>Keep it</button>
         <Sure ask="Really give it up" disabled={busy} onSure={() => onSet(lowering)}>Give it up</Sure>
       </li>
@@ -108,50 +115,21 @@ function Line({ grant, busy, onSet }: { grant: Grant; busy: boolean; onSet: (acc
   )
 }
 
-interface AddProps {
-  busy: boolean
-  owner: string | undefined
-  onAdd: (login: string, access: Access) => Promise<boolean>
-  onRefuse: (error: ApiError) => void
-}
-
-function Add({ busy, owner, onAdd, onRefuse }: AddProps) {
-  const id = useId()
-  const [login, setLogin] = useState('')
+function Add({ busy, onAdd }: { busy: boolean; onAdd: (typed: string, access: Access) => Promise<boolean> }) {
+  const [typed, setTyped] = useState('')
   const [access, setAccess] = useState<Access>('edit')
-  const [people, setPeople] = useState<PersonEntry[]>([])
   const field = useRef<HTMLInputElement>(null)
   useEffect(() => field.current?.focus(), [])
-  useEffect(() => {
-    let current = true
-    const timer = window.setTimeout(() => {
-      // Without suggestions a login can still be typed.
-      findPeople(login.trim()).then((found) => current && setPeople(found.filter((person) => !person.is_disabled)), () => {})
-    }, SEEK_MS)
-    return () => {
-      current = false
-      window.clearTimeout(timer)
-    }
-  }, [login])
   const submit = async (event: Event) => {
     event.preventDefault()
-    const wanted = login.trim()
-    if (!wanted) return field.current?.focus()
-    if (wanted.toLowerCase() === owner) return onRefuse(new ApiError('owner', 'The document is theirs already.'))
-    if (await onAdd(wanted, access)) setLogin('')
+    if (typed.trim() && (await onAdd(typed.trim(), access))) setTyped('')
     field.current?.focus()
   }
   return (
     <form class="party-add" onSubmit={submit}>
-      <label class="label" for={id}>Share with</label>
+      <span class="label" aria-hidden="true">Share with</span>
       <div class="party-add-line">
-        <input
-          ref={field} id={id} class="field" placeholder="Login" value={login} list={`${id}-people`} autocomplete="off" autocapitalize="none" spellcheck={false}
-          onInput={(event) => setLogin(event.currentTarget.value)}
-        />
-        <datalist id={`${id}-people`}>
-          {people.map((person) => <option key={person.login} value={person.login}>{person.name}</option>)}
-        </datalist>
+        <PickField field={field} label="Share with" value={typed} onInput={setTyped} groups />
         <Select bare label="What they may do" options={LEVELS} value={access} onChange={setAccess} />
         <button type="submit" class="button primary" disabled={busy}>Share</button>
       </div>

@@ -1,6 +1,9 @@
-/** Who may do what with a document, as its owners see and change it. */
+/** Who may do what with a document, or with all of a folder, as its owners see and change it. */
 import { send, type Access } from '../api'
 import { encodeName } from '../name'
+
+/** What is shared. The folder without a name has all documents in it. */
+export type Shared = { document: string } | { folder: string }
 
 /** Whom something is shared with. */
 export type Party = { person: string } | { group: string } | { everyone: true }
@@ -25,9 +28,15 @@ export interface Sharing {
 
 export const ACCESS_WORDS: Record<Access, string> = { read: 'May read', comment: 'May comment', edit: 'May edit', own: 'May share it, too' }
 
-const path = (name: string, tail: string) => `/api/documents/${encodeName(name)}/${tail}`
+function path(of: Shared, tail: string): string {
+  if ('document' in of) return `/api/documents/${encodeName(of.document)}/${tail}`
+  return of.folder === '' ? `/api/folders/${tail}` : `/api/folders/${encodeName(of.folder)}/${tail}`
+}
 
-export const loadSharing = (name: string) => send<Sharing>('GET', path(name, 'sharing'))
+/** As it is called in a sentence. */
+export const wordOf = (of: Shared) => ('document' in of ? 'document' : 'folder')
+
+export const loadSharing = (of: Shared) => send<Sharing>('GET', path(of, 'sharing'))
 
 export function partyOf(grant: Party): Party {
   if ('person' in grant) return { person: grant.person }
@@ -36,9 +45,9 @@ export function partyOf(grant: Party): Party {
 
 export const sameParty = (a: Party, b: Party) => JSON.stringify(partyOf(a)) === JSON.stringify(partyOf(b))
 
-export const setAccess = (name: string, party: Party, access: Access | 'none') => send<Sharing>('PUT', path(name, 'sharing'), { ...partyOf(party), access })
+export const setAccess = (of: Shared, party: Party, access: Access | 'none') => send<Sharing>('PUT', path(of, 'sharing'), { ...partyOf(party), access })
 
-export const makeLink = (name: string, link: { access: Access; days?: number; password?: string }) =>
-  send<{ id: number | string; url: string }>('POST', path(name, 'links'), link)
+export const makeLink = (of: Shared, link: { access: Access; days?: number; password?: string }) =>
+  send<{ id: number | string; url: string }>('POST', path(of, 'links'), link)
 
-export const revokeLink = (name: string, id: number | string) => send<void>('DELETE', path(name, `links/${id}`))
+export const revokeLink = (of: Shared, id: number | string) => send<void>('DELETE', path(of, `links/${id}`))
