@@ -42,6 +42,8 @@ pub use tokens::{NewToken, TokenEntry};
 
 use crate::storage::sqlite::files::Files;
 
+/// The format of accounts that are written here.
+pub const FORMAT: i64 = schema::KNOWN;
 /// Most entries of a list at once.
 pub const PAGE: usize = 1000;
 

@@ -168,6 +168,8 @@ pub enum Frame {
 /// What a document has to know of the wire that a peer speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wire {
+    /// What it is called.
+    pub name: &'static str,
     /// A peer is asked what it has as soon as it joins, and not when it says so.
     pub greets: bool,
     /// It gets its own updates back when they are durable.

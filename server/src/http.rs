@@ -14,6 +14,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
 mod accounts;
+mod admin;
 mod api;
 mod assets;
 pub mod attempts;
@@ -32,7 +33,9 @@ mod trash;
 mod ysweet;
 
 pub use accounts::PASSWORDS;
+pub use admin::Counted;
 use error::ApiError;
+use identity::Visitor;
 
 use crate::App;
 use crate::access::{Access, Known, Who};
@@ -93,10 +96,12 @@ pub fn router(app: Arc<App>) -> Router {
                 .merge(tokens::router())
                 .merge(audit::router())
                 .merge(trash::router())
+                .merge(admin::router())
                 .layer(DefaultBodyLimit::max(accounts::MAX_BODY)),
         )
         .route("/", get(assets::page))
         .route("/join", get(assets::page))
+        .route("/admin", get(assets::page))
         .route("/s", get(assets::page))
         .route("/edit/", get(assets::page))
         .route("/edit/{*name}", get(assets::page))
@@ -127,13 +132,15 @@ pub fn router(app: Arc<App>) -> Router {
 async fn yjs_socket(
     State(app): State<Arc<App>>,
     Extension(progress): Extension<Arc<Progress>>,
-    Extension(who): Extension<Arc<Who>>,
+    Extension(visitor): Extension<Visitor>,
     uri: Uri,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
     let path = uri.path().strip_prefix("/yjs/").unwrap_or_default();
     let name = DocumentName::from_url(path);
     let upgrade = socket(&app, upgrade)?;
+    let who = visitor.who;
+    progress.comes_from(visitor.address);
     let sessions = app.sessions.clone();
     Ok(upgrade.on_upgrade(move |socket| {
         let dialect = Dialect::YWebsocket;
@@ -144,10 +151,12 @@ async fn yjs_socket(
 async fn hocuspocus_socket(
     State(app): State<Arc<App>>,
     Extension(progress): Extension<Arc<Progress>>,
-    Extension(who): Extension<Arc<Who>>,
+    Extension(visitor): Extension<Visitor>,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
     let upgrade = socket(&app, upgrade)?;
+    let who = visitor.who;
+    progress.comes_from(visitor.address);
     let sessions = app.sessions.clone();
     Ok(upgrade.on_upgrade(move |socket| {
         sessions.track_future(hocuspocus::run(app, socket, who, progress))
@@ -157,7 +166,7 @@ async fn hocuspocus_socket(
 async fn text_socket(
     State(app): State<Arc<App>>,
     Extension(progress): Extension<Arc<Progress>>,
-    Extension(who): Extension<Arc<Who>>,
+    Extension(visitor): Extension<Visitor>,
     uri: Uri,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
@@ -169,6 +178,8 @@ async fn text_socket(
         .max_message_size(largest)
         .max_frame_size(largest)
         .protocols([text::SUBPROTOCOL]);
+    let who = visitor.who;
+    progress.comes_from(visitor.address);
     let sessions = app.sessions.clone();
     Ok(upgrade.on_upgrade(move |socket| {
         sessions.track_future(text::run(app, socket, name, who, progress))

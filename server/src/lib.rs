@@ -18,6 +18,7 @@ pub mod access;
 pub mod accounts;
 pub mod client;
 pub mod config;
+pub mod connections;
 pub mod document;
 pub mod error;
 pub mod gate;
@@ -41,6 +42,7 @@ pub mod view;
 
 use accounts::{Accounts, Actor, Secret};
 use config::Config;
+use connections::Connections;
 use document::Command;
 use document::peer::PeerId;
 use error::{RunError, StartError};
@@ -71,6 +73,10 @@ pub struct App {
     pub gate: Gate,
     /// Documents in memory.
     pub hub: Hub,
+    /// Who is connected.
+    pub connections: Arc<Connections>,
+    /// What was counted of the documents.
+    pub counted: http::Counted,
     /// How often passwords may be tried.
     pub attempts: Attempts,
     /// Turns to look at a password.
@@ -110,6 +116,8 @@ impl App {
             attempts: Attempts::default(),
             passwords: Semaphore::new(http::PASSWORDS),
             hub: Hub::default(),
+            connections: Arc::default(),
+            counted: http::Counted::default(),
             machine,
             metrics: Metrics::default(),
             readers: Readers::new()?,

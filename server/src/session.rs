@@ -1,5 +1,7 @@
 //! One connection. Each wire that clients speak has its own file; all of them work on the same document handle.
 
+use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -173,6 +175,7 @@ pub struct Progress {
     wrote_ms: AtomicU64,
     read_ms: AtomicU64,
     blocked: AtomicBool,
+    address: OnceLock<IpAddr>,
 }
 
 impl Default for Progress {
@@ -182,6 +185,7 @@ impl Default for Progress {
             wrote_ms: AtomicU64::new(0),
             read_ms: AtomicU64::new(0),
             blocked: AtomicBool::new(false),
+            address: OnceLock::new(),
         }
     }
 }
@@ -193,6 +197,16 @@ impl Progress {
 
     fn since(&self, ms: &AtomicU64) -> Duration {
         Duration::from_millis(self.now_ms().saturating_sub(ms.load(Relaxed)))
+    }
+
+    /// It becomes a socket of somebody who is at this address.
+    pub fn comes_from(&self, address: IpAddr) {
+        let _ = self.address.set(address);
+    }
+
+    /// Where the other end is, if that is known.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address.get().copied()
     }
 
     /// The socket took bytes just now.

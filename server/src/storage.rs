@@ -11,6 +11,9 @@ use crate::name::DocumentName;
 
 pub mod memory;
 pub mod sqlite;
+mod summary;
+
+pub use summary::{Space, Summary};
 
 /// The identity of a stored document: a name that is deleted and created again gets a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -409,6 +412,14 @@ pub trait Storage: Send + Sync + 'static {
     ) -> Result<Vec<Entry>, StorageError>;
     /// The line of a document in that list.
     fn entry(&self, name: &DocumentName) -> Result<Lookup<Entry>, StorageError>;
+    /// How many documents there are, and the longest of them, at most so many. Looks at each.
+    fn summary(&self, most: usize) -> Result<Summary, StorageError> {
+        summary::summary(self, most)
+    }
+    /// What all of it takes, if it lies somewhere.
+    fn space(&self) -> Option<Space> {
+        None
+    }
     /// Writes and commits something, to know that writing works.
     fn probe(&self) -> Result<(), StorageError>;
     /// Forgets open connections and opens and checks them again, after a failure.

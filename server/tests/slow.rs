@@ -369,6 +369,7 @@ async fn who_is_let_in_after_a_doubt_sees_no_edit_with_a_key_before_its_commit()
         let (outbox, mut inbox, _signals) = queue(100, 1 << 20);
         let (reply, joined) = tokio::sync::oneshot::channel();
         let wire = document::Wire {
+            name: "y-websocket",
             greets: false,
             echoes: false,
             stateless: false,

@@ -13,6 +13,8 @@ use crate::access::PersonId;
 
 /// Bytes that are kept of what an entry is about.
 const MAX_ABOUT_BYTES: usize = 1024;
+/// Entries that are looked at for one page.
+const LOOKED_AT: i64 = 20_000;
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
@@ -160,6 +162,21 @@ pub struct Entry {
     pub address: Option<String>,
 }
 
+/// Which entries somebody looks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Older than this one.
+    pub before: Option<i64>,
+    /// Of whoever had this login.
+    pub who: Option<String>,
+    /// Where this was done.
+    pub action: Option<String>,
+    /// Not before, in milliseconds since the Unix epoch.
+    pub from_ms: Option<i64>,
+    /// Before, in the same.
+    pub to_ms: Option<i64>,
+}
+
 impl Accounts {
     /// Tells of what was done elsewhere.
     pub fn note(
@@ -172,16 +189,45 @@ impl Accounts {
         self.mark(|transaction| note(transaction, actor, action, about, now_ms))
     }
 
-    /// The newest entries, or those before one; at most [`PAGE`].
-    pub fn audit(&self, before: Option<i64>, most: usize) -> Result<Vec<Entry>, AccountsError> {
+    /// The newest entries that are wanted, at most so many, and where to go on. Looks at no more than [`LOOKED_AT`]: there may be more to
+    /// find when there is nothing on a page.
+    pub fn audit(
+        &self,
+        wanted: &Wanted,
+        most: usize,
+    ) -> Result<(Vec<Entry>, Option<i64>), AccountsError> {
         self.read(|transaction| {
-            all(
+            let newest = "SELECT id FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT 1";
+            let before = wanted.before.unwrap_or(i64::MAX);
+            let newest = first(transaction, newest, [before], |row| Ok(row.get::<_, i64>(0)?))?;
+            let Some(newest) = newest else {
+                return Ok((Vec::new(), None));
+            };
+            let lowest = newest.saturating_sub(LOOKED_AT);
+            let found = all(
                 transaction,
                 "SELECT id, at_ms, person_id, login, action, about, address FROM audit
-                    WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-                params![before.unwrap_or(i64::MAX), limit(most)],
+                    WHERE id <= ?1 AND id > ?2 AND (?3 IS NULL OR login = ?3) AND (?4 IS NULL OR action = ?4)
+                        AND at_ms >= ?5 AND at_ms < ?6
+                    ORDER BY id DESC LIMIT ?7",
+                params![
+                    newest,
+                    lowest,
+                    wanted.who,
+                    wanted.action,
+                    wanted.from_ms.unwrap_or(i64::MIN),
+                    wanted.to_ms.unwrap_or(i64::MAX),
+                    limit(most),
+                ],
                 entry,
-            )
+            )?;
+            let rest = "SELECT id FROM audit WHERE id <= ?1 ORDER BY id DESC LIMIT 1";
+            let next = match found.last().filter(|_| found.len() == most) {
+                Some(last) => Some(last.id),
+                None => first(transaction, rest, [lowest], |row| Ok(row.get::<_, i64>(0)?))?
+                    .map(|id| id + 1),
+            };
+            Ok((found, next))
         })
     }
 

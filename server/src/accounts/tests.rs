@@ -5,6 +5,7 @@ use std::fs;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::audit::Wanted;
 use super::*;
 use crate::access::{
     Access, GroupId, Item, LinkId, PersonId, Rules, SessionId, Subject, Target, TokenId, Who,
@@ -69,7 +70,7 @@ fn document(name: &str) -> Item {
 
 /// The words of the log, newest first.
 fn words(accounts: &Accounts) -> Vec<String> {
-    let log = accounts.audit(None, 1000).unwrap();
+    let (log, _) = accounts.audit(&Wanted::default(), 1000).unwrap();
     log.into_iter().map(|entry| entry.action).collect()
 }
 
@@ -168,6 +169,49 @@ fn two_that_open_at_once_make_one_file() {
 }
 
 #[test]
+fn the_log_is_searched_a_bounded_part_at_a_time() {
+    let (_folder, accounts, ada, bob) = peopled();
+    let note = |who, action, at_ms| {
+        let actor = Actor::person(who);
+        accounts.note(&actor, action, "", at_ms).unwrap();
+    };
+    note(bob, Action::Shared, NOW + 1);
+    note(ada, Action::Shared, NOW + 2);
+    note(ada, Action::Deleted, NOW + 3);
+    let found = |wanted: &Wanted| {
+        let (found, next) = accounts.audit(wanted, 100).unwrap();
+        let times: Vec<i64> = found.iter().map(|entry| entry.at_ms - NOW).collect();
+        (times, next)
+    };
+    let of = |who: &str, action: &str| Wanted {
+        who: Some(who.to_owned()),
+        action: Some(action.to_owned()),
+        ..Wanted::default()
+    };
+    assert_eq!(found(&of("ada", "shared")), (vec![2], None));
+    assert_eq!(found(&of("bob", "deleted")), (vec![], None));
+    let between = Wanted {
+        from_ms: Some(NOW + 1),
+        to_ms: Some(NOW + 3),
+        ..Wanted::default()
+    };
+    assert_eq!(found(&between), (vec![2, 1], None));
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20010)
+        INSERT INTO audit (at_ms, action) SELECT 0, 'signed_in' FROM n";
+    accounts
+        .mark(|transaction| Ok(transaction.execute_batch(many)?))
+        .unwrap();
+    let first = of("ada", "shared");
+    let (nothing, next) = found(&first);
+    assert!(nothing.is_empty() && next.is_some());
+    let rest = Wanted {
+        before: next,
+        ..first
+    };
+    assert_eq!(found(&rest), (vec![2], None));
+}
+
+#[test]
 fn the_log_is_only_added_to_and_told_in_pages() {
     let (folder, accounts, ada, _) = peopled();
     for at in 0..PAGE + 5 {
@@ -175,10 +219,19 @@ fn the_log_is_only_added_to_and_told_in_pages() {
             .note(&Actor::person(ada), Action::Exported, &format!("{at}"), NOW)
             .unwrap();
     }
-    let newest = accounts.audit(None, 2).unwrap();
+    let page = |wanted, most| accounts.audit(&wanted, most).unwrap();
+    let (newest, next) = page(Wanted::default(), 2);
+    assert_eq!(next, Some(newest[1].id));
     assert_eq!(newest[0].about.as_deref(), Some("1004"));
     assert_eq!(newest[0].who.as_deref(), Some("ada"));
-    let next = accounts.audit(Some(newest[1].id), 1).unwrap();
+    let before = next;
+    let (next, _) = page(
+        Wanted {
+            before,
+            ..Wanted::default()
+        },
+        1,
+    );
     assert_eq!(next[0].about.as_deref(), Some("1002"));
     let mut lines = Vec::new();
     accounts.write_audit(&mut lines).unwrap().unwrap();

@@ -274,7 +274,7 @@ pub async fn read(
     }
     match named(&uri).rsplit_once('/') {
         Some((name, "text")) => text(&app, &who, name, &uri, &headers).await,
-        Some((name, "changes")) => changes::changes(&app, &who, name, &uri, &headers).await,
+        Some((name, "changes")) => changes::changes(&app, &visitor, name, &uri, &headers).await,
         Some((name, "content")) => content::content(&app, &who, name, &uri, &headers).await,
         Some((name, "sharing")) => sharing::read(&app, &visitor, name).await,
         Some((name, "authors")) => authors::list(&app, &who, name, &uri).await,

@@ -44,6 +44,15 @@ pub async fn file(method: Method, uri: Uri, mut headers: HeaderMap) -> Response 
     page
 }
 
+/// The script of the page, which has another name with every change.
+pub fn script() -> Option<&'static str> {
+    let page = ASSETS.iter().find(|asset| asset.path == "/index.html")?;
+    let (_, from) = std::str::from_utf8(page.plain)
+        .ok()?
+        .split_once("src=\"/assets/")?;
+    Some(from.split_once('"')?.0)
+}
+
 fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
     headers
         .get(name)

@@ -18,10 +18,13 @@ use super::accounts::{actor, admin, answer, with};
 use super::error::ApiError;
 use super::identity::Visitor;
 use crate::App;
+use crate::accounts::audit::Wanted;
 use crate::accounts::{AccountsError, Action, PAGE};
 
 /// Entries on a page unless the request says otherwise.
 const ENTRIES: usize = 100;
+/// Longest word that is searched for, in bytes.
+const MAX_WORD: usize = 64;
 /// Lines that wait to be written to whoever exports the log.
 const LINES: usize = 64;
 
@@ -36,6 +39,10 @@ pub fn router() -> Router<Arc<App>> {
 struct Part {
     before: Option<i64>,
     limit: Option<usize>,
+    who: Option<String>,
+    action: Option<String>,
+    from: Option<i64>,
+    to: Option<i64>,
 }
 
 /// `GET /api/audit`: the newest first.
@@ -45,17 +52,26 @@ async fn list(
     query: Result<Query<Part>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     admin(&app, &visitor.who)?;
-    let wrong = ApiError::bad_query("before is a number, limit is one from 1 to 1000");
-    let Ok(Query(Part { before, limit })) = query else {
+    let wrong = ApiError::bad_query(
+        "before, from and to are numbers, limit is one from 1 to 1000, who and action are texts of at most 64 bytes",
+    );
+    let Ok(Query(part)) = query else {
         return Err(wrong);
     };
-    let limit = limit.unwrap_or(ENTRIES);
-    if !(1..=PAGE).contains(&limit) {
+    let limit = part.limit.unwrap_or(ENTRIES);
+    let is_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > MAX_WORD);
+    if !(1..=PAGE).contains(&limit) || is_long(&part.who) || is_long(&part.action) {
         return Err(wrong);
     }
-    let entries = with(&app, move |accounts, _| accounts.audit(before, limit)).await?;
-    let next = entries.last().filter(|_| entries.len() == limit);
-    let next = next.map(|last| last.id);
+    let wanted = Wanted {
+        before: part.before,
+        who: part.who.map(|who| who.to_lowercase()),
+        action: part.action,
+        from_ms: part.from,
+        to_ms: part.to,
+    };
+    let found = with(&app, move |accounts, _| accounts.audit(&wanted, limit));
+    let (entries, next) = found.await?;
     Ok(answer(json!({ "entries": entries, "next": next })))
 }
 

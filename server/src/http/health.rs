@@ -30,19 +30,24 @@ pub async fn alive() -> &'static str {
 
 /// The server takes edits: it is not stopping, and storage has just committed something.
 pub async fn ready(State(app): State<Arc<App>>) -> Response {
-    let reason = if app.stopping.is_cancelled() {
-        Some("stopping")
-    } else if !app.is_ready() || !writes(&app).await {
-        Some("storage does not take writes")
-    } else {
-        None
-    };
+    let reason = reason(&app).await;
     let status = reason.map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
     (
         status,
         Json(json!({ "ready": reason.is_none(), "reason": reason })),
     )
         .into_response()
+}
+
+/// Why the server takes no edits, if it takes none.
+pub async fn reason(app: &App) -> Option<&'static str> {
+    if app.stopping.is_cancelled() {
+        Some("stopping")
+    } else if !app.is_ready() || !writes(app).await {
+        Some("storage does not take writes")
+    } else {
+        None
+    }
 }
 
 /// Whether edits can be saved now, as far as is known for a moment.

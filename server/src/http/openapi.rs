@@ -41,6 +41,7 @@ mod tests {
         let mut expected = BTreeSet::new();
         for source in [
             include_str!("accounts.rs"),
+            include_str!("admin.rs"),
             include_str!("audit.rs"),
             include_str!("follow.rs"),
             include_str!("groups.rs"),

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::error::ApiError;
+use super::identity::Visitor;
 use super::{Upgrade, health};
 use crate::App;
 use crate::access::{Access, Called, Claims, Target, Who};
@@ -202,14 +203,16 @@ pub async fn check_store(
 pub async fn get(
     State(app): State<Arc<App>>,
     Extension(progress): Extension<Arc<Progress>>,
-    Extension(who): Extension<Arc<Who>>,
+    Extension(visitor): Extension<Visitor>,
     uri: Uri,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
     let path = uri.path().strip_prefix("/d/").ok_or(ApiError::NOT_FOUND)?;
+    let who = visitor.who;
     if upgrade.is_ok() {
         let name = socket_name(path).ok_or(ApiError::NOT_FOUND)?;
         let upgrade = super::socket(&app, upgrade)?;
+        progress.comes_from(visitor.address);
         let sessions = app.sessions.clone();
         return Ok(upgrade.on_upgrade(move |socket| {
             let dialect = Dialect::YSweet;

@@ -3,11 +3,16 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::metrics::Histogram;
 
 /// Counters since the start, and what is queued now.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stats {
+    started: Instant,
+    /// When the last commit ended, in milliseconds after the start; 0 without one.
+    committed_at: AtomicU64,
     committed_updates: AtomicU64,
     commit_time: Histogram,
     durable_time: Histogram,
@@ -16,7 +21,35 @@ pub struct Stats {
     queued_bytes: AtomicU64,
 }
 
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            committed_at: AtomicU64::new(0),
+            committed_updates: AtomicU64::new(0),
+            commit_time: Histogram::default(),
+            durable_time: Histogram::default(),
+            failures: AtomicU64::new(0),
+            queued_updates: AtomicU64::new(0),
+            queued_bytes: AtomicU64::new(0),
+        }
+    }
+}
+
 impl Stats {
+    /// Time since the start.
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Time since the last commit of updates ended.
+    pub fn since_commit(&self) -> Option<Duration> {
+        match self.committed_at.load(Relaxed) {
+            0 => None,
+            at => Some(self.age().saturating_sub(Duration::from_millis(at))),
+        }
+    }
+
     /// Commits of updates.
     pub fn commits(&self) -> u64 {
         self.commit_time.count()
@@ -53,6 +86,8 @@ impl Stats {
     }
 
     pub(super) fn committed(&self, updates: u64, took: Duration) {
+        let at = u64::try_from(self.age().as_millis()).unwrap_or(u64::MAX);
+        self.committed_at.store(at.max(1), Relaxed);
         self.committed_updates.fetch_add(updates, Relaxed);
         self.commit_time.observe(took);
     }

@@ -9,9 +9,10 @@ use ropewalk_crdt::protocol;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use super::Close;
+use super::{Close, Progress};
 use crate::App;
 use crate::access::{Access, Who};
+use crate::connections::{Connected, Present};
 use crate::document::peer::{Inbox, PeerId, Signals, queue};
 use crate::document::{Admission, Command, Frame, Handle, Wire};
 use crate::name::DocumentName;
@@ -34,6 +35,7 @@ pub struct Inward {
     pub admission: Option<Admission>,
     /// When the peer may ask again for what it lacks.
     asked: Instant,
+    present: Present,
 }
 
 /// What a document sends to a peer.
@@ -51,6 +53,7 @@ pub struct Outward {
 /// Joins a document; it is loaded if need be. `shares`: into how many the room for what waits for one client is divided.
 pub async fn join(
     app: &Arc<App>,
+    from: &Progress,
     name: &DocumentName,
     wire: Wire,
     who: &Arc<Who>,
@@ -73,12 +76,20 @@ pub async fn join(
         Ok(Err(refused)) => return Err(refused.into()),
         Err(_) => return Err(Close::RESTART),
     };
+    let connected = Connected {
+        document: name.clone(),
+        wire: wire.name,
+        who: who.clone(),
+        address: from.address(),
+        since_ms: app.machine.now_ms(),
+    };
     let inward = Inward {
         handle: handle.clone(),
         peer,
         waiting: VecDeque::new(),
         admission: None,
         asked: Instant::now(),
+        present: app.connections.enter(peer, connected),
     };
     let outward = Outward {
         handle,
@@ -110,6 +121,7 @@ impl Inward {
     /// The peer has shown anew who it is.
     pub fn renew(&self, who: Arc<Who>) {
         let peer = self.peer;
+        self.present.renew(who.clone());
         self.handle.send(Command::Renew { peer, who });
     }
 

@@ -58,6 +58,11 @@ impl<S: Socket> Connection<S> {
         }
     }
 
+    /// The connection below the socket.
+    pub fn progress(&self) -> Arc<Progress> {
+        self.progress.clone()
+    }
+
     /// The peer has sent something.
     pub fn hears(&mut self) {
         self.heard = Instant::now();

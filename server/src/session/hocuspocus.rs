@@ -36,6 +36,7 @@ const SHARES: usize = 8;
 const OUT: usize = 4;
 
 const WIRE: Wire = Wire {
+    name: "hocuspocus",
     greets: false,
     echoes: false,
     stateless: true,
@@ -269,7 +270,8 @@ impl<S: Socket> Session<S> {
             app.metrics.refused_full.add_one();
             return self.refuse(address, Close::TOO_MANY_DOCUMENTS).await;
         }
-        let (inward, outward) = match join(&app, &name, WIRE, who, SHARES).await {
+        let from = self.connection.progress();
+        let (inward, outward) = match join(&app, &from, &name, WIRE, who, SHARES).await {
             Ok(joined) => joined,
             Err(close @ (Close::NOT_KNOWN | Close::NOT_ALLOWED)) => {
                 // Clients take only this for an answer to their token.

@@ -29,6 +29,7 @@ mod people;
 pub const SUBPROTOCOL: &str = "ropewalk.text.v1";
 
 const WIRE: Wire = Wire {
+    name: "text",
     greets: false,
     echoes: false,
     stateless: false,
@@ -45,9 +46,9 @@ pub async fn run(
     progress: Arc<Progress>,
 ) {
     let _counted = app.metrics.connections.hold();
-    let mut connection = Connection::new(app.clone(), socket, progress);
+    let mut connection = Connection::new(app.clone(), socket, progress.clone());
     let joined = match name {
-        Ok(name) => join(&app, &name, WIRE, &who, 1).await,
+        Ok(name) => join(&app, &progress, &name, WIRE, &who, 1).await,
         Err(error) => {
             tracing::info!(%error, "bad document name");
             app.metrics.refused_malformed.add_one();

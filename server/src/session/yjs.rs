@@ -22,6 +22,7 @@ use crate::name::{BadName, DocumentName};
 const NOBODY: &[u8] = &[1, 1, 0];
 
 const WIRE: Wire = Wire {
+    name: "y-websocket",
     greets: true,
     echoes: true,
     stateless: false,
@@ -38,6 +39,18 @@ pub enum Dialect {
     YSweet,
 }
 
+impl Dialect {
+    fn wire(self) -> Wire {
+        match self {
+            Self::YWebsocket => WIRE,
+            Self::YSweet => Wire {
+                name: "y-sweet",
+                ..WIRE
+            },
+        }
+    }
+}
+
 /// Serves one socket until it ends.
 pub async fn run(
     app: Arc<App>,
@@ -48,9 +61,9 @@ pub async fn run(
     dialect: Dialect,
 ) {
     let _counted = app.metrics.connections.hold();
-    let mut connection = Connection::new(app.clone(), socket, progress);
+    let mut connection = Connection::new(app.clone(), socket, progress.clone());
     let joined = match name {
-        Ok(name) => join(&app, &name, WIRE, &who, 1).await,
+        Ok(name) => join(&app, &progress, &name, dialect.wire(), &who, 1).await,
         Err(error) => {
             tracing::info!(%error, "bad document name");
             app.metrics.refused_malformed.add_one();

@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 use super::{
     Append, Compaction, Discard, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Receipt,
-    Record, Salvage, Storage, StorageError, Stray, Trashed, Wrote,
+    Record, Salvage, Space, Storage, StorageError, Stray, Summary, Trashed, Wrote,
 };
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
@@ -33,10 +33,14 @@ mod salvage;
 mod schema;
 mod statements;
 mod strays;
+mod summary;
 mod trash;
 mod wrote;
 
 pub use open::{FILE, OpenError};
+
+/// The format of databases that are written here.
+pub const FORMAT: i64 = schema::KNOWN;
 
 /// How long a statement waits for another process that has the file locked (a copy under way, say).
 const BUSY: Duration = Duration::from_secs(1);
@@ -298,6 +302,14 @@ impl Storage for Sqlite {
 
     fn entry(&self, name: &DocumentName) -> Result<Lookup<Entry>, StorageError> {
         self.read(|transaction| statements::entry(transaction, name))
+    }
+
+    fn summary(&self, most: usize) -> Result<Summary, StorageError> {
+        self.read(|transaction| summary::summary(transaction, most))
+    }
+
+    fn space(&self) -> Option<Space> {
+        summary::space(&self.folder)
     }
 
     fn probe(&self) -> Result<(), StorageError> {

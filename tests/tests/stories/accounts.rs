@@ -1,5 +1,6 @@
 //! People with accounts, and what they give each other.
 
+mod admin;
 mod authors;
 mod embedded;
 mod hostile;

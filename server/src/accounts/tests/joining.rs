@@ -1,6 +1,7 @@
 //! People, their passwords and how they come to be.
 
 use super::*;
+use crate::accounts::audit::Wanted;
 
 #[test]
 fn people_are_added_once_under_a_folded_login() {
@@ -125,7 +126,7 @@ fn a_wrong_login_and_a_wrong_password_are_the_same() {
         ("a b", None),
     ] {
         assert_eq!(verify(login, OTHER), None, "{login}");
-        let newest = accounts.audit(None, 1).unwrap().remove(0);
+        let newest = accounts.audit(&Wanted::default(), 1).unwrap().0.remove(0);
         assert_eq!(
             (newest.action.as_str(), newest.about.as_deref()),
             ("sign_in_failed", about)

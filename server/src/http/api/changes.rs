@@ -15,9 +15,11 @@ use tokio::sync::watch;
 use super::{root_name, version};
 use crate::App;
 use crate::access::Who;
+use crate::connections::{Connected, Present};
 use crate::document::edit::{Changes, Since};
 use crate::document::{Command, Handle, Refused, Version};
 use crate::http::error::ApiError;
+use crate::http::identity::Visitor;
 use crate::http::room;
 use crate::json::{Edit, Unit};
 use crate::metrics::Held;
@@ -38,7 +40,7 @@ struct ChangesQuery {
 /// `GET /api/documents/{name}/changes`
 pub async fn changes(
     app: &Arc<App>,
-    who: &Arc<Who>,
+    visitor: &Visitor,
     name: &str,
     uri: &Uri,
     headers: &HeaderMap,
@@ -58,7 +60,16 @@ pub async fn changes(
     let since = since.map(version).transpose()?;
     room(app)?;
     let handle = app.hub.open(app, &name);
+    let who = &visitor.who;
+    let connected = Connected {
+        document: name,
+        wire: "http",
+        who: who.clone(),
+        address: Some(visitor.address),
+        since_ms: app.machine.now_ms(),
+    };
     let mut follower = Follower {
+        _present: None,
         _counted: app.metrics.connections.hold(),
         app: app.clone(),
         who: who.clone(),
@@ -72,6 +83,8 @@ pub async fn changes(
         is_over: false,
     };
     let first = follower.ask().await?;
+    // Only now is it known that it may be there.
+    follower._present = Some(app.connections.enter(app.next_peer(), connected));
     let start = (follower, Some(first));
     let events = stream::unfold(start, async |(mut follower, first)| {
         let event = match first {
@@ -91,6 +104,7 @@ pub async fn changes(
 /// fewer and larger ones.
 struct Follower {
     _counted: Held,
+    _present: Option<Present>,
     app: Arc<App>,
     who: Arc<Who>,
     handle: Arc<Handle>,

@@ -134,6 +134,8 @@ const RULES: &[(&str, &str, Need, &str)] = &[
     ("DELETE", "/api/tokens/{id}", Whole, ""),
     ("GET", "/api/audit", Admin, ""),
     ("GET", "/api/audit.jsonl", Admin, ""),
+    ("GET", "/api/admin/status", Admin, ""),
+    ("GET", "/api/admin/connections", Admin, ""),
     ("GET", "/api/session", Nothing, ""),
     ("GET", "/api/sessions", Session, ""),
     ("DELETE", "/api/sessions/{id}", Session, ""),

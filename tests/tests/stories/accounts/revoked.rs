@@ -29,7 +29,7 @@ fn letter(letter: &str) -> Vec<u8> {
 }
 
 /// What somebody shows who they are with.
-enum Shows<'b> {
+pub enum Shows<'b> {
     /// A cookie or a header of the connection.
     Headers(&'b Browser),
     /// A token, in the way that each wire has.
@@ -37,7 +37,7 @@ enum Shows<'b> {
 }
 
 /// Somebody who is connected in every way there is.
-struct Everywhere {
+pub struct Everywhere {
     yjs: Client,
     ysweet: Socket,
     hocuspocus: Socket,
@@ -45,7 +45,7 @@ struct Everywhere {
     events: Events,
 }
 
-async fn enter(server: &Ropewalk, shows: &Shows<'_>) -> Everywhere {
+pub async fn enter(server: &Ropewalk, shows: &Shows<'_>) -> Everywhere {
     let (headers, query, token) = match shows {
         Shows::Headers(browser) => (browser.headers(), String::new(), "any"),
         Shows::Token(token) => (Vec::new(), format!("?token={token}"), *token),

@@ -1,0 +1,100 @@
+//! What administrators see of a server.
+
+use ropewalk_tests::account::{Browser, team};
+use ropewalk_tests::{Request, until};
+use serde_json::{Value, json};
+
+use super::revoked::{Shows, enter};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_connected_is_seen_on_every_wire_and_gone_when_they_go() {
+    let (server, mut ada) = team(&[]).await;
+    let mut bob = ada.invite(&server, "bob").await;
+    bob.create("team/notes", "secret words").await;
+    let (_, link) = bob.make_link("team/notes", "edit").await;
+    let everywhere = enter(&server, &Shows::Headers(&bob)).await;
+    let mut guest = Browser::of(&server);
+    let follow = json!({ "link": link });
+    guest.done("POST", "/api/follow", follow).await;
+    let editor = guest.editor("team/notes").await;
+
+    let path = "/api/admin/connections";
+    let listed = ada.done("GET", path, Value::Null).await;
+    assert_eq!(listed["count"], 6);
+    let all = listed["connections"].as_array().unwrap();
+    let mut wires: Vec<&str> = all
+        .iter()
+        .map(|one| one["wire"].as_str().unwrap())
+        .collect();
+    wires.sort_unstable();
+    let each = [
+        "hocuspocus",
+        "http",
+        "text",
+        "y-sweet",
+        "y-websocket",
+        "y-websocket",
+    ];
+    assert_eq!(wires, each);
+    for one in all {
+        assert_eq!(one["document"], "team/notes");
+        let (login, by, at) = match one["by"].as_str() {
+            Some("link") => (Value::Null, "link", &guest.at),
+            _ => (json!("bob"), "session", &bob.at),
+        };
+        assert_eq!((&one["login"], &one["by"]), (&login, &json!(by)));
+        assert_eq!(one["address"].as_str(), Some(at.as_str()), "{one}");
+    }
+    assert_eq!(all[0]["by"], "link", "the newest first");
+    assert!(!listed.to_string().contains("secret"));
+    let few = "/api/admin/connections?limit=2";
+    let few = ada.done("GET", few, Value::Null).await;
+    assert_eq!(few["connections"].as_array().map(Vec::len), Some(2));
+    assert_eq!(few["count"], 6);
+    let many = "/api/admin/connections?limit=1001";
+    let refused = ada.fail("GET", many, Value::Null).await;
+    assert_eq!(refused, (400, "bad_query".into()));
+
+    drop((everywhere, editor));
+    until("nobody is there", || {
+        let mut ada = ada.clone();
+        async move {
+            let listed = ada.done("GET", path, Value::Null).await;
+            (listed["count"] == 0).then_some(())
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_the_server_does_is_told_in_numbers() {
+    let (server, mut ada) = team(&[]).await;
+    for (name, length) in [("short", 3), ("long", 500), ("gone", 900)] {
+        ada.create(name, &"x".repeat(length)).await;
+    }
+    let gone = ada.send(Request::new("DELETE", "/api/documents/gone"));
+    assert_eq!(gone.await.status, 204);
+    let status = ada.done("GET", "/api/admin/status", Value::Null).await;
+    assert_eq!(status["is_ready"], true);
+    assert_eq!(status["reason"], Value::Null);
+    assert_eq!(status["documents"]["count"], 2);
+    assert_eq!(status["documents"]["length"], 503);
+    let longest = &status["documents"]["longest"];
+    assert_eq!(
+        (&longest[0]["name"], &longest[1]["name"]),
+        (&json!("long"), &json!("short"))
+    );
+    let storage = &status["storage"];
+    let database = server.data().path().join("ropewalk.db").metadata();
+    assert_eq!(storage["database_bytes"], database.unwrap().len());
+    assert!(storage["journal_bytes"].as_u64() > Some(0));
+    assert!(storage["free_bytes"].as_u64() > Some(0));
+    let (now, committed) = (&status["now"], &storage["last_commit_at"]);
+    assert!(
+        committed.as_i64() <= now.as_i64() && committed.as_i64() > status["started_at"].as_i64()
+    );
+    assert_eq!(status["versions"]["ropewalk"], env!("CARGO_PKG_VERSION"));
+    let page = status["versions"]["page"].as_str().unwrap();
+    let script = Request::get(&format!("/assets/{page}"));
+    assert_eq!(script.send(server.address).await.status, 200);
+}
