@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { Ropewalk, until } from '../node/harness.js'
 import { addPerson, arriveSignedIn, ask, assertOnlyRefusals, openMenu } from './accounts.js'
-import { assertAccessible, launch } from './harness.js'
+import { assertAccessible, launch, Visitor } from './harness.js'
 
 describe('a team', { concurrency: 2 }, () => {
   let browser
@@ -67,5 +67,44 @@ describe('a team', { concurrency: 2 }, () => {
     await folk.getByRole('button', { name: /^Really delete/ }).click()
     await folk.getByText('There are no groups yet.').waitFor()
     assertOnlyRefusals(ann)
+  })
+
+  it('is looked after on a page for administrators', async (t) => {
+    const { server, ann } = await withTeam(t, ['bob', 'Bob Baker'])
+    const bob = await arriveSignedIn(t, browser, server, 'bob')
+    assert.equal((await ask(bob, 'PUT', '/api/documents/of/bob.md', 'words')).status, 201)
+    await bob.page.getByTestId('me').click()
+    assert.equal(await bob.page.getByRole('menuitem', { name: 'Server' }).count(), 0)
+    await bob.page.goto(`${server.url}/admin`)
+    await bob.page.getByRole('heading', { name: 'This is for administrators' }).waitFor()
+    await bob.goto(server, 'of/bob.md')
+
+    await openMenu(ann, 'Server')
+    await ann.page.getByRole('heading', { name: 'Everything works' }).waitFor()
+    await ann.page.getByRole('region', { name: 'Documents' }).getByText('1 document', { exact: true }).first().waitFor()
+    await assertAccessible(ann.page, 'the server')
+    await ann.page.getByRole('link', { name: 'Connections' }).click()
+    await ann.page.getByTestId('connection').filter({ hasText: 'Bob Baker' }).filter({ hasText: 'bob.md' }).waitFor()
+    await assertAccessible(ann.page, 'connections')
+    await bob.page.goto('about:blank')
+    await ann.page.getByText('Nobody is connected just now.').waitFor()
+    await ann.page.getByRole('link', { name: 'Log', exact: true }).click()
+    const deeds = ann.page.getByTestId('deed')
+    await deeds.filter({ hasText: 'bob signed in' }).first().waitFor()
+    await assertAccessible(ann.page, 'the log')
+    await ann.page.getByRole('combobox', { name: 'What' }).selectOption('user_added')
+    await ann.page.getByLabel('Login').fill('CLI')
+    await until('only those', async () => (await deeds.count()) === 2 && (await deeds.filter({ hasText: 'The command line added the account' }).count()) === 2)
+    await ann.page.getByLabel('Until').fill('2020-01-01')
+    await ann.page.getByText('Nothing like that is in the log.').waitFor()
+    await ann.page.goBack()
+    await ann.page.getByText('Nobody is connected just now.').waitFor()
+    const nobody = await Visitor.arrive(t, browser)
+    await nobody.page.goto(`${server.url}/admin`)
+    await nobody.page.getByRole('heading', { name: 'Sign in' }).waitFor()
+    await ann.page.getByRole('link', { name: 'Overview' }).click()
+    await ann.page.getByRole('heading', { name: 'Everything works' }).waitFor()
+    await server.kill()
+    await ann.page.getByRole('heading', { name: 'The server cannot be asked' }).waitFor()
   })
 })

@@ -2,7 +2,7 @@ import './tokens.css'
 import './base.css'
 import './ui/ui.css'
 import { render, type ComponentChild } from 'preact'
-import { learn, type Identity } from './account/identity'
+import { account, learn, type Identity } from './account/identity'
 import { NotFound } from './not-found'
 import { nameFromPath, nameProblem } from './name'
 import { applyTheme } from './theme'
@@ -37,6 +37,13 @@ async function editor(name: string): Promise<ComponentChild> {
   return <Editor name={name} />
 }
 
+async function admin(): Promise<ComponentChild> {
+  const person = account()
+  if (!person?.is_admin) return <NotFound title="This is for administrators" why="Whoever looks after this server can see how it does here." />
+  const { Admin } = await import('./admin/admin')
+  return <Admin login={person.login} />
+}
+
 async function show(): Promise<void> {
   const { pathname } = location
   if (pathname === '/join') {
@@ -47,13 +54,14 @@ async function show(): Promise<void> {
     const follow = import('./account/follow')
     return secretPage((secret, turn) => void follow.then(({ Follow }) => render(<Follow key={turn} secret={secret} />, root)))
   }
-  if (pathname !== '/' && !pathname.startsWith('/edit/')) return render(<NotFound title="Nothing is here" why="This address leads to no document." />, root)
-  const name = pathname === '/' ? null : nameFromPath(pathname)
-  const problem = pathname === '/' ? null : name === null ? 'The address is not readable text.' : nameProblem(name)
+  const apart = pathname === '/admin'
+  if (!apart && pathname !== '/' && !pathname.startsWith('/edit/')) return render(<NotFound title="Nothing is here" why="This address leads to no document." />, root)
+  const name = apart || pathname === '/' ? null : nameFromPath(pathname)
+  const problem = apart || pathname === '/' ? null : name === null ? 'The address is not readable text.' : nameProblem(name)
   if (problem) return render(<NotFound title="That cannot be a document" why={problem} />, root)
 
   // Fetched side by side; a server that cannot say who somebody is says more when the document is asked for.
-  const page = name === null ? home() : editor(name)
+  const page = apart ? null : name === null ? home() : editor(name)
   const { state } = await learn().catch((): Identity => ({ state: 'open' }))
   if (state === 'setup') {
     const { Setup } = await import('./account/setup')
@@ -63,7 +71,7 @@ async function show(): Promise<void> {
     const { SignIn } = await import('./account/sign-in')
     return render(<SignIn document={name} onDone={() => location.reload()} />, root)
   }
-  render(await page, root)
+  render(await (page ?? admin()), root)
 }
 
 void show()

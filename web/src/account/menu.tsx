@@ -5,7 +5,7 @@ import { asApiError } from '../api'
 import { leave } from '../editor/offline'
 import { me } from '../person'
 import { Avatar } from '../ui/avatar'
-import { KeyIcon, Lock, PeopleIcon, PersonIcon, SignOut, System } from '../ui/icons'
+import { KeyIcon, Lock, PeopleIcon, PersonIcon, Server, SignOut, System } from '../ui/icons'
 import { Item, Popover } from '../ui/popover'
 import { say } from '../ui/toast'
 import { useValue } from '../value'
@@ -51,6 +51,7 @@ export function AccountMenu({ person }: { person: Account }) {
               <Item icon={<System />} onChoose={then('sessions')}>Where you are signed in</Item>
               <Item icon={<KeyIcon />} onChoose={then('tokens')}>API tokens</Item>
               {person.is_admin && <Item icon={<PeopleIcon />} onChoose={then('people')}>People and groups</Item>}
+              {person.is_admin && <Item icon={<Server />} onChoose={() => location.assign('/admin')}>Server</Item>}
               <hr class="menu-line" />
               <Item icon={<SignOut />} disabled={busy} onChoose={() => void out()}>Sign out</Item>
             </>

@@ -1,13 +1,10 @@
 import './home.css'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { identity } from '../account/identity'
-import { Me } from '../account/me'
 import { allUnsent } from '../editor/offline'
 import { editPath, nameProblem } from '../name'
-import { Mark, More, Plus, Rope, Search, Close } from '../ui/icons'
-import { Popover } from '../ui/popover'
-import { ThemeChoice } from '../ui/theme-choice'
-import { Toast } from '../ui/toast'
+import { Frame } from '../ui/frame'
+import { Plus, Rope, Search, Close } from '../ui/icons'
 import { useValue } from '../value'
 import { count } from '../when'
 import { Create } from './create'
@@ -46,18 +43,8 @@ export function Home() {
   }
 
   return (
-    <div class="home">
-      <header class="home-bar">
-        <a class="brand" href="/" aria-label="Ropewalk, all documents"><Mark /><span>Ropewalk</span></a>
-        <div class="home-tools">
-          <Me />
-          <Popover role="dialog" label="Appearance" button={<More />}>
-            {() => <div class="appearance"><p class="label">Theme</p><ThemeChoice /></div>}
-          </Popover>
-        </div>
-      </header>
-      <main class="home-main">
-        <div class="home-head">
+    <Frame>
+        <div class="frame-head">
           <h1>Documents</h1>
           {mayBegin && <button type="button" class="button primary" title="New document (n)" aria-label="New document" onClick={() => setWish('')}><Plus /><span>New<span class="hide-narrow"> document</span></span></button>}
         </div>
@@ -74,10 +61,8 @@ export function Home() {
           )}
         </div>
         <List listing={listing} documents={documents} onCreate={mayBegin ? setWish : null} />
-      </main>
       {wish !== null && <Create wish={wish} onClose={() => setWish(null)} />}
-      <Toast />
-    </div>
+    </Frame>
   )
 }
 

@@ -60,7 +60,7 @@ export function Links({ of, links, onChange }: { of: Shared; links: ShareLink[];
             </li>
           ))}
         </ul>
-      ) : !making && !made && <p class="hint">Whoever has a link may open {'document' in of ? 'the document' : 'all that is in the folder'} with it, also without an account.</p>}
+      ) : !making && !made && <p class="hint">Whoever has a link may open {'document' in of ? 'the document' : of.folder === '' ? 'all documents' : 'all that is in the folder'} with it, also without an account.</p>}
       <Complaint>{attempt.error?.message ?? null}</Complaint>
     </section>
   )

@@ -39,6 +39,7 @@ export const Copy = icon(<><rect x="5.5" y="5.5" width="8" height="8" rx="1.5" /
 export const PersonIcon = icon(<><circle cx="8" cy="5.500" r="2.500" /><path d="M3 13.250c.4-2.600 2.300-4 5-4s4.600 1.400 5 4" /></>)
 export const PeopleIcon = icon(<><circle cx="6" cy="5.500" r="2.250" /><path d="M1.750 13c.3-2.500 1.900-3.750 4.250-3.750S9.950 10.500 10.250 13M10.250 3.500a2.250 2.250 0 0 1 0 4M11.500 9.500c1.600.4 2.500 1.600 2.750 3.500" /></>)
 export const KeyIcon = icon(<><circle cx="5" cy="11" r="2.500" /><path d="m6.800 9.200 6.200-6.200M10.500 5.500l2 2M8.750 7.250l1.250 1.250" /></>)
+export const Server = icon(<><rect x="2.250" y="2.750" width="11.500" height="4.250" rx="1.250" /><rect x="2.250" y="9" width="11.500" height="4.250" rx="1.250" /><path d="M4.750 4.900h.01M4.750 11.100h.01" /></>)
 export const Lock = icon(<><rect x="3" y="7" width="10" height="6.500" rx="1.250" /><path d="M5.250 7V5a2.750 2.750 0 0 1 5.500 0v2" /></>)
 
 /** Three strands side by side, with the lay of a rope. */

@@ -1,0 +1,113 @@
+/** Who did what, the newest first. */
+import { useEffect, useState } from 'preact/hooks'
+import { asApiError } from '../api'
+import { Download } from '../ui/icons'
+import { Select } from '../ui/select'
+import { clock, count, day, exact } from '../when'
+import { announce } from '../announce'
+import { DEEDS } from './deeds'
+import { loadDeeds, type Deed } from './server'
+
+const SEEK_MS = 200
+const DAY_MS = 24 * 60 * 60 * 1000
+
+const ACTIONS: [string, string][] = [['', 'Everything'], ...Object.entries(DEEDS).map(([action, [, name]]): [string, string] => [action, name])]
+
+/** The beginning of a day that was chosen, here. */
+function start(date: string): number | null {
+  const ms = date ? new Date(`${date}T00:00`).getTime() : NaN
+  return Number.isNaN(ms) ? null : ms
+}
+
+export function Log() {
+  const [who, setWho] = useState('')
+  const [action, setAction] = useState('')
+  const [from, setFrom] = useState('')
+  const [to, setTo] = useState('')
+  const [deeds, setDeeds] = useState<Deed[] | null>(null)
+  const [next, setNext] = useState<number | null>(null)
+  const [trouble, setTrouble] = useState<string | null>(null)
+  const [busy, setBusy] = useState(false)
+  const [turn, setTurn] = useState(0)
+
+  const wanted = () => {
+    const last = start(to)
+    return { who: who.trim(), action, from: start(from), to: last === null ? null : last + DAY_MS }
+  }
+  useEffect(() => {
+    let current = true
+    const timer = window.setTimeout(() => {
+      loadDeeds(wanted(), null).then(
+        (page) => {
+          if (!current) return
+          setDeeds(page.entries)
+          setNext(page.next)
+          setTrouble(null)
+        },
+        (cause) => current && setTrouble(asApiError(cause).message),
+      )
+    }, deeds === null ? 0 : SEEK_MS)
+    return () => {
+      current = false
+      window.clearTimeout(timer)
+    }
+  }, [who, action, from, to, turn])
+  const more = async () => {
+    setBusy(true)
+    try {
+      const page = await loadDeeds(wanted(), next)
+      setDeeds([...(deeds ?? []), ...page.entries])
+      setNext(page.next)
+      setTrouble(null)
+      announce(count(page.entries.length, 'more entry', 'more entries'))
+    } catch (cause) {
+      setTrouble(asApiError(cause).message)
+    }
+    setBusy(false)
+  }
+
+  let before = ''
+  return (
+    <>
+      <form class="log-filter" role="search" aria-label="The log" onSubmit={(event) => { event.preventDefault(); setTurn(turn + 1) }}>
+        <label class="label">Login<input type="search" class="field" name="who" placeholder="Anybody" autocomplete="off" autocapitalize="none" spellcheck={false} value={who} onInput={(event) => setWho(event.currentTarget.value)} /></label>
+        <Select label="What" options={ACTIONS} value={action} onChange={setAction} />
+        <label class="label">From<input type="date" class="field" name="from" value={from} onInput={(event) => setFrom(event.currentTarget.value)} /></label>
+        <label class="label">Until<input type="date" class="field" name="to" value={to} onInput={(event) => setTo(event.currentTarget.value)} /></label>
+        <a class="button" href="/api/audit.jsonl" download="audit.jsonl"><Download />Export all</a>
+      </form>
+      {trouble && (
+        <div class="listed" role="alert">
+          <p>{trouble}</p>
+          <button type="button" class="button" onClick={() => setTurn(turn + 1)}>Try again</button>
+        </div>
+      )}
+      {deeds === null ? !trouble && <div class="listed" role="status" aria-label="Loading"><span class="skeleton" /><span class="skeleton" /></div> : (
+        <ol class="deeds" aria-label="Entries">
+          {deeds.map((deed) => {
+            const date = day(deed.at_ms)
+            const turns = date !== before
+            before = date
+            return <Line key={deed.id} deed={deed} date={turns ? date : null} />
+          })}
+        </ol>
+      )}
+      {deeds?.length === 0 && <p class="empty">{next === null ? 'Nothing like that is in the log.' : 'Nothing like that is in the newer part of the log.'}</p>}
+      {next !== null && <div class="more"><button type="button" class="button" disabled={busy} onClick={() => void more()}>{deeds?.length === 0 ? 'Look further back' : 'Show older'}</button></div>}
+    </>
+  )
+}
+
+function Line({ deed, date }: { deed: Deed; date: string | null }) {
+  const [verb] = DEEDS[deed.action] ?? [deed.action]
+  return (
+    <li data-testid="deed">
+      {date && <h2 class="label">{date}</h2>}
+      <div class="deed">
+        <time dateTime={new Date(deed.at_ms).toISOString()} title={exact(deed.at_ms)}>{clock(deed.at_ms)}</time>
+        <p><b>{deed.who === 'cli' ? 'The command line' : (deed.who ?? 'Somebody')}</b> {verb} {deed.about && <bdi class="deed-about">{deed.about}</bdi>}</p>
+        <span>{deed.address}</span>
+      </div>
+    </li>
+  )
+}
