@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::file::FILE;
-use super::{Accounts, AccountsError, Actor, Invite, NewPerson, NewToken, PersonEntry, Refusal};
+use super::{
+    Accounts, AccountsError, Actor, Invite, InviteKind, NewPerson, NewToken, PersonEntry, Refusal,
+};
 use crate::access::{Access, Target, TokenId};
 use crate::maintain::utc;
 
@@ -123,7 +125,7 @@ pub fn run(
                 format!("/join#{}\n", secret.expose())
             }
         }
-        Order::ListUsers => users(&accounts)?,
+        Order::ListUsers => users(&accounts, now_ms)?,
         Order::DisableUser { login, is_disabled } => {
             let person = of(login)?;
             accounts.set_disabled(person.id, *is_disabled, actor, now_ms)?;
@@ -171,12 +173,25 @@ pub fn run(
     })
 }
 
-fn users(accounts: &Accounts) -> Result<String, AccountsError> {
+/// The people, and after them whoever is invited and has not come yet.
+fn users(accounts: &Accounts, now_ms: i64) -> Result<String, AccountsError> {
     let mut rows = vec![["LOGIN", "NAME", "ROLE", "STATE", "SINCE"].map(str::to_owned)];
     loop {
         let after = (rows.len() > 1).then(|| rows[rows.len() - 1][0].clone());
         let page = accounts.people(after.as_deref(), super::PAGE)?;
         if page.is_empty() {
+            let mut invited = accounts.invitations(now_ms)?;
+            invited.retain(|invitation| !matches!(invitation.kind, InviteKind::Reset(_)));
+            rows.extend(invited.into_iter().map(|invitation| {
+                let role = if invitation.is_admin { "admin" } else { "" };
+                [
+                    invitation.login.unwrap_or_else(|| "-".to_owned()),
+                    invitation.name.unwrap_or_default(),
+                    role.to_owned(),
+                    format!("invited until {}", day(invitation.expires_at_ms)),
+                    day(invitation.made_at_ms),
+                ]
+            }));
             return Ok(table(&rows));
         }
         rows.extend(page.into_iter().map(|person| {

@@ -279,6 +279,7 @@ impl Accounts {
             let join = "INSERT INTO members SELECT group_id, ?2 FROM invitation_groups WHERE invitation_id = ?1";
             execute(transaction, join, [invitation.id.0, id.0])?;
             use_up(transaction, invitation.id)?;
+            drop_dead(transaction, &person.login)?;
             Ok(id)
         })
     }
@@ -335,6 +336,13 @@ fn invited(
         InviteKind::Reset(id) => people::by_id(transaction, id),
         InviteKind::First | InviteKind::Person => Ok(None),
     }
+}
+
+/// Takes away invitations that nobody can use any more: somebody has the login.
+pub(super) fn drop_dead(transaction: &Transaction<'_>, login: &str) -> Result<(), AccountsError> {
+    let dead = "DELETE FROM invitations WHERE kind = 'person' AND login = ?1";
+    execute(transaction, dead, [login])?;
+    Ok(())
 }
 
 fn use_up(transaction: &Transaction<'_>, id: InvitationId) -> Result<(), AccountsError> {

@@ -6,7 +6,7 @@ use rusqlite::{Row, Transaction, params};
 use super::audit::note;
 use super::rows::{all, count, execute, exists, first, limit};
 use super::text::MAX_IDENTITY_BYTES;
-use super::{Accounts, AccountsError, Action, Actor, Refusal, password, text};
+use super::{Accounts, AccountsError, Action, Actor, Refusal, invitations, password, text};
 use crate::access::{PersonId, SessionId};
 
 /// Most people.
@@ -98,7 +98,11 @@ impl Accounts {
             }
             None => None,
         };
-        self.change(|transaction| add(transaction, &person, hash.as_deref(), actor, now_ms))
+        self.change(|transaction| {
+            let id = add(transaction, &person, hash.as_deref(), actor, now_ms)?;
+            invitations::drop_dead(transaction, &person.login)?;
+            Ok(id)
+        })
     }
 
     /// People by their logins, after one; at most [`super::PAGE`].
@@ -191,7 +195,8 @@ impl Accounts {
         self.change(|transaction| set_hash(transaction, id, &hash, keep, actor, now_ms))
     }
 
-    /// The person whose login and password these are, if they may sign in. It takes as long if there is no such person.
+    /// The person whose login and password these are. It takes as long if there is no such person; that somebody is disabled is an error only
+    /// with the right password.
     pub fn verify(
         &self,
         login: &str,
@@ -206,13 +211,17 @@ impl Accounts {
             first(transaction, kept, [known.as_deref()], |row| {
                 let (id, kept, is_disabled): (i64, Option<String>, bool) =
                     (row.get(0)?, row.get(1)?, row.get(2)?);
-                Ok((PersonId(id), kept.filter(|_| !is_disabled)))
+                Ok((PersonId(id), kept, is_disabled))
             })
         })?;
-        let kept = known.as_ref().and_then(|(_, kept)| kept.as_deref());
+        let kept = known.as_ref().and_then(|(_, kept, _)| kept.as_deref());
         let is_right = password::verify(password, kept)?;
         match (known, is_right) {
-            (Some((id, Some(kept))), true) => {
+            (Some((id, Some(_), true)), true) => {
+                self.refused(id, actor, now_ms)?;
+                Err(Refusal::Disabled.into())
+            }
+            (Some((id, Some(kept), false)), true) => {
                 if password::is_old(&kept) {
                     self.renew(id, &kept, password)?;
                 }
@@ -220,17 +229,21 @@ impl Accounts {
             }
             (known, _) => {
                 // What is no login may be a password that was typed into the wrong field.
-                let id = known.map_or(-1, |(id, _)| id.0);
-                self.mark(|transaction| {
-                    let login = "SELECT login FROM people WHERE id = ?1";
-                    let about =
-                        first(transaction, login, [id], |row| Ok(row.get::<_, String>(0)?))?;
-                    let about = about.unwrap_or_default();
-                    note(transaction, actor, Action::SignInFailed, &about, now_ms)
-                })?;
+                self.refused(known.map_or(PersonId(-1), |(id, ..)| id), actor, now_ms)?;
                 Ok(None)
             }
         }
+    }
+
+    fn refused(&self, id: PersonId, actor: &Actor, now_ms: i64) -> Result<(), AccountsError> {
+        self.mark(|transaction| {
+            let login = "SELECT login FROM people WHERE id = ?1";
+            let about = first(transaction, login, [id.0], |row| {
+                Ok(row.get::<_, String>(0)?)
+            })?;
+            let about = about.unwrap_or_default();
+            note(transaction, actor, Action::SignInFailed, &about, now_ms)
+        })
     }
 
     /// Keeps a password as passwords are kept now.

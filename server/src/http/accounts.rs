@@ -18,7 +18,8 @@ use super::people::kind;
 use crate::App;
 use crate::access::{PersonId, SessionId, Who};
 use crate::accounts::{
-    Accounts, AccountsError, Actor, Begin, InviteKind, Joining, Profile, Secret, SecretKind,
+    Accounts, AccountsError, Actor, Begin, InviteKind, Joining, Profile, Refusal, Secret,
+    SecretKind,
 };
 
 /// Bytes of a body, at most.
@@ -184,8 +185,14 @@ async fn sign_in(
         move |accounts, now_ms| {
             let address = visitor.address.to_string();
             let actor = visitor.nobody();
-            let Some(person) = accounts.verify(&login, &password, &actor, now_ms)? else {
-                return Ok(None);
+            let person = match accounts.verify(&login, &password, &actor, now_ms) {
+                Ok(Some(person)) => person,
+                Ok(None) => return Ok(Err(ApiError::WRONG_PASSWORD)),
+                // Only whoever knows the password hears of it.
+                Err(AccountsError::Refused(Refusal::Disabled)) => {
+                    return Ok(Err(ApiError::DISABLED));
+                }
+                Err(error) => return Err(error),
             };
             let begin = Begin {
                 person: Some(person),
@@ -193,10 +200,10 @@ async fn sign_in(
                 agent: &visitor.agent,
                 address: Some(&address),
             };
-            accounts.begin_session(&begin, now_ms).map(Some)
+            accounts.begin_session(&begin, now_ms).map(Ok)
         }
     });
-    let begun = begun.await?.ok_or(ApiError::WRONG_PASSWORD)?;
+    let begun = begun.await??;
     Ok(begins(&app, &visitor, begun))
 }
 

@@ -72,6 +72,8 @@ errors! {
     BAD_TOKEN = UNAUTHORIZED, "bad_token", "this token is not valid, or not any more";
     /// Login and password do not belong together, or nobody has them.
     WRONG_PASSWORD = UNAUTHORIZED, "wrong_password", "this is not the password of this login";
+    /// The password is right, and the account may not be used.
+    DISABLED = FORBIDDEN, "disabled", "this account is disabled: ask whoever looks after the accounts here";
     /// Whoever changes their password does not know it.
     WRONG_OLD_PASSWORD = FORBIDDEN, "wrong_password", "this is not your password";
     /// An invitation that was never given, was used or revoked, or has expired.

@@ -30,6 +30,16 @@ export function Invitations() {
     begin.current?.focus()
     announce('The invitation does not count any more')
   })
+  const revokeAll = () => attempt.run(async () => {
+    setMade(null)
+    try {
+      for (const { id } of open.now ?? []) await takeBack(id)
+    } finally {
+      await open.load()
+    }
+    begin.current?.focus()
+    announce('No invitation counts any more')
+  })
   return (
     <section class="window-part" aria-label="Invitations">
       {making ? (
@@ -52,6 +62,9 @@ export function Invitations() {
             </li>
           ))}
         </ul>
+      )}
+      {open.now && open.now.length > 1 && (
+        <div><Sure ask={`Really take all ${open.now.length} back`} disabled={attempt.busy} onSure={() => void revokeAll()}>Take all back</Sure></div>
       )}
       <Complaint>{attempt.error?.message ?? open.error?.message ?? null}</Complaint>
     </section>

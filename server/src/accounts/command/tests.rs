@@ -33,7 +33,16 @@ fn people_and_tokens_are_made_listed_and_taken_back() {
     let listed = does(&Order::ListUsers, None).unwrap();
     assert_eq!(
         listed,
-        "LOGIN  NAME   ROLE   STATE  SINCE\nada    Ada L  admin         2026-01-01\n"
+        "LOGIN  NAME   ROLE   STATE                     SINCE\n\
+         ada    Ada L  admin                            2026-01-01\n\
+         bob    Ada L         invited until 2026-01-04  2026-01-01\n"
+    );
+    let bob = does(&add("bob", false), Some(PASSWORD)).unwrap();
+    assert_eq!(bob, "Added bob\n");
+    let listed = does(&Order::ListUsers, None).unwrap();
+    assert!(
+        !listed.contains("invited"),
+        "what nobody can use is not there: {listed}"
     );
     let disable = Order::DisableUser {
         login: login(),

@@ -134,7 +134,9 @@ fn a_wrong_login_and_a_wrong_password_are_the_same() {
     }
     accounts.set_admin(bob, true, &nobody(), NOW).unwrap();
     accounts.set_disabled(ada, true, &nobody(), NOW).unwrap();
-    assert_eq!(verify("ada", PASSWORD), None);
+    assert_eq!(verify("ada", OTHER), None);
+    let disabled = accounts.verify("ada", PASSWORD, &nobody(), NOW);
+    assert_eq!(refusal(disabled), Refusal::Disabled);
     accounts.set_disabled(ada, false, &nobody(), NOW).unwrap();
 
     let kept = || -> String {

@@ -77,7 +77,7 @@ async fn nobody_learns_whether_there_is_such_a_login() {
     for (login, password) in [
         ("bob", "wrong"),
         ("nobody", "wrong"),
-        ("gone", PASSWORD),
+        ("gone", "wrong"),
         ("no login at all", "wrong"),
         ("", ""),
         (&"x".repeat(5000), "wrong"),
@@ -94,6 +94,12 @@ async fn nobody_learns_whether_there_is_such_a_login() {
         "{answers:?}"
     );
     assert_eq!(answers[0].0, 401);
+    // Whoever knows the password knows that there is one.
+    let body = json!({ "login": "gone", "password": PASSWORD });
+    let refused = Browser::of(&server)
+        .fail("POST", "/api/session", body)
+        .await;
+    assert_eq!(refused, (403, "disabled".into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
