@@ -92,7 +92,9 @@ function hue([r, g, b]: [number, number, number]): number {
 
 /** One or two letters for an avatar. */
 export function initials(name: string): string {
-  const words = name.split(/\s+/).filter(Boolean)
-  const first = (word: string | undefined) => [...(word ?? '')][0] ?? ''
-  return (first(words[0]) + (words.length > 1 ? first(words.at(-1)) : '')).toUpperCase()
+  // The server's mark is no part of a name.
+  const words = name.replace(/(.)\s*\(guest\)$/, '$1').match(/[\p{L}\p{N}][^\s]*/gu) ?? []
+  const first = (word: string) => [...word][0]!
+  const letters = words.length === 0 ? '?' : words.length === 1 ? first(words[0]!) : first(words[0]!) + first(words.at(-1)!)
+  return letters.toUpperCase()
 }
