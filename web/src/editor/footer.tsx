@@ -21,7 +21,7 @@ export function Footer({ session, counts, label, usable, onJump }: FooterProps) 
       <StateLine session={session} />
       {usable && (
         <>
-          <Aside name={session.name} />
+          <Aside session={session} />
           <button type="button" class="foot-place hide-narrow" title={`Jump to line (${keyName(KEYS.jump)})`} onClick={onJump}>
             Line {line}, column {column}
           </button>
