@@ -7,6 +7,7 @@ import { Value } from '../value'
 import { openCopy, type OfflineCopy } from './copy'
 import { Link } from './link'
 import { begin, unsent, type Saved } from './saved'
+import { watchRegained } from './regain'
 import { adopt, dropCopy, note, placeOf, release } from './offline'
 
 /** The root text that every editor and the server's API share. */
@@ -53,6 +54,7 @@ export class Session {
       this.ready.set(true)
     }
     this.#watchAccess()
+    watchRegained(this)
     void this.#open()
   }
 
