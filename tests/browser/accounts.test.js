@@ -27,6 +27,14 @@ describe('accounts', { concurrency: 2 }, () => {
     assert.equal(await ann.page.getByRole('button', { name: /sign/i }).count(), 0)
     assert.equal(await ann.page.getByRole('button', { name: 'Share' }).count(), 0)
     ann.assertNoProblems()
+    const list = await ann.context.newPage()
+    await list.goto(server.url)
+    await list.getByTestId('document').waitFor({ state: 'detached' })
+    await addPerson(server, 'ada', { isAdmin: true })
+    await ann.untilState('signed-out')
+    await ann.page.getByTestId('notice').getByText('This server has accounts now').waitFor()
+    await list.locator('#search').fill('x')
+    await list.getByRole('heading', { name: 'This server has accounts now' }).waitFor()
   })
 
   it('begin with the link that the server prints', async (t) => {
@@ -175,7 +183,7 @@ describe('accounts', { concurrency: 2 }, () => {
     await ann.context.setOffline(false)
     await ann.untilState('signed-out')
     assert.match(await ann.stateWords(), /8 unsent edits, kept in this browser/)
-    await ann.page.getByText('8 edits of yours did not reach the server').waitFor()
+    await ann.page.getByText('has not confirmed 8 edits of yours').waitFor()
     ann.page.on('dialog', (dialog) => dialog.accept())
     await ann.page.reload()
     await signIn(ann, 'ann')

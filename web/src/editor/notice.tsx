@@ -1,6 +1,7 @@
 /** What to do when the server has refused for good: nothing typed is lost, and it is said plainly. */
 import { useState } from 'preact/hooks'
 import { SignInAgain } from '../account/again'
+import { ended } from '../account/ended'
 import { ApiError, createDocument } from '../api'
 import { Download, Warning } from '../ui/icons'
 import { say } from '../ui/toast'
@@ -11,9 +12,8 @@ import { kind, unsent, type Refusal } from './saved'
 import type { Session } from './session'
 import { download } from './share'
 
-const TITLES: Record<Refusal | 'held', string> = {
+const TITLES: Record<Exclude<Refusal, 'signed-out'> | 'held', string> = {
   held: 'You may only read this document now',
-  'signed-out': 'You were signed out',
   denied: 'This document is no longer shared with you',
   deleted: 'This document was deleted',
   replaced: 'This document was replaced',
@@ -35,12 +35,13 @@ export function Notice({ session }: { session: Session }) {
   const [sure, setSure] = useState(false)
   const refusal = state.refusal ?? (kind(state) === 'held' ? 'held' : null)
   if (!refusal) return null
+  const title = refusal === 'signed-out' ? ended().title : TITLES[refusal]
   const waiting = unsent(state)
   const kept = keepsCopy ? 'What you typed is kept in this browser.' : 'What you typed is only in this window: download it before you close it.'
   // Typed while the server made up its mind: it has not kept that.
   const late = state.edits - state.told
   const loses = refusal === 'signed-out' ? false : refusal === 'replaced' ? /no room/.test(state.reason) || late > 0 : refusal !== 'deleted' && waiting > 0
-  const lost = refusal === 'replaced' ? replaced(state.reason, late) : waiting > 0 ? `${count(waiting, 'edit')} of yours did not reach the server. ${kept}` : 'Everything you typed before had reached the server.'
+  const lost = refusal === 'replaced' ? replaced(state.reason, late) : waiting > 0 ? `${refusal === 'held' ? `The server does not take ${count(waiting, 'edit')} of yours.` : `The server has not confirmed ${count(waiting, 'edit')} of yours: perhaps it has ${waiting === 1 ? 'it' : 'them'}, perhaps not.`} ${kept}` : 'Everything you typed before had reached the server.'
 
   const again = async () => {
     try {
@@ -58,10 +59,10 @@ export function Notice({ session }: { session: Session }) {
   }
 
   return (
-    <section class="notice" role="alert" data-testid="notice" data-kind={kind(state)} aria-label={TITLES[refusal]}>
+    <section class="notice" role="alert" data-testid="notice" data-kind={kind(state)} aria-label={title}>
       <Warning />
       <div>
-        <h2>{TITLES[refusal]}</h2>
+        <h2>{title}</h2>
         <p>{lost}{refusal === 'refused' && state.reason ? ` The server said: “${state.reason}”.` : ''}</p>
         <div class="notice-acts">
           {refusal === 'signed-out' && <SignInAgain primary onDone={() => session.retry()} />}

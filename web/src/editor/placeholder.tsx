@@ -1,5 +1,6 @@
 /** Stands where the text will be: an editor is never shown before its document is there. */
 import { SignInAgain } from '../account/again'
+import { ended } from '../account/ended'
 import { identity } from '../account/identity'
 import { createDocument } from '../api'
 import { say } from '../ui/toast'
@@ -11,7 +12,6 @@ const SAID: Partial<Record<Kind, { title: string; why: string }>> = {
   offline: { title: 'The server cannot be reached', why: 'The document opens here as soon as it answers.' },
   restarting: { title: 'The server is restarting', why: 'The document opens here in a moment.' },
   trouble: { title: 'The server cannot reach its storage', why: 'The document opens here as soon as it can be read. Nothing is lost.' },
-  'signed-out': { title: 'You are signed out', why: 'Sign in to open this document.' },
   denied: { title: 'This document is not shared with you', why: 'Ask somebody who has it to share it with you.' },
   deleted: { title: 'This document was deleted', why: 'Its text is gone. You can start a new, empty one under the same name.' },
   'too-large': { title: 'This document is too large to open', why: 'It has grown beyond what the server takes.' },
@@ -20,7 +20,7 @@ const SAID: Partial<Record<Kind, { title: string; why: string }>> = {
 
 export function Placeholder({ session }: { session: Session }) {
   const state = useValue(session.saved)
-  const said = SAID[kind(state)]
+  const said = state.refusal === 'signed-out' ? ended() : SAID[kind(state)]
   const { state: who } = useValue(identity)
   if (!said) {
     return (

@@ -1,5 +1,6 @@
 /** The line that says where the text is kept. Its words come from what the server confirmed. */
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { ended } from '../account/ended'
 import { announce } from '../announce'
 import { useValue } from '../value'
 import { clock, count } from '../when'
@@ -20,7 +21,7 @@ export function words(state: Saved, keepsCopy: boolean, blank: boolean): string 
     case 'saving': return state.slow ? `Saving takes long${left}` : 'Saving…'
     case 'saved': return blank ? 'Nothing to save yet' : state.savedAt === null ? 'Saved' : `Saved at ${clock(state.savedAt)}`
     case 'held': return `Not sent${left}`
-    case 'signed-out': return `Signed out${kept}`
+    case 'signed-out': return `${ended().short}${kept}`
     case 'denied': return `Not allowed${left}`
     case 'deleted': return `Deleted${left}`
     case 'replaced': return 'Replaced'

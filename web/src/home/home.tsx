@@ -1,5 +1,6 @@
 import './home.css'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { ended } from '../account/ended'
 import { identity } from '../account/identity'
 import { allUnsent } from '../editor/offline'
 import { editPath, nameProblem } from '../name'
@@ -109,7 +110,7 @@ function List({ listing, documents, onCreate }: { listing: Listing; documents: D
         <div class="blank">
           <div class="art"><Rope /></div>
           <h2>No documents yet</h2>
-          <p>Start one and send its link: everyone who opens it writes in the same text at the same time.</p>
+          <p>{identity.now.state === 'open' ? 'Start one and send its link: everyone who opens it writes in the same text at the same time.' : 'Start one and share it: it is yours alone until then. What others share with you is here, too.'}</p>
           <div class="acts"><button type="button" class="button" onClick={() => onCreate('')}><Plus />Start the first one</button></div>
         </div>
       )}
@@ -129,8 +130,8 @@ function Trouble({ listing, onRetry }: { listing: Listing; onRetry: () => void }
   if (error.code === 'sign_in') {
     return (
       <div class="blank" role="alert">
-        <h2>You were signed out</h2>
-        <p>Sign in again to see your documents.</p>
+        <h2>{ended().title}</h2>
+        <p>{ended().why}</p>
         <div class="acts"><button type="button" class="button primary" onClick={() => location.reload()}>Sign in</button></div>
       </div>
     )
