@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+mod arrivals;
 pub mod audit;
 pub mod command;
 pub mod copy;
@@ -29,13 +30,15 @@ mod sweep;
 mod text;
 mod tokens;
 
+pub use arrivals::{Arrival, Roles};
 pub use audit::{Action, Actor};
 pub use error::{AccountsError, Refusal};
 pub use file::FILE;
-pub use groups::Group;
+pub use groups::{Group, checked_name as group_name};
 pub use invitations::{Invitation, InvitationId, Invite, InviteKind, Joining};
 pub use links::{LinkEntry, NewLink};
 pub use people::{Identity, NewPerson, PersonEntry, Profile};
+pub(crate) use secret::random;
 pub use secret::{Secret, SecretKind};
 pub use sessions::{Begin, SessionEntry};
 pub use tokens::{NewToken, TokenEntry};

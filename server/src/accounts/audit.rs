@@ -42,6 +42,10 @@ actions! {
     UserAdded = "user_added",
     /// The name, the colour or the identity of a person is another.
     UserChanged = "user_changed",
+    /// A person can sign in as who they are elsewhere.
+    Linked = "linked",
+    /// A person cannot do that any more.
+    Unlinked = "unlinked",
     /// A person may do nothing any more.
     UserDisabled = "user_disabled",
     /// A person who was disabled may do what they might before.

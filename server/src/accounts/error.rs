@@ -103,6 +103,12 @@ pub enum Refusal {
     /// There is nobody yet who looks after the accounts.
     #[error("the first person has to be an administrator")]
     FirstAdmin,
+    /// Somebody whom another system knows, and nobody here.
+    #[error("there is no account for this person here, and they were not invited")]
+    NotInvited,
+    /// Somebody could not sign in any more.
+    #[error("without a password they could not sign in any more")]
+    NoPassword,
     /// There are accounts already.
     #[error("there are accounts already")]
     NotFirst,

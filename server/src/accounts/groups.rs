@@ -22,6 +22,11 @@ pub struct Group {
     pub members: usize,
 }
 
+/// Whether a group can be called this.
+pub fn checked_name(name: &str) -> Result<(), Refusal> {
+    text::name(name).map(drop)
+}
+
 impl Accounts {
     /// Makes a group.
     pub fn create_group(
@@ -33,15 +38,7 @@ impl Accounts {
         let name = text::name(name)?;
         self.change(|transaction| {
             refuse_name(transaction, &name, None)?;
-            if count(transaction, "SELECT count(*) FROM groups", [])? >= MAX_GROUPS {
-                let (what, max) = ("groups", MAX_GROUPS);
-                return Err(Refusal::TooMany { what, max }.into());
-            }
-            let make = "INSERT INTO groups (name, folded) VALUES (?1, ?2)";
-            execute(transaction, make, [&name, &name.to_uppercase()])?;
-            let id = GroupId(transaction.last_insert_rowid());
-            note(transaction, actor, Action::GroupCreated, &name, now_ms)?;
-            Ok(id)
+            add(transaction, &name, actor, now_ms)
         })
     }
 
@@ -123,6 +120,9 @@ impl Accounts {
                     Action::MemberRemoved,
                 ),
             };
+            // From now on it is by hand, and no other system takes it back.
+            let given = "DELETE FROM given_members WHERE group_id = ?1 AND person_id = ?2";
+            execute(transaction, given, [id.0, person.0])?;
             if execute(transaction, set, [id.0, person.0])? == 0 {
                 return Ok(());
             }
@@ -130,6 +130,39 @@ impl Accounts {
             note(transaction, actor, action, &about, now_ms)
         })
     }
+}
+
+/// Adds a group with a name that none has.
+fn add(
+    transaction: &Transaction<'_>,
+    name: &str,
+    actor: &Actor,
+    now_ms: i64,
+) -> Result<GroupId, AccountsError> {
+    if count(transaction, "SELECT count(*) FROM groups", [])? >= MAX_GROUPS {
+        let (what, max) = ("groups", MAX_GROUPS);
+        return Err(Refusal::TooMany { what, max }.into());
+    }
+    let make = "INSERT INTO groups (name, folded) VALUES (?1, ?2)";
+    execute(transaction, make, [name, &name.to_uppercase()])?;
+    let id = GroupId(transaction.last_insert_rowid());
+    note(transaction, actor, Action::GroupCreated, name, now_ms)?;
+    Ok(id)
+}
+
+/// The group of a name; it is made if there is none.
+pub(super) fn named(
+    transaction: &Transaction<'_>,
+    name: &str,
+    actor: &Actor,
+    now_ms: i64,
+) -> Result<GroupId, AccountsError> {
+    let name = text::name(name)?;
+    let known = "SELECT id FROM groups WHERE folded = ?1";
+    let known = first(transaction, known, [name.to_uppercase()], |row| {
+        Ok(GroupId(row.get(0)?))
+    })?;
+    known.map_or_else(|| add(transaction, &name, actor, now_ms), Ok)
 }
 
 /// The name of a group that has to be there.

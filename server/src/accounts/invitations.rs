@@ -317,7 +317,7 @@ fn from(address: Option<&str>) -> Actor {
     }
 }
 
-fn open(
+pub(super) fn open(
     transaction: &Transaction<'_>,
     hash: &Hash,
     now_ms: i64,
@@ -345,7 +345,7 @@ pub(super) fn drop_dead(transaction: &Transaction<'_>, login: &str) -> Result<()
     Ok(())
 }
 
-fn use_up(transaction: &Transaction<'_>, id: InvitationId) -> Result<(), AccountsError> {
+pub(super) fn use_up(transaction: &Transaction<'_>, id: InvitationId) -> Result<(), AccountsError> {
     let gone = "DELETE FROM invitations WHERE id = ?1 OR kind = 'first'";
     execute(transaction, gone, [id.0])?;
     Ok(())

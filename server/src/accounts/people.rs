@@ -27,7 +27,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn check(&self) -> Result<(), Refusal> {
+    pub(super) fn check(&self) -> Result<(), Refusal> {
         text::bounded("an issuer", &self.issuer, MAX_IDENTITY_BYTES)?;
         text::bounded("a subject", &self.subject, MAX_IDENTITY_BYTES)?;
         Ok(())
@@ -133,9 +133,7 @@ impl Accounts {
         &self,
         identity: &Identity,
     ) -> Result<Option<PersonEntry>, AccountsError> {
-        let statement = format!("{COLUMNS} WHERE issuer = ?1 AND subject = ?2");
-        let Identity { issuer, subject } = identity;
-        self.read(|transaction| first(transaction, &statement, [issuer, subject], entry))
+        self.read(|transaction| by_identity(transaction, identity))
     }
 
     /// Gives somebody another name and colour.
@@ -152,29 +150,6 @@ impl Accounts {
             let person = found(transaction, id)?;
             let set = "UPDATE people SET name = ?2, color = ?3 WHERE id = ?1";
             execute(transaction, set, params![id.0, name, color])?;
-            let action = Action::UserChanged;
-            note(transaction, actor, action, &person.login, now_ms)
-        })
-    }
-
-    /// Says who somebody is elsewhere.
-    pub fn set_identity(
-        &self,
-        id: PersonId,
-        identity: Option<&Identity>,
-        actor: &Actor,
-        now_ms: i64,
-    ) -> Result<(), AccountsError> {
-        identity.map_or(Ok(()), Identity::check)?;
-        self.change(|transaction| {
-            let person = found(transaction, id)?;
-            if let Some(identity) = identity {
-                refuse_identity(transaction, identity, Some(id))?;
-            }
-            let set = "UPDATE people SET issuer = ?2, subject = ?3 WHERE id = ?1";
-            let issuer = identity.map(|identity| &identity.issuer);
-            let subject = identity.map(|identity| &identity.subject);
-            execute(transaction, set, params![id.0, issuer, subject])?;
             let action = Action::UserChanged;
             note(transaction, actor, action, &person.login, now_ms)
         })
@@ -300,18 +275,7 @@ impl Accounts {
     ) -> Result<(), AccountsError> {
         self.change(|transaction| {
             let person = found(transaction, id)?;
-            if !is_admin {
-                refuse_last_admin(transaction, &person)?;
-                let made = "DELETE FROM invitations WHERE made_by = ?1";
-                execute(transaction, made, [id.0])?;
-            }
-            let set = "UPDATE people SET is_admin = ?2 WHERE id = ?1";
-            execute(transaction, set, params![id.0, is_admin])?;
-            let action = match is_admin {
-                true => Action::AdminMade,
-                false => Action::AdminUnmade,
-            };
-            note(transaction, actor, action, &person.login, now_ms)
+            make_admin(transaction, &person, is_admin, actor, now_ms)
         })
     }
 }
@@ -349,7 +313,7 @@ pub(super) fn add(
         return Err(Refusal::LoginTaken(person.login.clone()).into());
     }
     if let Some(identity) = &person.identity {
-        refuse_identity(transaction, identity, None)?;
+        refuse_identity(transaction, identity)?;
     }
     if count(transaction, "SELECT count(*) FROM people", [])? >= MAX_PEOPLE {
         let (what, max) = ("people", MAX_PEOPLE);
@@ -397,6 +361,40 @@ pub(super) fn set_hash(
     execute(transaction, revoke, [id.0])?;
     let action = Action::PasswordChanged;
     note(transaction, actor, action, &person.login, now_ms)
+}
+
+/// See [`Accounts::set_admin`].
+pub(super) fn make_admin(
+    transaction: &Transaction<'_>,
+    person: &PersonEntry,
+    is_admin: bool,
+    actor: &Actor,
+    now_ms: i64,
+) -> Result<(), AccountsError> {
+    let id = person.id.0;
+    if !is_admin {
+        refuse_last_admin(transaction, person)?;
+        let made = "DELETE FROM invitations WHERE made_by = ?1";
+        execute(transaction, made, [id])?;
+    }
+    let given = "DELETE FROM given_admins WHERE person_id = ?1";
+    execute(transaction, given, [id])?;
+    let set = "UPDATE people SET is_admin = ?2 WHERE id = ?1";
+    execute(transaction, set, params![id, is_admin])?;
+    let action = match is_admin {
+        true => Action::AdminMade,
+        false => Action::AdminUnmade,
+    };
+    note(transaction, actor, action, &person.login, now_ms)
+}
+
+pub(super) fn by_identity(
+    transaction: &Transaction<'_>,
+    identity: &Identity,
+) -> Result<Option<PersonEntry>, AccountsError> {
+    let statement = format!("{COLUMNS} WHERE issuer = ?1 AND subject = ?2");
+    let Identity { issuer, subject } = identity;
+    first(transaction, &statement, [issuer, subject], entry)
 }
 
 pub(super) fn by_id(
@@ -454,14 +452,10 @@ fn refuse_last_admin(
 fn refuse_identity(
     transaction: &Transaction<'_>,
     identity: &Identity,
-    of: Option<PersonId>,
 ) -> Result<(), AccountsError> {
-    let other = "SELECT 1 FROM people WHERE issuer = ?1 AND subject = ?2 AND id IS NOT ?3";
-    let Identity { issuer, subject } = identity;
-    let values = params![issuer, subject, of.map(|of| of.0)];
-    match exists(transaction, other, values)? {
-        true => Err(Refusal::IdentityTaken.into()),
-        false => Ok(()),
+    match by_identity(transaction, identity)? {
+        Some(_) => Err(Refusal::IdentityTaken.into()),
+        None => Ok(()),
     }
 }
 

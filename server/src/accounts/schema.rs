@@ -7,13 +7,13 @@ pub const APPLICATION_ID: u32 = 0x526f_7041;
 
 /// As those of the documents: every step from an empty file to the newest format, oldest first. A step that was ever released does
 /// not change any more.
-const MIGRATIONS: [&str; 1] = [FIRST];
+const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
 
 /// Newest format known here.
 pub const KNOWN: i64 = MIGRATIONS.len() as i64;
 
 /// Has to be readable in a file of the newest format.
-pub const READABLE: [&str; 12] = [
+pub const READABLE: [&str; 14] = [
     "SELECT changes, key FROM state",
     "SELECT id, login, name, color, password, is_admin, issuer, subject, added_at_ms, disabled_at_ms FROM people",
     "SELECT id, hash, former_hash, former_until_ms, person_id, begun_at_ms, seen_at_ms, expires_at_ms, agent, address FROM sessions",
@@ -26,11 +26,13 @@ pub const READABLE: [&str; 12] = [
     "SELECT id, scope, path, document, person_id, group_id, access FROM grants",
     "SELECT id, hash, scope, path, document, access, password, made_by, made_at_ms, expires_at_ms FROM links",
     "SELECT id, at_ms, person_id, login, action, about, address FROM audit",
+    "SELECT group_id, person_id FROM given_members",
+    "SELECT person_id FROM given_admins",
 ];
 
 /// What access is for is a `scope` and a `path`, as a document may have the name `team/*`, and of a document that is shared its identity. Identities never come again: somebody may
 /// still hold one. A grant without a person and a group is for everyone.
-const FIRST: &str = "
+pub(super) const FIRST: &str = "
 CREATE TABLE state (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
     changes INTEGER NOT NULL,
@@ -167,6 +169,21 @@ CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
     BEGIN SELECT raise(ABORT, 'the audit log is only added to'); END;
 CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit
     BEGIN SELECT raise(ABORT, 'the audit log is only added to'); END;
+";
+
+/// What somebody is because another system says so; it says at each signing in whether that still is so.
+const SECOND: &str = "
+CREATE TABLE given_members (
+    group_id  INTEGER NOT NULL,
+    person_id INTEGER NOT NULL,
+    PRIMARY KEY (group_id, person_id),
+    FOREIGN KEY (group_id, person_id) REFERENCES members (group_id, person_id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX given_members_by_person ON given_members (person_id);
+
+CREATE TABLE given_admins (
+    person_id INTEGER PRIMARY KEY REFERENCES people (id)
+) STRICT;
 ";
 
 /// Brings a file of an older format, or an empty one, to the newest, in one transaction.

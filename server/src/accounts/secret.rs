@@ -86,7 +86,7 @@ fn hash(text: &str) -> Hash {
 }
 
 /// Random bytes of the operating system.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], AccountsError> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], AccountsError> {
     let mut bytes = [0; N];
     let filled = SysRng.try_fill_bytes(&mut bytes);
     filled.map_err(|error| AccountsError::Failed(error.to_string()))?;

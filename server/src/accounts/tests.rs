@@ -13,6 +13,7 @@ use crate::access::{
 use crate::name::DocumentName;
 use crate::storage::DocumentId;
 
+mod arrivals;
 mod giving;
 mod joining;
 mod sessions;

@@ -31,6 +31,32 @@ pub fn name(text: &str) -> Result<String, Refusal> {
     is_fine.then(|| text.to_owned()).ok_or(Refusal::Name)
 }
 
+/// Somebody else's name as one that can be shown; if nothing is left of it, another.
+pub fn shown(text: &str, other: &str) -> String {
+    let clean: String = text.chars().filter(|c| !controls(*c)).collect();
+    let cut: String = clean.trim().chars().take(MAX_CHARS).collect();
+    name(&cut).unwrap_or_else(|_| other.to_owned())
+}
+
+/// Somebody else's word as a login, with room for a number behind it.
+pub fn as_login(text: &str) -> String {
+    const ROOM: usize = 10;
+    let mut login = String::new();
+    for c in text.chars().take(MAX_CHARS) {
+        let c = c.to_ascii_lowercase();
+        if c.is_ascii_alphanumeric() || "._-@+".contains(c) {
+            login.push(c);
+        } else if !login.ends_with('-') {
+            login.push('-');
+        }
+    }
+    login.truncate(MAX_CHARS - ROOM);
+    match login.trim_matches('-') {
+        "" => "person".to_owned(),
+        login => login.to_owned(),
+    }
+}
+
 /// Control characters, and those that turn the direction of what stands around them or break the line.
 fn controls(c: char) -> bool {
     c.is_control()
@@ -84,6 +110,33 @@ pub fn end(expires_at_ms: Option<i64>, now_ms: i64) -> Result<(), AccountsError>
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn what_somebody_is_called_elsewhere_becomes_a_login_and_a_name() {
+        for (called, expected) in [
+            ("Ann.Archer", "ann.archer"),
+            ("ann@example.org", "ann@example.org"),
+            ("CORP\\ann archer", "corp-ann-archer"),
+            ("Zoë", "zo"),
+            ("ÅÄÖ", "person"),
+            ("", "person"),
+            ("\u{202e}a\n", "a"),
+            (&"x".repeat(500), &"x".repeat(54)),
+        ] {
+            assert_eq!(as_login(called), expected, "{called:?}");
+            assert_eq!(login(&as_login(called)).as_deref(), Ok(expected));
+        }
+        for (called, expected) in [
+            (" Zoë ", "Zoë"),
+            ("a\u{202e}b\nc", "abc"),
+            ("\u{200b}", "zoe"),
+            ("", "zoe"),
+            (&"é".repeat(65), &"é".repeat(64)),
+        ] {
+            assert_eq!(shown(called, "zoe"), expected, "{called:?}");
+            assert_eq!(name(expected).as_deref(), Ok(expected));
+        }
+    }
 
     #[test]
     fn a_login_is_folded_and_has_few_characters() {
