@@ -9,7 +9,10 @@ use ropewalk_crdt::Limits;
 use crate::journal::JournalLimits;
 
 pub mod command;
+pub mod oidc;
 mod settings;
+
+pub use oidc::{NewPeople, Oidc};
 
 /// What is in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +31,10 @@ pub struct Config {
     pub trust_proxy: Vec<String>,
     /// Files with the keys of those who may sign document tokens, JSON Web Key Sets. Default none.
     pub token_keys: Vec<String>,
+    /// The address under which browsers reach the server, such as `https://write.example.org`; people who sign in elsewhere come back to it. Default none.
+    pub public_url: String,
+    /// Signing in with accounts of another system.
+    pub oidc: Oidc,
     /// What is logged, as a filter of `tracing`. Default `info`.
     pub log: String,
     /// How it is logged. Default text.
@@ -83,6 +90,8 @@ impl Default for Config {
             allow_host: Vec::new(),
             trust_proxy: Vec::new(),
             token_keys: Vec::new(),
+            public_url: String::new(),
+            oidc: Oidc::default(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             max_update_bytes: 16 << 20,
@@ -141,6 +150,6 @@ impl Config {
                 self.max_update_bytes, self.max_sync_bytes
             ));
         }
-        Ok(())
+        self.oidc.check(&self.public_url)
     }
 }

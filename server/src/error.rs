@@ -28,6 +28,9 @@ pub enum StartError {
     /// The keys of document tokens cannot be read.
     #[error("{0}")]
     Keys(String),
+    /// The provider that people are to sign in with cannot be what is configured.
+    #[error("{0}")]
+    Provider(String),
     /// The system refuses something else, such as a thread.
     #[error("the system refuses: {0}")]
     System(#[from] io::Error),

@@ -25,6 +25,7 @@ mod groups;
 mod guard;
 mod health;
 pub mod identity;
+mod oidc;
 mod openapi;
 mod people;
 mod sharing;
@@ -94,6 +95,7 @@ pub fn router(app: Arc<App>) -> Router {
                 .merge(people::router())
                 .merge(groups::router())
                 .merge(tokens::router())
+                .merge(oidc::router())
                 .merge(audit::router())
                 .merge(trash::router())
                 .merge(admin::router())

@@ -21,6 +21,7 @@ pub mod config;
 pub mod connections;
 pub mod document;
 pub mod error;
+mod fetch;
 pub mod gate;
 pub mod http;
 pub mod hub;
@@ -32,6 +33,7 @@ pub mod machine;
 pub mod maintain;
 pub mod metrics;
 pub mod name;
+pub mod provider;
 mod sabotage;
 pub mod session;
 pub mod storage;
@@ -52,6 +54,7 @@ use hub::Hub;
 use journal::Journal;
 use machine::{Host, Machine};
 use metrics::Metrics;
+use provider::Provider;
 use storage::Storage;
 use storage::sqlite::Sqlite;
 use view::readers::Readers;
@@ -71,6 +74,8 @@ pub struct App {
     pub journal: Journal,
     /// Who may do what.
     pub gate: Gate,
+    /// Where people can sign in beside here.
+    pub provider: Option<Provider>,
     /// Documents in memory.
     pub hub: Hub,
     /// Who is connected.
@@ -107,8 +112,9 @@ impl App {
         journal: Journal,
         machine: Arc<dyn Machine>,
         gate: Gate,
-    ) -> std::io::Result<Arc<Self>> {
+    ) -> Result<Arc<Self>, StartError> {
         Ok(Arc::new(Self {
+            provider: Provider::new(&config).map_err(StartError::Provider)?,
             config,
             storage,
             journal,
@@ -160,8 +166,7 @@ impl Server {
         let journal =
             Journal::start(storage.clone(), config.journal_limits()).map_err(StartError::System)?;
         let (gate, first) = gate(&config)?;
-        let app =
-            App::new(config, storage, journal, Arc::new(Host), gate).map_err(StartError::System)?;
+        let app = App::new(config, storage, journal, Arc::new(Host), gate)?;
         Ok(Self {
             app,
             listener,

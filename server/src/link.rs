@@ -45,7 +45,7 @@ use line::{Ended, Line};
 use people::People;
 use presence::Presence;
 
-mod address;
+pub(crate) mod address;
 mod line;
 mod people;
 mod presence;

@@ -333,7 +333,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         Some(StartError::Listen { .. }) => 3,
         Some(StartError::Storage(error)) => not_opened(error),
         Some(StartError::Accounts(error)) => without_accounts(error),
-        Some(StartError::Keys(_)) => BAD_CONFIG,
+        Some(StartError::Keys(_) | StartError::Provider(_)) => BAD_CONFIG,
         Some(StartError::System(_)) | None => 1,
     }
 }

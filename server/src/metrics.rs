@@ -96,6 +96,8 @@ pub struct Metrics {
     pub attempts_refused: Counter,
     /// Times the accounts could not be read.
     pub accounts_failed: Counter,
+    /// Times somebody could not sign in as the provider did not answer as it should.
+    pub provider_failed: Counter,
     /// Times what such a peer had was set aside.
     pub strays_kept: Counter,
     /// Times an edit waited so long for the disk that peers were told.
@@ -239,6 +241,11 @@ impl Metrics {
                 "accounts_failed_total",
                 "Times the accounts could not be read.",
                 &self.accounts_failed,
+            ),
+            (
+                "provider_failed_total",
+                "Times somebody could not sign in as the provider did not answer as it should.",
+                &self.provider_failed,
             ),
             (
                 "strays_kept_total",

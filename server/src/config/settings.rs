@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::http::Uri;
 use tracing_subscriber::EnvFilter;
 
-use super::{Config, LogFormat};
+use super::{Config, LogFormat, NewPeople, oidc};
 
 /// One setting.
 pub struct Setting {
@@ -36,6 +36,10 @@ pub enum Slot<'a> {
     List(&'a mut Vec<String>, fn(&str) -> Result<(), String>),
     /// A filter of `tracing`.
     Filter(&'a mut String),
+    /// A text that is checked; there is none as long as it is empty.
+    Text(&'a mut String, fn(&str) -> Result<(), String>),
+    /// Who gets an account.
+    NewPeople(&'a mut NewPeople),
     /// `text` or `json`.
     Format(&'a mut LogFormat),
     /// A number within bounds.
@@ -91,6 +95,66 @@ pub const SETTINGS: &[Setting] = &[
         value: "FILE",
         help: "JSON Web Key Set of applications that may sign document tokens (oct, Ed25519, P-256, RSA); may be repeated",
         slot: |config| Slot::List(&mut config.token_keys, file),
+    },
+    Setting {
+        key: "public_url",
+        value: "URL",
+        help: "Address under which browsers reach the server, such as https://write.example.org; whoever signs in elsewhere comes back to it",
+        slot: |config| Slot::Text(&mut config.public_url, origin),
+    },
+    Setting {
+        key: "oidc_issuer",
+        value: "URL",
+        help: "OpenID Connect: who says who somebody is; https://, or http:// on this machine",
+        slot: |config| Slot::Text(&mut config.oidc.issuer, oidc::issuer),
+    },
+    Setting {
+        key: "oidc_client_id",
+        value: "ID",
+        help: "What this server is called there",
+        slot: |config| Slot::Text(&mut config.oidc.client_id, oidc::text),
+    },
+    Setting {
+        key: "oidc_client_secret_file",
+        value: "FILE",
+        help: "File with the secret that this server has there, on its first line",
+        slot: |config| Slot::Text(&mut config.oidc.client_secret_file, file),
+    },
+    Setting {
+        key: "oidc_name",
+        value: "NAME",
+        help: "What stands on the button behind `Sign in with`; without, the host of the issuer",
+        slot: |config| Slot::Text(&mut config.oidc.name, oidc::text),
+    },
+    Setting {
+        key: "oidc_scope",
+        value: "SCOPE",
+        help: "What is asked for beside openid; may be repeated",
+        slot: |config| Slot::List(&mut config.oidc.scope, oidc::word),
+    },
+    Setting {
+        key: "oidc_groups_claim",
+        value: "CLAIM",
+        help: "The claim that says in which groups somebody is there",
+        slot: |config| Slot::Text(&mut config.oidc.groups_claim, oidc::text),
+    },
+    Setting {
+        key: "oidc_group",
+        value: "THERE=HERE",
+        help: "Whoever is in this group there is in that one here, from each signing in to the next; may be repeated",
+        slot: |config| Slot::List(&mut config.oidc.group, oidc::mapping),
+    },
+    Setting {
+        key: "oidc_admin_group",
+        value: "THERE",
+        help: "Whoever is in this group there is an administrator here, from each signing in to the next; may be repeated",
+        slot: |config| Slot::List(&mut config.oidc.admin_group, oidc::text),
+    },
+    Setting {
+        key: "oidc_new_people",
+        value: "WHO",
+        help: "Who gets an account by signing in: invited, mapped (also those of a group that is named here) or everyone the issuer knows",
+        slot: |config| Slot::NewPeople(&mut config.oidc.new_people),
     },
     Setting {
         key: "log",
@@ -226,6 +290,15 @@ impl Slot<'_> {
                     .map_err(|error| format!("`{written}` is not a log filter: {error}"))?;
                 *filter = written.clone();
             }
+            Self::Text(text, _) if written.is_empty() => text.clear(),
+            Self::Text(text, check) => {
+                check(written)?;
+                *text = written.clone();
+            }
+            Self::NewPeople(who) => {
+                *who = NewPeople::parse(written)
+                    .ok_or_else(|| format!("`{written}` is none of invited, mapped and everyone"))?
+            }
             Self::Format(format) => {
                 *format = match written.as_str() {
                     "text" => LogFormat::Text,
@@ -247,6 +320,9 @@ impl Slot<'_> {
             Self::Folder(folder) => vec![folder.display().to_string()],
             Self::Switch(switch) => vec![switch.to_string()],
             Self::List(list, _) => list.to_vec(),
+            Self::Text(text, _) if text.is_empty() => Vec::new(),
+            Self::Text(text, _) => vec![text.to_string()],
+            Self::NewPeople(who) => vec![who.as_str().to_owned()],
             Self::Filter(filter) => vec![filter.to_string()],
             Self::Format(LogFormat::Text) => vec!["text".to_owned()],
             Self::Format(LogFormat::Json) => vec!["json".to_owned()],
@@ -266,9 +342,12 @@ impl Slot<'_> {
             Self::Seconds(time, _) => {
                 toml::Value::Integer(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
             }
-            Self::Address(_) | Self::Folder(_) | Self::Filter(_) | Self::Format(_) => {
-                self.values().concat().into()
-            }
+            Self::Address(_)
+            | Self::Folder(_)
+            | Self::Filter(_)
+            | Self::Text(..)
+            | Self::NewPeople(_)
+            | Self::Format(_) => self.values().concat().into(),
         }
     }
 }

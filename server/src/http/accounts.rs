@@ -123,12 +123,20 @@ pub fn actor(person: PersonId, visitor: &Visitor) -> Actor {
 }
 
 /// A session of a browser: accounts are looked after there, and not by a token.
-fn own_session(app: &App, who: &Who) -> Result<(PersonId, SessionId), ApiError> {
+pub fn own_session(app: &App, who: &Who) -> Result<(PersonId, SessionId), ApiError> {
     let signed_in = app.gate.rules().signed_in(who, app.machine.now_ms());
     signed_in.zip(who.session).ok_or(ApiError::NOT_KNOWN)
 }
 
 fn state(app: &App, who: &Who) -> Value {
+    let mut told = known(app, who);
+    if let Some(provider) = &app.provider {
+        told["provider"] = provider.name().into();
+    }
+    told
+}
+
+fn known(app: &App, who: &Who) -> Value {
     let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
     if rules.is_open {
         return json!({ "state": "open" });

@@ -82,6 +82,8 @@ errors! {
     NO_LINK = NOT_FOUND, "no_link", "this link is not valid any more";
     /// The link alone is not enough.
     LINK_PASSWORD = FORBIDDEN, "link_password", "this link needs its password";
+    /// The provider that people sign in with does not answer.
+    PROVIDER = BAD_GATEWAY, "provider_unreachable", "where you would sign in does not answer now; try again in a moment";
     /// Access cannot be given to somebody who is not there.
     NO_SUBJECT = NOT_FOUND, "no_subject", "there is no such person or group";
     /// The document is deleted, and access to whatever gets its name may be left.
@@ -240,6 +242,7 @@ impl From<AccountsError> for ApiError {
                 | Refusal::IdentityTaken
                 | Refusal::GroupTaken
                 | Refusal::LastAdmin
+                | Refusal::NoPassword
                 | Refusal::NotFirst => Self {
                     status: StatusCode::CONFLICT,
                     ..Self::bad("bad_account", refusal.to_string())

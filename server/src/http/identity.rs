@@ -19,8 +19,8 @@ use crate::listen::Peer;
 
 /// The cookie of a session.
 const COOKIE: &str = "ropewalk";
-/// The same over TLS: browsers take one of this name only if it is secure and of this very host.
-const HOST_COOKIE: &str = "__Host-ropewalk";
+/// Before its name over TLS: browsers take such a one only if it is secure and of this very host.
+const HOST: &str = "__Host-";
 /// How long a browser keeps the cookie, in seconds; the session ends before if it is not used.
 const KEPT_S: u64 = 365 * 24 * 60 * 60;
 
@@ -45,12 +45,29 @@ impl Visitor {
 
     /// The header that makes their browser bring a session's secret along, or forget it.
     pub fn cookie(&self, secret: Option<&str>) -> (header::HeaderName, String) {
-        let name = if self.is_secure { HOST_COOKIE } else { COOKIE };
-        let secure = if self.is_secure { "; Secure" } else { "" };
         let (value, age) = secret.map_or(("", 0), |secret| (secret, KEPT_S));
+        self.named_cookie(COOKIE, value, age)
+    }
+
+    /// The same of another cookie, for so many seconds.
+    pub fn named_cookie(&self, name: &str, value: &str, age: u64) -> (header::HeaderName, String) {
+        let (host, secure) = match self.is_secure {
+            true => (HOST, "; Secure"),
+            false => ("", ""),
+        };
         let cookie =
-            format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
+            format!("{host}{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
         (header::SET_COOKIE, cookie)
+    }
+
+    /// What their browser has kept in a cookie.
+    pub fn kept<'h>(&self, name: &str, headers: &'h HeaderMap) -> Option<&'h str> {
+        let host = if self.is_secure { HOST } else { "" };
+        let all = headers.get_all(header::COOKIE).iter();
+        all.filter_map(|cookies| cookies.to_str().ok())
+            .flat_map(|cookies| cookies.split(';'))
+            .filter_map(|cookie| cookie.trim().split_once('='))
+            .find_map(|(found, value)| (found.strip_prefix(host)? == name).then_some(value))
     }
 }
 
@@ -111,7 +128,7 @@ fn visitor(app: &App, request: &Request) -> Result<Visitor, ApiError> {
         return Ok(visitor);
     }
     let mut who = Who::default();
-    if let Some(secret) = session(&visitor, headers)
+    if let Some(secret) = visitor.kept(COOKIE, headers)
         && is_own(request.method(), headers)
         && let Some(known) = app.gate.with_secret(&who, secret)
     {
@@ -153,20 +170,6 @@ fn parameter(uri: &Uri) -> Option<String> {
     let mut pairs = uri.query()?.split('&');
     let token = pairs.find_map(|pair| pair.strip_prefix("token="))?;
     Some(percent_decode_str(token).decode_utf8().ok()?.into_owned())
-}
-
-/// The secret in a visitor's cookie.
-fn session<'h>(visitor: &Visitor, headers: &'h HeaderMap) -> Option<&'h str> {
-    let wanted = if visitor.is_secure {
-        HOST_COOKIE
-    } else {
-        COOKIE
-    };
-    let all = headers.get_all(header::COOKIE).iter();
-    all.filter_map(|cookies| cookies.to_str().ok())
-        .flat_map(|cookies| cookies.split(';'))
-        .filter_map(|cookie| cookie.trim().split_once('='))
-        .find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
 /// Whether a request that changes something comes from a page of ours: browsers add their cookies to those of other pages, too. The origin
@@ -273,8 +276,8 @@ mod tests {
             ("cookie", "a=b; ropewalk=one"),
             ("cookie", "__Host-ropewalk=two"),
         ]);
-        assert_eq!(session(&visitor(false), &both), Some("one"));
-        assert_eq!(session(&visitor(true), &both), Some("two"));
+        assert_eq!(visitor(false).kept(COOKIE, &both), Some("one"));
+        assert_eq!(visitor(true).kept(COOKIE, &both), Some("two"));
         let (_, cookie) = visitor(true).cookie(Some("x"));
         assert!(cookie.starts_with("__Host-ropewalk=x; Path=/;") && cookie.ends_with("; Secure"));
         let (_, cookie) = visitor(false).cookie(None);

@@ -45,6 +45,7 @@ mod tests {
             include_str!("audit.rs"),
             include_str!("follow.rs"),
             include_str!("groups.rs"),
+            include_str!("oidc.rs"),
             include_str!("people.rs"),
             include_str!("tokens.rs"),
             include_str!("trash.rs"),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::Uri;
@@ -73,7 +73,7 @@ impl Unreachable {
     }
 }
 
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A server. Cheap to clone.
@@ -152,7 +152,7 @@ impl Address {
         format!("{scheme}://{}{}", self.authority, self.path("/yjs", name))
     }
 
-    pub(super) async fn connect(&self) -> Result<Box<dyn Stream>, Unreachable> {
+    pub(crate) async fn connect(&self) -> Result<Box<dyn Stream>, Unreachable> {
         let connecting = async {
             let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
             stream.set_nodelay(true)?;
@@ -173,8 +173,12 @@ impl Address {
     }
 }
 
-/// Checks certificates by what this machine trusts; `SSL_CERT_FILE` names others.
+/// Checks certificates by what this machine trusts; `SSL_CERT_FILE` names others. They are read once.
 fn tls() -> Result<Arc<ClientConfig>, BadAddress> {
+    static TLS: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(tls) = TLS.get() {
+        return Ok(tls.clone());
+    }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
@@ -185,10 +189,11 @@ fn tls() -> Result<Arc<ClientConfig>, BadAddress> {
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(Arc::new(config))
+    Ok(TLS.get_or_init(|| Arc::new(config)).clone())
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host
             .parse::<IpAddr>()

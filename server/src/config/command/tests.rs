@@ -217,6 +217,30 @@ fn every_mistake_says_where_it_is() {
         (&["--allow-host", "app.example:80"], "is not a host name"),
         (&["--max-update-bytes", "100000000"], "max_sync_bytes"),
         (&["--config", "/nowhere/at.all"], "/nowhere/at.all"),
+        (
+            &["--oidc-issuer", "http://id.example"],
+            "--oidc-issuer: `http://id.example` is not an address that begins with https://",
+        ),
+        (
+            &["--oidc-issuer", "https://id.example"],
+            "oidc_issuer needs oidc_client_id",
+        ),
+        (
+            &[
+                "--oidc-issuer",
+                "https://id.example",
+                "--oidc-client-id",
+                "x",
+            ],
+            "oidc_issuer needs public_url",
+        ),
+        (&["--oidc-client-id", "x"], "need oidc_issuer"),
+        (&["--oidc-new-people", "all"], "`all` is none of invited"),
+        (&["--oidc-group", "staff"], "`staff` is not a group there"),
+        (
+            &["--oidc-scope", "a b"],
+            "--oidc-scope: `a b` has a space in it",
+        ),
     ] {
         let problem = refused(arguments);
         assert!(problem.contains(words), "{arguments:?}: {problem}");

@@ -146,6 +146,11 @@ const RULES: &[(&str, &str, Need, &str)] = &[
         Session,
         r#"{"old":"wrong","new":"seven other strands of hemp"}"#,
     ),
+    ("GET", "/api/identity", Session, ""),
+    ("POST", "/api/identity", Session, "{}"),
+    ("DELETE", "/api/identity", Session, ""),
+    ("POST", "/api/oidc", Nothing, "{}"),
+    ("GET", "/api/oidc/callback", Nothing, ""),
     ("POST", "/api/invitation", Nothing, r#"{"secret":"rwi_"}"#),
     (
         "POST",
