@@ -2,22 +2,24 @@
 
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
 import { Ropewalk } from './harness.js'
 
 const CLIENT = 'ropewalk'
 const SECRET = 'the secret of ropewalk, of which no log tells'
-const ALGORITHMS = { RS256: 'RSA-SHA256' }
 
 async function listen(t, handler) {
   const server = createServer(handler).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.after(() => {
+  const url = `http://127.0.0.1:${server.address().port}`
+  const stop = () => {
     server.closeAllConnections()
     return new Promise((resolve) => server.close(resolve))
-  })
-  return { server, url: `http://127.0.0.1:${server.address().port}` }
+  }
+  t.after(stop)
+  return { server, url, stop }
 }
 
 /** A key pair, and its public half as a JSON Web Key. */
@@ -51,7 +53,6 @@ export async function startWith(t, begin, ...args) {
   await server.terminate()
   const issuer = await begin(server.url)
   const secret = `${server.data}/secret`
-  const { writeFileSync } = await import('node:fs')
   writeFileSync(secret, `${SECRET}\n`)
   server.args = [
     '--public-url', server.url, '--oidc-issuer', issuer.url, '--oidc-client-id', CLIENT, '--oidc-client-secret-file', secret,
@@ -63,7 +64,7 @@ export async function startWith(t, begin, ...args) {
 
 /** A real one. Whoever signs in there types the name of one of `people`, and any password. */
 export async function realIssuer(t, people, back) {
-  const { server, url } = await listen(t)
+  const { server, url, stop } = await listen(t)
   const provider = new Provider(url, {
     clients: [{ client_id: CLIENT, client_secret: SECRET, redirect_uris: [`${back}/api/oidc/callback`], grant_types: ['authorization_code'], response_types: ['code'] }],
     jwks: { keys: [newKey('one').private] },
@@ -72,11 +73,18 @@ export async function realIssuer(t, people, back) {
     scopes: ['openid', 'profile'],
     pkce: { required: () => true },
     findAccount: (_, id) => people[id] && { accountId: id, claims: () => ({ sub: id, ...people[id] }) },
+    // It asks nobody whether we may know who they are.
+    async loadExistingGrant({ oidc: { client, session, provider } }) {
+      const grant = new provider.Grant({ clientId: client.clientId, accountId: session.accountId })
+      grant.addOIDCScope('openid profile')
+      await grant.save()
+      return grant
+    },
     renderError: (context, out) => { context.body = `refused: ${JSON.stringify(out)}` }
   })
   provider.on('server_error', (_, error) => console.error(error))
   server.on('request', provider.callback())
-  return { url, provider }
+  return { url, stop }
 }
 
 /** One that gives out tokens as it is told. `mood` may change at any time. */

@@ -3,11 +3,14 @@ import './base.css'
 import './ui/ui.css'
 import { render, type ComponentChild } from 'preact'
 import { account, learn, type Identity } from './account/identity'
+import { explained, outcome, takeOutcome } from './account/outcome'
 import { NotFound } from './not-found'
 import { nameFromPath, nameProblem } from './name'
 import { applyTheme } from './theme'
+import { say } from './ui/toast'
 
 applyTheme()
+takeOutcome()
 
 const root = document.getElementById('app')!
 
@@ -62,7 +65,7 @@ async function show(): Promise<void> {
 
   // Fetched side by side; a server that cannot say who somebody is says more when the document is asked for.
   const page = apart ? null : name === null ? home() : editor(name)
-  const { state } = await learn().catch((): Identity => ({ state: 'open' }))
+  const { state, provider } = await learn().catch((): Identity => ({ state: 'open' }))
   if (state === 'setup') {
     const { Setup } = await import('./account/setup')
     return render(<Setup />, root)
@@ -72,6 +75,7 @@ async function show(): Promise<void> {
     return render(<SignIn document={name} onDone={() => location.reload()} />, root)
   }
   render(await (page ?? admin()), root)
+  if (outcome.now !== null && provider) say(explained(outcome.now, provider))
 }
 
 void show()

@@ -11,9 +11,11 @@ export interface Account {
   is_admin: boolean
 }
 
-export type Identity =
+/** `provider` is the name of another system whose accounts count here, if there is one. */
+export type Identity = { provider?: string } & (
   | { state: 'open' | 'setup' | 'signed_out' | 'guest' }
   | { state: 'signed_in'; person: Account }
+)
 
 /** `open` until the server was asked: a server that cannot say lets nobody in by that. */
 export const identity = new Value<Identity>({ state: 'open' })

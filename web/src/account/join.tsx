@@ -4,8 +4,9 @@ import { ApiError, asApiError, send } from '../api'
 import { exact } from '../when'
 import { useAttempt, waiting } from './attempt'
 import { Door } from './door'
+import { Elsewhere } from './elsewhere'
 import { Complaint, Field, PASSWORD_HINT, PasswordField, SHORTEST } from './fields'
-import { recognise, type Identity } from './identity'
+import { learn, recognise, type Identity } from './identity'
 
 interface Invitation {
   kind: 'first' | 'person' | 'reset'
@@ -25,6 +26,8 @@ export function Join({ secret }: { secret: string }) {
   const [error, setError] = useState<ApiError | null>(null)
   const look = () => {
     setError(null)
+    // It says, too, how else one can sign in.
+    void learn().catch(() => {})
     send<Invitation>('POST', '/api/invitation', { secret }).then(setInvitation, (cause) => setError(asApiError(cause)))
   }
   useEffect(() => {
@@ -96,6 +99,7 @@ function JoinForm({ secret, invitation }: { secret: string; invitation: Invitati
   return (
     <Door title={said.title} lead={said.lead}>
       <form class="form" onSubmit={submit}>
+        {kind !== 'reset' && <Elsewhere invitation={secret} done={false} />}
         <Field
           field={loginField} label="Login" name="username" value={login} onInput={setLogin} autocomplete="username" fixed={invitation.login !== null} wrong={about === 'login'}
           hint={invitation.login === null && 'What you sign in with, such as your address or a short name. It stays as it is.'}

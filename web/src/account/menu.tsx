@@ -5,17 +5,18 @@ import { asApiError } from '../api'
 import { leave } from '../editor/offline'
 import { me } from '../person'
 import { Avatar } from '../ui/avatar'
-import { KeyIcon, Lock, PeopleIcon, PersonIcon, Server, SignOut, System } from '../ui/icons'
+import { KeyIcon, Link, Lock, PeopleIcon, PersonIcon, Server, SignOut, System } from '../ui/icons'
 import { Item, Popover } from '../ui/popover'
 import { say } from '../ui/toast'
 import { useValue } from '../value'
-import { signOut, type Account } from './identity'
+import { identity, signOut, type Account } from './identity'
 import type { WindowName } from './windows'
 
 type AccountWindow = ComponentType<{ name: WindowName; onClose: () => void }>
 
 export function AccountMenu({ person }: { person: Account }) {
   const shown = useValue(me)
+  const { provider } = useValue(identity)
   const [busy, setBusy] = useState(false)
   const [Window, setWindow] = useState<AccountWindow | null>(null)
   const [opened, setOpened] = useState<WindowName | null>(null)
@@ -48,6 +49,7 @@ export function AccountMenu({ person }: { person: Account }) {
               <hr class="menu-line" />
               <Item icon={<PersonIcon />} onChoose={then('profile')}>Name and colour</Item>
               <Item icon={<Lock />} onChoose={then('password')}>Password</Item>
+              {provider && <Item icon={<Link />} onChoose={then('linked')}>Sign in with {provider}</Item>}
               <Item icon={<System />} onChoose={then('sessions')}>Where you are signed in</Item>
               <Item icon={<KeyIcon />} onChoose={then('tokens')}>API tokens</Item>
               {person.is_admin && <Item icon={<PeopleIcon />} onChoose={then('people')}>People and groups</Item>}

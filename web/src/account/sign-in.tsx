@@ -5,6 +5,7 @@ import { sweep } from '../editor/offline'
 import { Path } from '../ui/path'
 import { useAttempt, waiting } from './attempt'
 import { Door } from './door'
+import { Elsewhere } from './elsewhere'
 import { Complaint, Field, PasswordField } from './fields'
 import { signIn, type Identity } from './identity'
 
@@ -41,6 +42,7 @@ export function SignInForm({ login: known = '', onDone }: { login?: string; onDo
 
   return (
     <form class="form" onSubmit={submit}>
+      <Elsewhere />
       <Field field={first} label="Login" name="username" value={login} onInput={setLogin} autocomplete="username" wrong={wrong} />
       <PasswordField field={second} label="Password" name="password" value={password} onInput={setPassword} autocomplete="current-password" wrong={wrong} />
       <Complaint>{attempt.error?.message ?? null}</Complaint>
