@@ -185,6 +185,18 @@ impl Server {
         self.local_addr
     }
 
+    /// Where people probably reach it: a URL without a path. What stands in front of it is not known here.
+    pub fn place(&self) -> String {
+        let config = &self.app.config;
+        match config.allow_host.first() {
+            Some(host) if config.trust_proxy.is_empty() => {
+                format!("http://{host}:{}", self.local_addr.port())
+            }
+            Some(host) => format!("https://{host}"),
+            None => format!("http://{}", listen::reachable(self.local_addr)),
+        }
+    }
+
     /// Serves until `shutdown` resolves, then sends everybody home, saves and closes.
     pub async fn run(
         self,

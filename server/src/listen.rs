@@ -2,7 +2,7 @@
 //! `axum::serve` does not have.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -28,6 +28,21 @@ const HEADER_BYTES: usize = 16 * 1024;
 const HTTP_CONNECTIONS: usize = 1024;
 /// After an error of `accept` (no file descriptors left, for example).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// An address at which others reach what listens everywhere: the one that this machine would be seen with.
+pub fn reachable(listening: SocketAddr) -> SocketAddr {
+    if !listening.ip().is_unspecified() {
+        return listening;
+    }
+    // Nothing is sent: connecting a socket for datagrams only looks up the way.
+    let seen = || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        socket.local_addr()
+    };
+    let ip = seen().map_or(Ipv4Addr::LOCALHOST.into(), |seen| seen.ip());
+    SocketAddr::new(ip, listening.port())
+}
 
 /// Accepts and serves connections for ever.
 pub async fn serve(app: &Arc<App>, listener: TcpListener, router: Router) {

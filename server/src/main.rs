@@ -36,7 +36,18 @@ const LEAVE: Duration = Duration::from_secs(1);
 const MAX_LINE: u64 = 4096;
 
 fn main() -> ExitCode {
-    match command::parse(std::env::args_os()) {
+    let request = command::parse(std::env::args_os());
+    #[cfg(unix)]
+    if let Ok(
+        Request::Serve(_)
+        | Request::Accounts(..)
+        | Request::Maintain(_, Job::Backup { .. } | Job::Restore { .. } | Job::Import { .. }),
+    ) = &request
+    {
+        // What they make is nobody else's, also in a folder that others may look into.
+        rustix::process::umask(rustix::fs::Mode::from(0o077));
+    }
+    match request {
         Ok(Request::Serve(config)) => serve(*config).unwrap_or_else(|error| {
             say(format_args!("ropewalk: {error:#}"));
             exit_code(&error).into()
@@ -165,10 +176,10 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let _ = writeln!(out, "Ropewalk is ready: http://{}", server.local_addr());
     let _ = writeln!(out, "Documents are kept in {}", data.display());
     if let Some(first) = server.first() {
-        let (address, first) = (server.local_addr(), first.expose());
+        let (place, first) = (server.place(), first.expose());
         let _ = writeln!(
             out,
-            "There are no accounts. Whoever opens this within an hour makes the first: http://{address}/join#{first}"
+            "There are no accounts. Whoever opens this within an hour makes the first: {place}/join#{first}"
         );
     }
     let _ = out.flush();

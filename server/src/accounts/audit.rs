@@ -72,6 +72,10 @@ actions! {
     MemberRemoved = "member_removed",
     /// Access was given, or a link made.
     Shared = "shared",
+    /// A browser followed a link that it had not.
+    LinkFollowed = "link_followed",
+    /// A link was followed with a wrong password.
+    LinkFailed = "link_failed",
     /// Access, a link, a token or an invitation was taken back.
     Revoked = "revoked",
     /// A document was deleted.

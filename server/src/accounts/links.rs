@@ -1,6 +1,6 @@
 //! Links: they share something with whoever has them.
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, Transaction, params};
 
 use super::audit::note;
 use super::rows::{self, all, count, execute, first};
@@ -118,10 +118,8 @@ impl Accounts {
     /// Takes a link back, from those who have followed it, too.
     pub fn revoke_link(&self, id: LinkId, actor: &Actor, now_ms: i64) -> Result<(), AccountsError> {
         self.change(|transaction| {
-            let revoke = "DELETE FROM links WHERE id = ?1 RETURNING scope, path";
-            let target = first(transaction, revoke, [id.0], |row| rows::target(row, 0))?;
-            let target = target.ok_or(Refusal::Missing("link"))?;
-            let about = format!("{target} by link {}", id.0);
+            let about = told(transaction, id)?;
+            execute(transaction, "DELETE FROM links WHERE id = ?1", [id.0])?;
             note(transaction, actor, Action::Revoked, &about, now_ms)
         })
     }
@@ -131,6 +129,7 @@ impl Accounts {
         &self,
         id: LinkId,
         password: &str,
+        actor: &Actor,
         now_ms: i64,
     ) -> Result<bool, AccountsError> {
         let kept = self.read(|transaction| {
@@ -140,11 +139,24 @@ impl Accounts {
             })
         })?;
         match kept {
-            None => Ok(false),
-            Some(None) => Ok(true),
-            Some(Some(kept)) => password::verify(password, Some(&kept)),
+            None => return Ok(false),
+            Some(Some(kept)) if !password::verify(password, Some(&kept))? => {}
+            Some(_) => return Ok(true),
         }
+        self.mark(|transaction| {
+            let about = told(transaction, id)?;
+            note(transaction, actor, Action::LinkFailed, &about, now_ms)
+        })?;
+        Ok(false)
     }
+}
+
+/// What the log says of a link.
+pub(super) fn told(transaction: &Transaction<'_>, id: LinkId) -> Result<String, AccountsError> {
+    let target = "SELECT scope, path FROM links WHERE id = ?1";
+    let target = first(transaction, target, [id.0], |row| rows::target(row, 0))?;
+    let target = target.ok_or(Refusal::Missing("link"))?;
+    Ok(format!("{target} by link {}", id.0))
 }
 
 fn entry(row: &Row<'_>) -> Result<LinkEntry, AccountsError> {

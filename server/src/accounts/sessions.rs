@@ -3,6 +3,7 @@
 use rusqlite::{Row, Transaction, params};
 
 use super::audit::note;
+use super::links::told;
 use super::people::{enabled, found};
 use super::rows::{all, changed, count, execute, exists, first};
 use super::secret::{Secret, SecretKind};
@@ -196,6 +197,7 @@ impl Accounts {
         &self,
         id: SessionId,
         link: LinkId,
+        actor: &Actor,
         now_ms: i64,
     ) -> Result<(), AccountsError> {
         self.change(|transaction| {
@@ -206,6 +208,11 @@ impl Accounts {
             let known = "SELECT 1 FROM links WHERE id = ?1 AND ifnull(expires_at_ms > ?2, 1)";
             if !exists(transaction, known, [link.0, now_ms])? {
                 return Err(Refusal::Missing("link").into());
+            }
+            let before = "SELECT 1 FROM session_links WHERE session_id = ?1 AND link_id = ?2";
+            if !exists(transaction, before, [id.0, link.0])? {
+                let about = told(transaction, link)?;
+                note(transaction, actor, Action::LinkFollowed, &about, now_ms)?;
             }
             let follow = "INSERT INTO session_links VALUES (?1, ?2, ?3)
                 ON CONFLICT DO UPDATE SET followed_at_ms = excluded.followed_at_ms";

@@ -20,6 +20,7 @@ use ropewalk_crdt::ROOT;
 use ropey::Rope;
 use serde::{Deserialize, Serialize};
 
+use super::accounts::{bounded, person};
 use super::error::ApiError;
 use super::identity::Visitor;
 use super::{found, known, sharing, trash};
@@ -244,6 +245,9 @@ pub async fn delete(
     let name = DocumentName::from_url(named(&uri))?;
     let handle = app.hub.open(&app, &name);
     let only_at = edit::only_at(&headers)?;
+    if let Ok(person) = person(&app, who) {
+        bounded(&app, person, &visitor)?;
+    }
     // Whoever asks may hang up: what was given of it is forgotten all the same.
     let deleting = tokio::spawn(async move {
         let who = visitor.who.clone();

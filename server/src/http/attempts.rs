@@ -1,4 +1,5 @@
-//! How often somebody may try a password: per address, and per account from places where its owner was never signed in.
+//! How often somebody may try a password: per address, and per account from places where its owner was never signed in. And how much of
+//! the log somebody may fill.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::access::LinkId;
+use crate::access::{LinkId, PersonId};
 
 /// Tries that an address has at once, and how long it takes until it has one more.
 const OF_ADDRESS: Allowance = Allowance {
@@ -23,6 +24,11 @@ const OF_ACCOUNT: Allowance = Allowance {
 /// Links that are followed without a password, by browsers that are not known yet: a class may be behind one address.
 const OF_GUESTS: Allowance = Allowance {
     most: 100,
+    every: Duration::from_secs(1),
+};
+/// What somebody who is no administrator may do that is written into the log.
+const OF_DEEDS: Allowance = Allowance {
+    most: 200,
     every: Duration::from_secs(1),
 };
 /// Addresses and accounts that are remembered, at most.
@@ -41,6 +47,7 @@ pub struct Attempts {
     accounts: Mutex<HashMap<String, Instant>>,
     links: Mutex<HashMap<LinkId, Instant>>,
     guests: Mutex<HashMap<IpAddr, Instant>>,
+    deeds: Mutex<HashMap<PersonId, Instant>>,
 }
 
 impl Attempts {
@@ -58,6 +65,11 @@ impl Attempts {
     /// Takes one of the guests that may come from an address.
     pub fn of_guests(&self, address: IpAddr) -> Result<(), Duration> {
         take(&self.guests, network(address), OF_GUESTS)
+    }
+
+    /// Takes one deed of a person.
+    pub fn of_deeds(&self, person: PersonId) -> Result<(), Duration> {
+        take(&self.deeds, person, OF_DEEDS)
     }
 
     /// Takes one try of the password of a link, from all addresses together.

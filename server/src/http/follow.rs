@@ -12,6 +12,7 @@ use serde_json::json;
 use super::accounts::{Body, answer, body, too_many, tries, with, with_password};
 use super::error::ApiError;
 use super::identity::Visitor;
+use super::trash::doer;
 use crate::App;
 use crate::access::Target;
 use crate::accounts::{Accounts, Begin, Secret, SecretKind};
@@ -45,8 +46,9 @@ async fn follow(
         app.attempts
             .of_link(id)
             .map_err(|wait| too_many(&app, wait))?;
+        let actor = doer(&app, &visitor);
         let is_right = with_password(&app, move |accounts, now_ms| {
-            accounts.check_link(id, &password, now_ms)
+            accounts.check_link(id, &password, &actor, now_ms)
         });
         if !is_right.await? {
             return Err(ApiError::LINK_PASSWORD);
@@ -58,6 +60,7 @@ async fn follow(
     }
     let begun = with(&app, {
         let visitor = visitor.clone();
+        let actor = doer(&app, &visitor);
         move |accounts: &Accounts, now_ms| {
             let Some(session) = visitor.who.session else {
                 let begin = Begin {
@@ -66,10 +69,10 @@ async fn follow(
                     ..Begin::default()
                 };
                 let (session, secret) = accounts.begin_session(&begin, now_ms)?;
-                accounts.follow_link(session, id, now_ms)?;
+                accounts.follow_link(session, id, &actor, now_ms)?;
                 return Ok(Some(secret));
             };
-            accounts.follow_link(session, id, now_ms)?;
+            accounts.follow_link(session, id, &actor, now_ms)?;
             Ok(None)
         }
     });

@@ -20,7 +20,7 @@ pub async fn check(State(app): State<Arc<App>>, request: Request, next: Next) ->
     if app.stopping.is_cancelled() && request.uri().path().starts_with("/api/") {
         return ApiError::SHUTTING_DOWN.into_response();
     }
-    let refused = if !host_allowed(&app.config, headers) {
+    let refused = if !host_allowed(&app.config, headers, app.gate.rules().is_open) {
         Some(ApiError::HOST)
     } else if !origin_allowed(&app.config, headers) {
         Some(ApiError::ORIGIN)
@@ -45,7 +45,7 @@ fn host(headers: &HeaderMap) -> Option<Authority> {
     hosts.next().is_none().then_some(host)
 }
 
-fn host_allowed(config: &Config, headers: &HeaderMap) -> bool {
+fn host_allowed(config: &Config, headers: &HeaderMap, is_open: bool) -> bool {
     let Some(host) = host(headers) else {
         return false;
     };
@@ -58,9 +58,28 @@ fn host_allowed(config: &Config, headers: &HeaderMap) -> bool {
         return true;
     }
     if !config.listen.ip().is_loopback() {
-        return config.allow_host.is_empty();
+        // Without accounts nothing but the name keeps a page of another site away.
+        return config.allow_host.is_empty() && (!is_open || is_local(name));
     }
     is_loopback(name)
+}
+
+/// Whether nobody but who runs the network can make the name lead anywhere: an address, or a name that cannot be registered.
+fn is_local(name: &str) -> bool {
+    const LOCAL: [&str; 6] = [
+        ".local",
+        ".lan",
+        ".internal",
+        ".home.arpa",
+        ".localhost",
+        ".test",
+    ];
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let lower = name.to_ascii_lowercase();
+    let lower = lower.trim_end_matches('.');
+    !lower.contains('.')
+        || bare.parse::<IpAddr>().is_ok()
+        || LOCAL.iter().any(|end| lower.ends_with(end))
 }
 
 fn is_loopback(name: &str) -> bool {
@@ -128,7 +147,7 @@ mod tests {
             "127.8.8.8",
         ] {
             assert!(
-                host_allowed(&config, &headers(&[(header::HOST, name)])),
+                host_allowed(&config, &headers(&[(header::HOST, name)]), true),
                 "{name}"
             );
         }
@@ -141,13 +160,47 @@ mod tests {
             "evil@localhost:4880",
         ] {
             assert!(
-                !host_allowed(&config, &headers(&[(header::HOST, name)])),
+                !host_allowed(&config, &headers(&[(header::HOST, name)]), true),
                 "{name}"
             );
         }
-        assert!(!host_allowed(&config, &headers(&[])));
+        assert!(!host_allowed(&config, &headers(&[]), true));
         let twice = headers(&[(header::HOST, "localhost"), (header::HOST, "localhost")]);
-        assert!(!host_allowed(&config, &twice) || twice.get_all(header::HOST).iter().count() == 1);
+        assert!(
+            !host_allowed(&config, &twice, true) || twice.get_all(header::HOST).iter().count() == 1
+        );
+    }
+
+    #[test]
+    fn an_open_server_answers_to_names_that_nobody_can_register() {
+        let mut config = Config {
+            listen: ([0, 0, 0, 0], 80).into(),
+            ..Config::default()
+        };
+        let allowed = |config: &Config, name, is_open| {
+            host_allowed(config, &headers(&[(header::HOST, name)]), is_open)
+        };
+        for name in [
+            "10.0.0.1:80",
+            "[fe80::1]",
+            "nas",
+            "NAS.local",
+            "a.lan.",
+            "localhost",
+        ] {
+            assert!(allowed(&config, name, true), "{name}");
+        }
+        for name in [
+            "evil.example",
+            "10.0.0.1.evil.example",
+            "nas.local.evil.example",
+            "evil.example.",
+        ] {
+            assert!(!allowed(&config, name, true), "{name}");
+            assert!(allowed(&config, name, false), "accounts keep others away");
+        }
+        config.allow_host = vec!["write.example.org".into()];
+        assert!(allowed(&config, "write.example.org", true) && !allowed(&config, "nas", true));
     }
 
     #[test]

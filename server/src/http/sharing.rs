@@ -13,7 +13,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::accounts::{self, MAX_BODY, actor, answer, ends, person, tries, with, with_password};
+use super::accounts::{
+    self, MAX_BODY, actor, answer, bounded, ends, person, tries, with, with_password,
+};
 use super::error::ApiError;
 use super::identity::Visitor;
 use super::{found, known};
@@ -330,7 +332,7 @@ async fn set(
             return Err(ApiError::bad("bad_body", one));
         }
     };
-    let actor = actor(person(app, &visitor.who)?, visitor);
+    let actor = bounded(app, person(app, &visitor.who)?, visitor)?;
     let access = giving.access.into();
     let shared = with(app, move |accounts, now_ms| {
         let subject = named.subject(accounts)?;
@@ -354,7 +356,7 @@ async fn make_link(
     shared: Shared,
     linking: Linking,
 ) -> Result<Response, ApiError> {
-    let actor = actor(person(app, &visitor.who)?, visitor);
+    let actor = bounded(app, person(app, &visitor.who)?, visitor)?;
     let Linking {
         access,
         days,
@@ -402,7 +404,7 @@ async fn revoke_link(
     shared: Shared,
     id: i64,
 ) -> Result<StatusCode, ApiError> {
-    let actor = actor(person(app, &visitor.who)?, visitor);
+    let actor = bounded(app, person(app, &visitor.who)?, visitor)?;
     let id = LinkId(id);
     let revoked = with(app, move |accounts, now_ms| {
         let link = accounts.link(id)?;

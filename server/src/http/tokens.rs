@@ -10,7 +10,7 @@ use axum::routing::{delete, get};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::accounts::{At, Body, actor, answer, at, body, ends, whole, with};
+use super::accounts::{At, Body, answer, at, body, bounded, ends, whole, with};
 use super::error::ApiError;
 use super::identity::Visitor;
 use super::sharing::Given;
@@ -82,7 +82,7 @@ async fn create(
     let last = with_token
         .and_then(|id| rules.tokens_by_id.get(&id))
         .and_then(|token| token.expires_at_ms);
-    let actor = actor(person, &visitor);
+    let actor = bounded(&app, person, &visitor)?;
     let made = with(&app, move |accounts, now_ms| {
         let token = NewToken {
             person,
@@ -110,7 +110,7 @@ async fn revoke(
 ) -> Result<StatusCode, ApiError> {
     let person = whole(&app, &visitor.who)?;
     let id = at(id)?;
-    let actor = actor(person, &visitor);
+    let actor = bounded(&app, person, &visitor)?;
     with(&app, move |accounts, now_ms| {
         accounts.revoke_token(TokenId(id), Some(person), &actor, now_ms)
     })

@@ -106,7 +106,7 @@ pub async fn auth(
     super::found(&app, &who, &name, access).await?;
     let token = match is_open {
         true => None,
-        false => Some(token(&app, &who, &name, access, &wanted).ok_or(ApiError::INTERNAL)?),
+        false => Some(token(&app, &who, &name, access, &wanted)?),
     };
     let host = headers
         .get(header::HOST)
@@ -141,7 +141,7 @@ fn token(
     name: &DocumentName,
     access: Access,
     wanted: &Wanted,
-) -> Option<String> {
+) -> Result<String, ApiError> {
     let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
     let said = wanted.user_id.as_deref().unwrap_or_default();
     let called = match rules.called(who, now_ms) {
@@ -161,8 +161,10 @@ fn token(
         .unwrap_or(VALID_S)
         .clamp(1, MAX_VALID_S);
     let target = Target::Document(name.clone());
-    // Written out, this one would be a folder's.
-    (target.to_string().parse() == Ok(target.clone())).then_some(())?;
+    if target.to_string().parse() != Ok(target.clone()) {
+        let why = "a token for this name would be one for a folder";
+        return Err(ApiError::bad("bad_name", why));
+    }
     // It never outlasts what it was asked for with, nor is it worth more.
     let shown = who.claims.as_deref();
     let by = match shown {
@@ -170,7 +172,7 @@ fn token(
         None => Some(who.clone()),
     };
     let ends = now_ms + seconds * 1000;
-    app.gate.sign(&Claims {
+    let signed = app.gate.sign(&Claims {
         name: if is_named {
             called
         } else {
@@ -180,7 +182,8 @@ fn token(
         access,
         expires_at_ms: shown.map_or(ends, |claims| ends.min(claims.expires_at_ms)),
         by,
-    })
+    });
+    signed.ok_or(ApiError::INTERNAL)
 }
 
 /// `POST /check_store`: whether edits can be saved now.

@@ -258,7 +258,8 @@ async fn administrators_look_after_people_and_groups() {
         (&json!(false), &json!(true))
     );
     assert_eq!(bob.state().await, "signed_out");
-    assert_eq!(bob.sign_in("bob").await.status, 401);
+    let refused = bob.sign_in("bob").await;
+    assert_eq!((refused.status, &*refused.code()), (403, "disabled"));
     ada.done("PATCH", "/api/people/bob", json!({ "is_disabled": false }))
         .await;
     let reset = ada.done("POST", "/api/people/bob/reset", Value::Null).await;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use ropewalk_tests::ropewalk::{binary, folder};
-use ropewalk_tests::{Client, Failed, Ropewalk};
+use ropewalk_tests::{Client, Failed, Ropewalk, until};
 
 /// One line for people on stderr, and nothing on stdout.
 fn assert_one_clear_line(failed: &Failed, must_say: &str) {
@@ -89,6 +89,47 @@ async fn it_says_where_to_go_and_where_documents_are() {
     );
     assert!(Path::new(data).is_absolute());
     assert_eq!(server.announced.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_link_to_the_first_account_leads_to_where_others_reach_the_server() {
+    let printed = async |arguments: &[&str]| {
+        let listen = ["--listen", "0.0.0.0:0"];
+        let server = Ropewalk::with(&[&listen[..], arguments].concat()).await;
+        let link = until("the link is printed", || async {
+            let output = server.output();
+            let (before, _) = output.split_once("/join#")?;
+            Some(before.rsplit(' ').next()?.to_owned())
+        });
+        (link.await, server.address.port())
+    };
+    let (link, port) = printed(&[]).await;
+    let seen: std::net::SocketAddr = link.strip_prefix("http://").unwrap().parse().unwrap();
+    assert!(!seen.ip().is_unspecified() && seen.port() == port, "{link}");
+    let host = ["--allow-host", "write.example.org"];
+    let (link, port) = printed(&host).await;
+    assert_eq!(link, format!("http://write.example.org:{port}"));
+    let (link, _) = printed(&[&host[..], &["--trust-proxy", "127.0.0.1"]].concat()).await;
+    assert_eq!(link, "https://write.example.org");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_makes_is_its_owners_alone() {
+    let data = Arc::new(folder());
+    let everybody = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(data.path(), everybody).unwrap();
+    let server = Ropewalk::on(data.clone(), &[]).await.unwrap();
+    let ann = Client::join(&server, "a").await;
+    ann.insert(0, "text");
+    ann.all_saved().await;
+    let mut seen = 0;
+    for entry in std::fs::read_dir(data.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{entry:?} {mode:o}");
+        seen += 1;
+    }
+    assert!(seen > 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,7 +92,12 @@ fn a_link_shares_until_it_ends_or_is_taken_back() {
     assert_eq!(rules.links[&hash], id);
     assert!(rules.links_by_id[&id].has_password);
     for (password, at, is) in [("1234", 0, true), ("1235", 0, false), ("1234", DAY, false)] {
-        assert_eq!(accounts.check_link(id, password, NOW + at).unwrap(), is);
+        assert_eq!(
+            accounts
+                .check_link(id, password, &nobody(), NOW + at)
+                .unwrap(),
+            is
+        );
     }
     for (bad, why) in [
         (
@@ -132,7 +137,7 @@ fn a_link_shares_until_it_ends_or_is_taken_back() {
         ..link
     })
     .unwrap();
-    assert!(accounts.check_link(open, "", NOW).unwrap());
+    assert!(accounts.check_link(open, "", &nobody(), NOW).unwrap());
     assert_eq!(accounts.links(&item).unwrap()[0].made_by, Some(ada));
     assert_eq!(accounts.links(&item).unwrap().len(), 2);
     assert!(

@@ -127,7 +127,7 @@ fn a_session_that_takes_the_place_of_another_keeps_its_links() {
         .create_link(&link, &Actor::person(bob), NOW)
         .unwrap();
     let (visit, _) = begin(&accounts, None, NOW);
-    let follow = |session, link| accounts.follow_link(session, link, NOW);
+    let follow = |session, link| accounts.follow_link(session, link, &nobody(), NOW);
     follow(visit, link).unwrap();
     follow(visit, link).unwrap();
     assert_eq!(refusal(follow(visit, LinkId(9))), Refusal::Missing("link"));

@@ -454,3 +454,54 @@ async fn what_is_too_long_is_refused_and_changes_nothing() {
     assert_eq!(script.fail("GET", "/api/session", Value::Null).await.0, 401);
     assert_eq!(ada.text("notes").await, "text");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_fills_the_log_and_links_leave_their_marks_there() {
+    let (server, mut ada) = team(&[]).await;
+    let mut bob = ada.invite(&server, "bob").await;
+    bob.create("notes", "text").await;
+    let locked = json!({ "access": "read", "password": "four words of it" });
+    let made = bob.done("POST", "/api/documents/notes/links", locked).await;
+    let link = secret(&made["url"]);
+    let mut guest = Browser::of(&server);
+    for (password, status) in [
+        ("wrong", 401),
+        ("four words of it", 200),
+        ("four words of it", 200),
+    ] {
+        let body = json!({ "link": link, "password": password });
+        assert_eq!(guest.ask("POST", "/api/follow", body).await.status, status);
+    }
+    let mut told = 0;
+    let refused = loop {
+        let body = json!({ "everyone": true, "access": ["read", "edit"][told % 2] });
+        let answer = bob.ask("PUT", "/api/documents/notes/sharing", body).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        told += 1;
+        assert!(told < 2000, "there is no end of it");
+    };
+    assert_eq!(
+        (refused.status, &*refused.code()),
+        (429, "too_many_attempts")
+    );
+    assert!(told > 100);
+    let refused = bob
+        .fail("DELETE", "/api/documents/notes", Value::Null)
+        .await;
+    assert_eq!(refused.0, 429);
+    let audit = ada.done("GET", "/api/audit?limit=1000", Value::Null).await;
+    let entries = audit["entries"].as_array().unwrap();
+    let count = |action: &str| {
+        let of_it = entries.iter().filter(|entry| entry["action"] == action);
+        of_it.count()
+    };
+    assert_eq!((count("link_failed"), count("link_followed")), (1, 1));
+    assert_eq!(count("shared"), told + 1);
+    // Whoever looks after the server is not kept from it.
+    for _ in 0..250 {
+        let body = json!({ "everyone": true, "access": "read" });
+        ada.done("PUT", "/api/documents/notes/sharing", body).await;
+    }
+}
