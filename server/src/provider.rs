@@ -38,7 +38,7 @@ pub const CALLBACK: &str = "/api/oidc/callback";
 /// What is known of the provider is asked for again after this time.
 const KNOWN: Duration = Duration::from_secs(60 * 60);
 /// Its keys are asked for again when a token has another, but no more often than this.
-const RENEW: Duration = Duration::from_secs(10);
+const RENEW: Duration = Duration::from_secs(30);
 /// Who comes after somebody who could not reach it hears the same for so long.
 const FAILED: Duration = Duration::from_secs(2);
 /// All that is asked of it for one person, at most.
@@ -133,6 +133,8 @@ pub struct Provider {
 #[derive(Default)]
 struct Asked {
     known: Option<(Arc<Client>, Instant)>,
+    /// When a token had another key than those that are known.
+    renewed: Option<Instant>,
     failed: Option<(String, Instant)>,
 }
 
@@ -199,7 +201,7 @@ impl Provider {
 
     /// Where somebody goes to show who they are.
     pub async fn begin(&self) -> Result<Ticket, ProviderError> {
-        let client = self.bounded(self.client(KNOWN)).await?;
+        let client = self.bounded(self.client(false)).await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let mut request = client.authorize_url(
             CoreAuthenticationFlow::AuthorizationCode,
@@ -248,7 +250,7 @@ impl Provider {
         nonce: &Nonce,
         verifier: PkceCodeVerifier,
     ) -> Result<Stranger, ProviderError> {
-        let client = self.client(KNOWN).await?;
+        let client = self.client(false).await?;
         let request = client
             .exchange_code(AuthorizationCode::new(code))
             .map_err(|error| ProviderError::Untrue(error.to_string()))?
@@ -265,7 +267,7 @@ impl Provider {
             // The key may be newer than what is known.
             Err(ClaimsVerificationError::SignatureVerification(
                 SignatureVerificationError::NoMatchingKey,
-            )) => verify(&*self.client(RENEW).await?)?,
+            )) => verify(&*self.client(true).await?)?,
             told => told?,
         };
         let mut all = Told::of_token(&told);
@@ -302,13 +304,18 @@ impl Provider {
         Ok(Some(request.request_async(&fetch).await?))
     }
 
-    /// What is known of it, if that is not older than this.
-    async fn client(&self, age: Duration) -> Result<Arc<Client>, ProviderError> {
+    /// What is known of it; anew if that is old, or if something is missing in it and that was not the case just now.
+    async fn client(&self, lacks: bool) -> Result<Arc<Client>, ProviderError> {
         let mut asked = self.known.lock().await;
+        let renews = lacks && asked.renewed.is_none_or(|at| at.elapsed() >= RENEW);
         if let Some((client, at)) = &asked.known
-            && at.elapsed() < age
+            && at.elapsed() < KNOWN
+            && !renews
         {
             return Ok(client.clone());
+        }
+        if lacks {
+            asked.renewed = Some(Instant::now());
         }
         if let Some((why, at)) = &asked.failed
             && at.elapsed() < FAILED
@@ -318,10 +325,8 @@ impl Provider {
         match self.discover().await {
             Ok(client) => {
                 let client = Arc::new(client);
-                *asked = Asked {
-                    known: Some((client.clone(), Instant::now())),
-                    failed: None,
-                };
+                asked.known = Some((client.clone(), Instant::now()));
+                asked.failed = None;
                 Ok(client)
             }
             Err(error) => {
