@@ -29,7 +29,7 @@ pub struct Config {
     pub allow_host: Vec<String>,
     /// Addresses of proxies, such as `127.0.0.1` or `10.0.0.0/8`, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Default none.
     pub trust_proxy: Vec<String>,
-    /// Files with the keys of those who may sign document tokens, JSON Web Key Sets. Default none.
+    /// Keys of those who may sign document tokens, JSON Web Key Sets in files and at URLs. Default none.
     pub token_keys: Vec<String>,
     /// The address under which browsers reach the server, such as `https://write.example.org`; people who sign in elsewhere come back to it. Default none.
     pub public_url: String,

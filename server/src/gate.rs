@@ -7,13 +7,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+mod remote;
 mod tokens;
 
-pub use tokens::Keys;
+pub use remote::Remote;
+pub use tokens::{Keys, is_url};
 
 use crate::App;
 use crate::access::{Claims, Rules, SessionId, TokenId, Who};
 use crate::accounts::{Accounts, AccountsError, Secret, SecretKind};
+use crate::metrics::Metrics;
 
 /// How often it is looked whether another process has changed the accounts, or time has.
 const LOOK: Duration = Duration::from_millis(250);
@@ -155,6 +158,21 @@ impl Gate {
         Ok(())
     }
 
+    /// Sets of keys at URLs.
+    pub fn remote(&self) -> &[Remote] {
+        self.keys.as_ref().map_or(&[], Keys::remote)
+    }
+
+    /// Sees to it that the key of a document token is known, if there is a place to ask for it. Whoever has sent the token waits.
+    pub async fn prepare(&self, token: &str, metrics: &Metrics) {
+        let Some(keys) = &self.keys else {
+            return;
+        };
+        for (remote, header) in keys.lacking(token) {
+            remote.look_for(|| remote.has(&header), metrics).await;
+        }
+    }
+
     /// A token that says this; nothing if there are no accounts.
     pub fn sign(&self, claims: &Claims) -> Option<String> {
         self.keys.as_ref()?.sign(claims)
@@ -180,6 +198,7 @@ impl Gate {
 
 /// Keeps the gate of a server up to date until it stops.
 pub async fn watch(app: Arc<App>) {
+    tokio::spawn(remote::watch(app.clone()));
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut count, mut is_failing) = (0u32, false);

@@ -96,6 +96,8 @@ pub struct Metrics {
     pub attempts_refused: Counter,
     /// Times the accounts could not be read.
     pub accounts_failed: Counter,
+    /// Times keys of document tokens could not be fetched.
+    pub token_keys_failed: Counter,
     /// Times somebody could not sign in as the provider did not answer as it should.
     pub provider_failed: Counter,
     /// Times what such a peer had was set aside.
@@ -241,6 +243,11 @@ impl Metrics {
                 "accounts_failed_total",
                 "Times the accounts could not be read.",
                 &self.accounts_failed,
+            ),
+            (
+                "token_keys_failed_total",
+                "Times keys of document tokens could not be fetched.",
+                &self.token_keys_failed,
             ),
             (
                 "provider_failed_total",

@@ -92,9 +92,9 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "token_keys",
-        value: "FILE",
-        help: "JSON Web Key Set of applications that may sign document tokens (oct, Ed25519, P-256, RSA); may be repeated",
-        slot: |config| Slot::List(&mut config.token_keys, file),
+        value: "SET",
+        help: "JSON Web Key Set of applications that may sign document tokens (oct, Ed25519, P-256, RSA), a file or a URL (https://, or http:// on this machine); may be repeated",
+        slot: |config| Slot::List(&mut config.token_keys, set_of_keys),
     },
     Setting {
         key: "public_url",
@@ -380,6 +380,13 @@ fn file(path: &str) -> Result<(), String> {
         return Err("the name of a file is empty".to_owned());
     }
     Ok(())
+}
+
+fn set_of_keys(written: &str) -> Result<(), String> {
+    match crate::gate::is_url(written) {
+        true => oidc::secure(written),
+        false => file(written),
+    }
 }
 
 fn network(text: &str) -> Result<(), String> {

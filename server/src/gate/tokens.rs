@@ -1,13 +1,17 @@
 //! Document tokens: a JWT says what its bearer may do, and is signed by this server or by an application that embeds it.
 
 use std::collections::HashSet;
+use std::iter;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
 use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
+    Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation, decode, decode_header,
+    encode,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::remote::Remote;
 use crate::access::{Access, Claims, LinkId, SessionId, TokenId, Who};
 
 /// Longest token, in bytes.
@@ -48,10 +52,12 @@ struct By {
 /// Keys of those who may sign.
 pub struct Keys {
     keys: Vec<Key>,
+    remote: Vec<Remote>,
     own: EncodingKey,
 }
 
-struct Key {
+/// A key that checks what somebody has signed.
+pub struct Key {
     id: Option<String>,
     algorithm: Algorithm,
     key: DecodingKey,
@@ -61,13 +67,16 @@ impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keys")
             .field("keys", &self.keys.len())
+            .field("remote", &self.remote.len())
             .finish_non_exhaustive()
     }
 }
 
 impl Keys {
-    /// The server's own key, and those in files with JSON Web Key Sets. `Err` is one line that says what is wrong with one.
-    pub fn new(own: &[u8], files: &[String]) -> Result<Self, String> {
+    /// The server's own key, and those of JSON Web Key Sets, in files and at URLs, which are not asked yet. `Err` is one line that says what
+    /// is wrong with a file.
+    pub fn new(own: &[u8], sets: &[String]) -> Result<Self, String> {
+        let (urls, files): (Vec<_>, Vec<_>) = sets.iter().partition(|set| is_url(set));
         let mut keys = vec![Key {
             id: Some(OWN.to_owned()),
             algorithm: Algorithm::HS256,
@@ -80,29 +89,45 @@ impl Keys {
         }
         Ok(Self {
             keys,
+            remote: urls.into_iter().map(|url| Remote::new(url)).collect(),
             own: EncodingKey::from_secret(own),
         })
     }
 
     /// What a token says, if somebody whose key is here has signed it and it still counts.
     pub fn verify(&self, token: &str) -> Option<Claims> {
-        if token.len() > MAX_TOKEN || token.split('.').count() != 3 {
+        if !is_token(token) {
             return None;
         }
         let header = decode_header(token).ok()?;
-        let fits = |key: &&Key| {
-            key.algorithm == header.alg && (header.kid.is_none() || key.id == header.kid)
-        };
-        let payload = self.keys.iter().filter(fits).find_map(|key| {
-            // What the token says of its algorithm counts only if that is the key's own.
-            let mut validation = Validation::new(key.algorithm);
-            validation.leeway = LEEWAY_S;
-            validation.validate_nbf = true;
-            validation.validate_aud = false;
-            validation.required_spec_claims = HashSet::from(["exp".to_owned()]);
-            decode::<Payload>(token, &key.key, &validation).ok()
-        })?;
+        let remote: Vec<_> = self.remote.iter().map(Remote::keys).collect();
+        let all = self
+            .keys
+            .iter()
+            .chain(remote.iter().flat_map(|keys| keys.iter()));
+        let payload = all
+            .filter(|key| key.fits(&header))
+            .find_map(|key| key.verify(token))?;
         payload.claims.claims()
+    }
+
+    /// Sets at URLs that may have a key which a token needs and which is not known; none if it is, or if it is no such token.
+    pub fn lacking(&self, token: &str) -> impl Iterator<Item = (&Remote, Header)> {
+        let header = (!self.remote.is_empty() && is_token(token))
+            .then(|| decode_header(token).ok())
+            .flatten();
+        // Keys that are shared are at no URL.
+        let header = header.filter(|header| header.alg != Algorithm::HS256);
+        let header = header.filter(|header| !self.keys.iter().any(|key| key.fits(header)));
+        let header = header.filter(|header| !self.remote.iter().any(|set| set.has(header)));
+        let all = self.remote.iter();
+        all.zip(iter::repeat(header))
+            .filter_map(|(remote, header)| Some((remote, header?)))
+    }
+
+    /// Sets of keys at URLs.
+    pub fn remote(&self) -> &[Remote] {
+        &self.remote
     }
 
     /// A token of this server's own.
@@ -124,6 +149,38 @@ impl Keys {
         };
         encode(&header, &payload, &self.own).ok()
     }
+}
+
+impl Key {
+    fn fits(&self, header: &Header) -> bool {
+        self.algorithm == header.alg && (header.kid.is_none() || self.id == header.kid)
+    }
+
+    fn verify(&self, token: &str) -> Option<TokenData<Payload>> {
+        // What the token says of its algorithm counts only if that is the key's own.
+        let mut validation = Validation::new(self.algorithm);
+        validation.leeway = LEEWAY_S;
+        validation.validate_nbf = true;
+        validation.validate_aud = false;
+        validation.required_spec_claims = HashSet::from(["exp".to_owned()]);
+        decode(token, &self.key, &validation).ok()
+    }
+}
+
+impl Remote {
+    /// Whether a key is known that a token may have been signed with.
+    pub fn has(&self, header: &Header) -> bool {
+        self.keys().iter().any(|key| key.fits(header))
+    }
+}
+
+/// Whether a set of keys is at a URL, and no file.
+pub fn is_url(set: &str) -> bool {
+    set.contains("://")
+}
+
+fn is_token(text: &str) -> bool {
+    text.len() <= MAX_TOKEN && text.split('.').count() == 3
 }
 
 impl Payload {
@@ -166,6 +223,24 @@ fn read(text: &str) -> Result<Vec<Key>, String> {
             key(jwk).map_err(|why| format!("key {which}: {why}"))
         })
         .collect()
+}
+
+/// The keys of a set that is published: those that are of no use here are left out, and a key that is shared is none that is published.
+pub fn published(text: &[u8]) -> Result<Vec<Key>, String> {
+    let set: Value = serde_json::from_slice(text)
+        .map_err(|error| format!("this is no JSON Web Key Set: {error}"))?;
+    let all = set["keys"]
+        .as_array()
+        .ok_or("this is no JSON Web Key Set: it has no keys")?;
+    if all.len() > MAX_KEYS {
+        return Err(format!("there are at most {MAX_KEYS} keys"));
+    }
+    let keys = all
+        .iter()
+        .filter(|key| key["kty"] != "oct" && key["use"] != "enc")
+        .filter_map(|one| serde_json::from_value(one.clone()).ok())
+        .filter_map(|jwk| key(&jwk).ok());
+    Ok(keys.collect())
 }
 
 fn key(jwk: &Jwk) -> Result<Key, String> {
@@ -328,6 +403,22 @@ mod tests {
         ] {
             assert_eq!(keys.verify(&bad), None, "{what}");
         }
+    }
+
+    #[test]
+    fn of_keys_that_are_published_those_that_are_of_use_are_taken() {
+        let ed = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": ED_PUBLIC });
+        let mut enc = ed.clone();
+        enc["use"] = json!("enc");
+        let other = json!({ "kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA" });
+        let set = json!({ "keys": [shared(), enc, other, 7, ed] });
+        let keys = published(set.to_string().as_bytes()).unwrap();
+        assert_eq!(keys.len(), 1);
+        assert_eq!(keys[0].id.as_deref(), Some("ed"));
+        for bad in [json!({}), json!([]), json!({ "keys": vec![ed; 65] })] {
+            assert!(published(bad.to_string().as_bytes()).is_err());
+        }
+        assert!(published(b"<html>").is_err());
     }
 
     #[test]

@@ -74,6 +74,9 @@ impl Visitor {
 /// Puts who asks into the request. A token that opens nothing is an error, as whoever sends it counts on it; a cookie that does not is
 /// none.
 pub async fn identify(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    if let Some(token) = brought(&request) {
+        app.gate.prepare(&token, &app.metrics).await;
+    }
     let visitor = match visitor(&app, &request) {
         Ok(visitor) => visitor,
         Err(error) => {
@@ -137,9 +140,7 @@ fn visitor(app: &App, request: &Request) -> Result<Visitor, ApiError> {
             ..who
         };
     }
-    let is_socket = headers.contains_key(header::SEC_WEBSOCKET_KEY);
-    let parameter = parameter(request.uri()).filter(|_| is_socket);
-    match (bearer(headers)?, parameter) {
+    match (bearer(headers)?, brought(request)) {
         (Some(token), _) => who = with_token(app, &who, token).ok_or(ApiError::BAD_TOKEN)?,
         // A socket is told by its close code: its client could not read an answer.
         (None, Some(token)) => who = with_token(app, &who, &token).unwrap_or(who),
@@ -147,6 +148,17 @@ fn visitor(app: &App, request: &Request) -> Result<Visitor, ApiError> {
     }
     visitor.who = Arc::new(who);
     Ok(visitor)
+}
+
+/// The token that a request brings along.
+fn brought(request: &Request) -> Option<String> {
+    let headers = request.headers();
+    let parameter = || {
+        let is_socket = headers.contains_key(header::SEC_WEBSOCKET_KEY);
+        parameter(request.uri()).filter(|_| is_socket)
+    };
+    let bearer = bearer(headers).ok()?;
+    bearer.map(str::to_owned).or_else(parameter)
 }
 
 /// Somebody who brings a token along, too: an API token, or that of a link. Nothing if it opens nothing.

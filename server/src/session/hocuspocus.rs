@@ -233,7 +233,7 @@ impl<S: Socket> Session<S> {
             _ if !is_there => {
                 self.closed.remove(&address);
                 let who = match &body {
-                    Body::Token(token) => self.who(token),
+                    Body::Token(token) => who(&self.connection.app, &self.who, token).await,
                     _ => self.who.clone(),
                 };
                 self.enter(&address, &who).await?;
@@ -244,15 +244,6 @@ impl<S: Socket> Session<S> {
                 }
             }
             _ => self.take(&address, body).await,
-        }
-    }
-
-    /// Who it is that has sent this token for a document; one that opens nothing is none.
-    fn who(&self, token: &[u8]) -> Arc<Who> {
-        let token = std::str::from_utf8(token).unwrap_or_default();
-        match with_token(&self.connection.app, &self.who, token) {
-            Some(who) => Arc::new(who),
-            None => self.who.clone(),
         }
     }
 
@@ -319,7 +310,7 @@ impl<S: Socket> Session<S> {
             }
             // It hears what it may do now.
             Body::Token(token) => {
-                let who = self.who(&token);
+                let who = who(&self.connection.app, &self.who, &token).await;
                 if let Some(place) = self.places.get(address) {
                     place.inward.renew(who);
                 }
@@ -366,4 +357,11 @@ async fn admission(place: Option<&mut Place>) -> Option<tokio::sync::OwnedSemaph
         Some(place) => admitted(&mut place.inward.admission).await,
         None => std::future::pending().await,
     }
+}
+
+/// Who it is that has sent this token for a document; one that opens nothing is none.
+async fn who(app: &Arc<App>, who: &Arc<Who>, token: &[u8]) -> Arc<Who> {
+    let token = std::str::from_utf8(token).unwrap_or_default();
+    app.gate.prepare(token, &app.metrics).await;
+    with_token(app, who, token).map_or_else(|| who.clone(), Arc::new)
 }

@@ -234,6 +234,10 @@ fn every_mistake_says_where_it_is() {
             ],
             "oidc_issuer needs public_url",
         ),
+        (
+            &["--token-keys", "http://app.example/keys"],
+            "--token-keys: `http://app.example/keys` is not an address",
+        ),
         (&["--oidc-client-id", "x"], "need oidc_issuer"),
         (&["--oidc-new-people", "all"], "`all` is none of invited"),
         (&["--oidc-group", "staff"], "`staff` is not a group there"),
