@@ -103,3 +103,21 @@ impl Drop for Carrying {
         self.0.abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_asked_over_an_open_line() {
+        for url in ["http://192.0.2.1/keys", "ftp://127.0.0.1/", "/keys"] {
+            let request = Request::get(url).body(Vec::new()).unwrap();
+            let refused = fetch(request).await.unwrap_err();
+            assert!(
+                matches!(refused, FetchError::Address(_)),
+                "{url}: {refused}"
+            );
+        }
+    }
+}

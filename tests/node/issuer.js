@@ -133,7 +133,7 @@ export async function hostileIssuer(t) {
         preferred_username: 'zoe', name: 'Zoe', groups: [], ...mood.claims
       }
       const key = mood.key ?? issuer.key
-      return json({ access_token: 'an access token of which no log tells', token_type: 'Bearer', expires_in: 300, id_token: jwt(key, payload, mood.header), ...mood.tokens })
+      return json({ access_token: 'an-access-token-of-which-no-log-tells', token_type: 'Bearer', expires_in: 300, id_token: jwt(key, payload, mood.header), ...mood.tokens })
     }
     json({ error: 'not_found' }, 404)
   })

@@ -75,7 +75,7 @@ describe('issuers', { concurrency: 4 }, () => {
     const hers = await goThere(eve, issuer)
     assert.equal(await eve.comeBack({ code: hers.code, state: hers.state }), '/#oidc=untrue')
     assert.match(server.log, /WARN.*nonce/)
-    for (const secret of [hers.code, hers.state, code, state, query.nonce, issuer.sent.get('code_verifier'), session, 'an access token', 'the secret of ropewalk', 'eyJ']) {
+    for (const secret of [hers.code, hers.state, code, state, query.nonce, issuer.sent.get('code_verifier'), session, 'an-access-token', 'the secret of ropewalk', 'eyJ']) {
       assert.ok(!server.log.includes(secret), `the log tells ${secret}`)
     }
   })
@@ -118,25 +118,23 @@ describe('issuers', { concurrency: 4 }, () => {
   it('that do not answer as they should keep nobody else', async (t) => {
     const { server, issuer } = await start(t, '--oidc-new-people', 'everyone')
     const local = new Agent(server)
+    /** What is answered when the issuer is asked, and not only remembered. */
+    const answered = () => tried('it is asked again', async () => {
+      const before = issuer.asked.length
+      const told = await new Agent(server).ask('POST', '/api/oidc', {})
+      return issuer.asked.length > before && told
+    })
     for (const mood of [{ redirect: true }, { huge: true }, { status: 503 }]) {
       issuer.mood = { at: '/openid-configuration', ...mood }
-      const zoe = new Agent(server)
-      const told = await tried('it is not what was told before', async () => {
-        const told = await zoe.ask('POST', '/api/oidc', {})
-        return told.status !== 200 && told
-      })
-      assert.deepEqual([told.status, told.body.code], [502, 'provider_unreachable'], JSON.stringify(mood))
+      const { status, body } = await answered()
+      assert.deepEqual([status, body.code], [502, 'provider_unreachable'], JSON.stringify(mood))
       assert.equal((await fetch(`${server.url}/readyz`)).status, 200)
     }
     assert.ok(!issuer.asked.includes('/elsewhere'), 'a redirect was followed')
-    for (const discovery of [{ issuer: 'http://127.0.0.1:1' }, { authorization_endpoint: 'javascript:alert(1)' }, { jwks_uri: 'http://keys.example/' }]) {
+    assert.match(server.log, /more than 262144 bytes/)
+    for (const discovery of [{ issuer: 'http://127.0.0.1:1' }, { authorization_endpoint: 'javascript:alert(1)' }, { jwks_uri: 'http://192.0.2.1/' }]) {
       issuer.mood = { discovery }
-      const told = await tried('it is asked again', async () => {
-        const before = issuer.asked.length
-        const told = await new Agent(server).ask('POST', '/api/oidc', {})
-        return issuer.asked.length > before && told
-      })
-      assert.equal(told.status, 502, JSON.stringify(discovery))
+      assert.equal((await answered()).status, 502, JSON.stringify(discovery))
     }
     assert.equal((await local.ask('POST', '/api/session', { login: 'ann', password: PASSWORD })).status, 200)
     issuer.mood = {}
@@ -160,6 +158,7 @@ describe('issuers', { concurrency: 4 }, () => {
     const whys = await Promise.all(agents.map(({ back }) => back))
     assert.deepEqual(whys, ['/#oidc=untrue', '/#oidc=unreachable', '/#oidc=unreachable', '/#oidc=unreachable'])
     assert.ok(Date.now() - began < 25_000)
+    assert.match(server.log, /no whole answer within 8 s/)
     assert.ok(!issuer.asked.includes('/elsewhere'))
     assert.match(await (await fetch(`${server.url}/metrics`, { headers: { cookie: [...local.cookies].map(([key, value]) => `${key.split(' ')[1]}=${value}`).join() } })).text(), /^ropewalk_provider_failed_total [1-9]/m)
   })
@@ -220,6 +219,28 @@ describe('issuers', { concurrency: 4 }, () => {
     const eve = new Agent(server)
     eve.cookies.set(key, planted)
     assert.equal((await eve.state()).state, 'signed_out', 'what was there before counts no more')
+  })
+
+  it('are linked to the account that is signed in, and to none that comes in between', async (t) => {
+    const { server, issuer } = await start(t)
+    user(server, ['add', 'bob'], PASSWORD)
+    const agent = new Agent(server)
+    const local = (login) => agent.ask('POST', '/api/session', { login, password: PASSWORD })
+    assert.equal((await agent.ask('POST', '/api/identity', {})).status, 401)
+    assert.equal((await local('ann')).status, 200)
+    const anns = await goThere(agent, issuer, { next: '/' }, '/api/identity')
+    await until('the server knows bob', async () => (await local('bob')).status === 200)
+    assert.equal(await agent.comeBack({ code: anns.code, state: anns.state }), '/#oidc=expired')
+    assert.equal((await agent.ask('GET', '/api/identity')).body.identity, null)
+    const bobs = await goThere(agent, issuer, { next: '/edit/x' }, '/api/identity')
+    assert.equal(await agent.comeBack({ code: bobs.code, state: bobs.state }), '/edit/x#oidc=linked')
+    assert.equal((await agent.state()).person.login, 'bob')
+    // One person there is one person here.
+    assert.equal((await local('ann')).status, 200)
+    const again = await goThere(agent, issuer, {}, '/api/identity')
+    assert.equal(await agent.comeBack({ code: again.code, state: again.state }), '/#oidc=taken')
+    const { body } = await agent.ask('GET', '/api/audit')
+    assert.equal(body.entries.filter(({ action, about }) => action === 'linked' && about === 'bob as zoe').length, 1)
   })
 
   it('send nobody to another place', async (t) => {
