@@ -324,6 +324,12 @@ impl Document {
         self.store.text(root).rope()
     }
 
+    /// All text of the document, also that of types within others, as of XML: roots in the order of their names, each type on lines
+    /// of its own, U+FFFC for each object in a root text. It ends within a few KiB behind `most` bytes. O(n).
+    pub fn all_text(&self, most: usize) -> String {
+        self.store.all_text(most)
+    }
+
     /// UTF-16 code units of the text of root `root`, 1 for each embedded value or nested type. O(1).
     pub fn len_utf16(&self, root: &str) -> u64 {
         self.store.len(root)

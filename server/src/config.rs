@@ -63,6 +63,8 @@ pub struct Config {
     pub history_days: usize,
     /// Days that deleted documents are kept in the trash; 0: they are not.
     pub trash_days: usize,
+    /// Whether an index of the words in documents is kept, to search in them.
+    pub search: bool,
     /// How long a document that nobody has open stays in memory. Default 30 s.
     pub idle_document: Duration,
     /// A client that takes nothing for this long is let go. Default 30 s.
@@ -106,6 +108,7 @@ impl Default for Config {
             queue_bytes: 256 << 20,
             history_days: 0,
             trash_days: 30,
+            search: true,
             idle_document: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             shutdown: Duration::from_secs(25),

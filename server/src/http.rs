@@ -28,6 +28,7 @@ pub mod identity;
 mod oidc;
 mod openapi;
 mod people;
+mod search;
 mod sharing;
 mod tokens;
 mod trash;
@@ -99,6 +100,7 @@ pub fn router(app: Arc<App>) -> Router {
                 .merge(audit::router())
                 .merge(trash::router())
                 .merge(admin::router())
+                .merge(search::router())
                 .layer(DefaultBodyLimit::max(accounts::MAX_BODY)),
         )
         .route("/", get(assets::page))

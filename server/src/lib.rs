@@ -4,8 +4,8 @@
 //! saved everything.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -35,6 +35,7 @@ pub mod metrics;
 pub mod name;
 pub mod provider;
 mod sabotage;
+pub mod search;
 pub mod session;
 pub mod storage;
 #[cfg(unix)]
@@ -55,6 +56,7 @@ use journal::Journal;
 use machine::{Host, Machine};
 use metrics::Metrics;
 use provider::Provider;
+use search::Search;
 use storage::Storage;
 use storage::sqlite::Sqlite;
 use view::readers::Readers;
@@ -90,6 +92,8 @@ pub struct App {
     pub machine: Arc<dyn Machine>,
     /// Counters.
     pub metrics: Metrics,
+    /// The index of words, if one is kept.
+    pub search: OnceLock<Search>,
     /// Processes that read rich documents.
     pub readers: Readers,
     /// Something was removed from the trash for good: its content is to be removed.
@@ -126,6 +130,7 @@ impl App {
             counted: http::Counted::default(),
             machine,
             metrics: Metrics::default(),
+            search: OnceLock::new(),
             readers: Readers::new()?,
             erased: Notify::new(),
             tasks: TaskTracker::new(),
@@ -166,7 +171,11 @@ impl Server {
         let journal =
             Journal::start(storage.clone(), config.journal_limits()).map_err(StartError::System)?;
         let (gate, first) = gate(&config)?;
+        let folder = config.search.then(|| config.data.clone());
         let app = App::new(config, storage, journal, Arc::new(Host), gate)?;
+        if let Some(folder) = folder {
+            Search::start(&app, folder).map_err(StartError::System)?;
+        }
         Ok(Self {
             app,
             listener,

@@ -120,6 +120,10 @@ pub struct Metrics {
     pub documents_taken_back: Counter,
     /// Documents that were removed from there for good.
     pub documents_erased: Counter,
+    /// Times that a document was indexed.
+    pub search_indexed: Counter,
+    /// Times that the index of words failed and was opened anew.
+    pub search_failed: Counter,
     /// Views of documents that were read.
     pub views: Counter,
     /// Views whose reader failed: it crashed, took too long or wrote too much.
@@ -303,6 +307,16 @@ impl Metrics {
                 "documents_erased_total",
                 "Documents removed from the trash for good.",
                 &self.documents_erased,
+            ),
+            (
+                "search_indexed_total",
+                "Times that the words of a document were indexed.",
+                &self.search_indexed,
+            ),
+            (
+                "search_failed_total",
+                "Times that the index of words failed and was opened anew.",
+                &self.search_failed,
             ),
             (
                 "views_total",

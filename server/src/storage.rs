@@ -261,8 +261,17 @@ pub struct Entry {
     pub created_at_ms: i64,
     /// Milliseconds since the Unix epoch.
     pub edited_at_ms: i64,
+    /// Sequence number of its newest update.
+    pub sequence: u64,
     /// Place in the list: the next page starts after it.
     pub position: Position,
+}
+
+impl Entry {
+    /// Its identity.
+    pub fn id(&self) -> DocumentId {
+        self.position.id
+    }
 }
 
 /// A place in the list of documents, newest edit first, then newest identity first.
@@ -410,6 +419,8 @@ pub trait Storage: Send + Sync + 'static {
         after: Option<Position>,
         limit: usize,
     ) -> Result<Vec<Entry>, StorageError>;
+    /// The lines of documents that are there, of some identities; in no order.
+    fn entries(&self, ids: &[DocumentId]) -> Result<Vec<Entry>, StorageError>;
     /// The line of a document in that list.
     fn entry(&self, name: &DocumentName) -> Result<Lookup<Entry>, StorageError>;
     /// How many documents there are, and the longest of them, at most so many. Looks at each.

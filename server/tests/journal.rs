@@ -725,6 +725,9 @@ impl Storage for Bent {
     ) -> Result<Vec<ropewalk::storage::Entry>, StorageError> {
         self.0.list(query, after, limit)
     }
+    fn entries(&self, ids: &[DocumentId]) -> Result<Vec<ropewalk::storage::Entry>, StorageError> {
+        self.0.entries(ids)
+    }
     fn entry(&self, name: &DocumentName) -> Result<Lookup<ropewalk::storage::Entry>, StorageError> {
         self.0.entry(name)
     }

@@ -1,6 +1,7 @@
 //! Reading root texts.
 
 use super::Store;
+use super::content::Content;
 use super::span::{NONE, Unit};
 use super::text::{Text, objects};
 use crate::ClientId;
@@ -64,6 +65,48 @@ impl Store {
             _ => clock - span.clock + u32::from(behind),
         };
         Some(self.order.position(self.spot(at)) + within)
+    }
+
+    /// All text of all types, those of roots in the order of their names, each type on lines of its own; not much more than so
+    /// many bytes. O(n).
+    pub(crate) fn all_text(&self, most: usize) -> String {
+        let mut out = String::new();
+        for &branch in self.types.roots.values() {
+            self.text_below(branch, most, &mut out);
+        }
+        out
+    }
+
+    /// Types are nested no deeper than an update may say.
+    fn text_below(&self, branch: u32, most: usize, out: &mut String) {
+        let Some(branch) = self.types.branches.get(branch) else {
+            return;
+        };
+        for &site in [branch.list].iter().chain(branch.keys.values()) {
+            let Some(site) = self.types.sites.get(site) else {
+                continue;
+            };
+            if !out.is_empty() && !out.ends_with('\n') {
+                out.push('\n');
+            }
+            let rope = site.text.as_ref().map(|text| text.rope());
+            for chunk in rope.iter().flat_map(Rope::chunks) {
+                if out.len() >= most {
+                    return;
+                }
+                out.push_str(chunk);
+            }
+            self.order.walk(site.root, |span, _| {
+                if out.len() >= most {
+                    return;
+                }
+                match self.contents.get(self.spans[span as usize].content) {
+                    Some(Content::Text(text)) => out.push_str(text),
+                    Some(&Content::Type(_, inner)) => self.text_below(inner, most, out),
+                    _ => {}
+                }
+            });
+        }
     }
 
     /// Whether a root holds values.

@@ -242,6 +242,12 @@ pub const SETTINGS: &[Setting] = &[
         slot: |config| Slot::Count(&mut config.trash_days, 0..=36_500),
     },
     Setting {
+        key: "search",
+        value: "BOOL",
+        help: "Keep an index of the words in documents (search.db in the data folder), to search in them",
+        slot: |config| Slot::Switch(&mut config.search),
+    },
+    Setting {
         key: "idle_document_seconds",
         value: "SECONDS",
         help: "How long a document that nobody has open stays in memory, in seconds",

@@ -52,8 +52,9 @@ pub struct ListQuery {
     q: String,
 }
 
+/// What the list says of a document.
 #[derive(Serialize)]
-struct Listed {
+pub struct Listed {
     name: String,
     length: u64,
     created_at: i64,
@@ -63,7 +64,8 @@ struct Listed {
 }
 
 impl Listed {
-    fn new(app: &App, who: &Who, entry: &Entry) -> Self {
+    /// As somebody sees it.
+    pub fn new(app: &App, who: &Who, entry: &Entry) -> Self {
         let rules = app.gate.rules();
         Self {
             access: rules.access(who, &known(entry), app.machine.now_ms()),
@@ -162,6 +164,12 @@ pub fn position(cursor: &str) -> Result<Position, ApiError> {
         })
     };
     parse().ok_or(ApiError::bad_query("this cursor did not come from here"))
+}
+
+/// The name of a folder in a query.
+pub fn folder_name(folder: &str) -> Result<DocumentName, ApiError> {
+    DocumentName::new(folder)
+        .map_err(|_| ApiError::bad_query("folder is a path such as notes/2026"))
 }
 
 fn no_store() -> [(header::HeaderName, &'static str); 1] {

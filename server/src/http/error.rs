@@ -94,6 +94,10 @@ errors! {
     NOT_ADMIN = FORBIDDEN, "not_admin", "this is for administrators";
     /// A body of JSON with too much in it.
     BODY_TOO_LARGE = PAYLOAD_TOO_LARGE, "too_large", "this is more than is read here";
+    /// Too many documents would have to be looked at.
+    TOO_BROAD = BAD_REQUEST, "too_broad", "this is found in too many documents; ask for more words";
+    /// The words of documents are not indexed.
+    NO_SEARCH = NOT_IMPLEMENTED, "not_implemented", "this server does not search in texts; see the setting search";
     /// They may not see it.
     NOT_ALLOWED = FORBIDDEN, "not_allowed", "this document is not shared with you";
     /// They may see it and no more.

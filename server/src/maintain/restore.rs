@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Done, Failure, Progress, Unfinished, size};
 use crate::accounts;
 use crate::machine::{Host, Machine as _};
+use crate::search;
 use crate::storage::sqlite::open::{self, Folder, NEW, Problem, beside, sync_folder};
 use crate::storage::sqlite::{reader, settle};
 
@@ -58,6 +59,8 @@ pub fn restore(
     // Before the documents: a crash in between lets nobody in who should not be.
     let place = |coming: accounts::copy::Coming| coming.place(&folder.path, &utc(Host.now_ms()));
     let accounts = coming.map(place).transpose().map_err(of_accounts)?;
+    // What it says is of the documents before.
+    search::index::remove(&folder.path).map_err(write)?;
     new.place(&folder.file).map_err(write)?;
     let kept = kept.map_or(String::new(), |kept| {
         format!("; the one before is {}", kept.display())

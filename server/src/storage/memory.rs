@@ -248,6 +248,7 @@ fn line(id: DocumentId, kept: &Kept) -> Entry {
         length: kept.length,
         created_at_ms: kept.created_at_ms,
         edited_at_ms: kept.edited_at_ms,
+        sequence: kept.sequence,
         position: Position {
             edited_at_ms: kept.edited_at_ms,
             id,
@@ -563,6 +564,15 @@ impl Storage for Memory {
         entries.sort_by_key(|entry| std::cmp::Reverse(place(&entry.position)));
         entries.truncate(limit);
         Ok(entries)
+    }
+
+    fn entries(&self, ids: &[DocumentId]) -> Result<Vec<Entry>, StorageError> {
+        let state = self.reading()?;
+        let alive = |id: &DocumentId| {
+            let kept = state.documents.get(id).filter(|kept| !kept.deleted)?;
+            Some(line(*id, kept))
+        };
+        Ok(ids.iter().filter_map(alive).collect())
     }
 
     fn entry(&self, name: &DocumentName) -> Result<Lookup<Entry>, StorageError> {

@@ -300,6 +300,10 @@ impl Storage for Sqlite {
         self.read(|transaction| statements::list(transaction, query, after, limit))
     }
 
+    fn entries(&self, ids: &[DocumentId]) -> Result<Vec<Entry>, StorageError> {
+        self.read(|transaction| statements::entries(transaction, ids))
+    }
+
     fn entry(&self, name: &DocumentName) -> Result<Lookup<Entry>, StorageError> {
         self.read(|transaction| statements::entry(transaction, name))
     }

@@ -282,6 +282,10 @@ impl Storage for Mounted {
         self.memory()?.list(query, after, limit)
     }
 
+    fn entries(&self, ids: &[DocumentId]) -> Result<Vec<Entry>, StorageError> {
+        self.memory()?.entries(ids)
+    }
+
     fn entry(&self, name: &DocumentName) -> Result<Lookup<Entry>, StorageError> {
         self.memory()?.entry(name)
     }

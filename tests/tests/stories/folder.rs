@@ -225,7 +225,8 @@ async fn a_document_that_comes_back_from_the_trash_is_in_step_again() {
     let server = Ropewalk::start().await;
     put(&server, "a", "one").await;
     put(&server, "b", "two").await;
-    let here = Synced::start(server.address, &[]).await;
+    let relay = Relay::to(server.address).await;
+    let here = Synced::start(relay.address, &[]).await;
     here.until("a", "one").await;
     here.until("b", "two").await;
     let delete = |name: &str| Request::new("DELETE", &format!("/api/documents/{name}"));
@@ -234,6 +235,9 @@ async fn a_document_that_comes_back_from_the_trash_is_in_step_again() {
         here.until_said(&format!("{name}: deleted on the server; the file stays"))
             .await;
     }
+    relay.lead(None);
+    relay.cut();
+    here.until_said("No connection").await;
     let trash = server.get("/api/trash").await.json();
     let restore = Request::new(
         "POST",
@@ -247,14 +251,20 @@ async fn a_document_that_comes_back_from_the_trash_is_in_step_again() {
     // One is the same, and goes on; the other one is another.
     let yjs = Client::join(&server, "a").await;
     yjs.insert(0, "zero ");
+    yjs.all_saved().await;
+    relay.lead(Some(server.address));
     here.until("a", "zero one").await;
     here.save("a", "zero one two");
     yjs.until_text("zero one two").await;
     here.until("b", "another").await;
-    let mut files = here.files();
-    files.retain(|(name, _)| !name.contains(".ropewalk-"));
+    let files = here.files();
     let text = |name: &str, text: &str| (name.to_owned(), text.to_owned());
-    assert_eq!(files, [text("a", "zero one two"), text("b", "another")]);
+    let [a, b, copy] = &files[..] else {
+        panic!("{files:?}");
+    };
+    assert_eq!(*a, text("a", "zero one two"));
+    assert_eq!(*b, text("b", "another"));
+    assert!(copy.0.starts_with("b.ropewalk-") && copy.1 == "two");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,6 +37,7 @@ mod readers;
 mod readme;
 mod restart;
 mod retire;
+mod search;
 mod shutdown;
 mod stalled;
 mod startup;

@@ -79,6 +79,9 @@ impl Task {
             Refused::Storage
         })?;
         self.become_loaded(loaded);
+        if let Some(search) = self.app.search.get() {
+            search.hint(&self.name);
+        }
         match self.begin().await {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Refused::Storage),

@@ -14,7 +14,7 @@ use crate::storage::{
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 76] = [
+pub const STATEMENTS: [&str; 77] = [
     NEWEST,
     FIND,
     WAS_DELETED,
@@ -90,6 +90,7 @@ pub const STATEMENTS: [&str; 76] = [
     DROP,
     LIST,
     ENTRY,
+    ENTRY_BY_ID,
     PROBE,
 ];
 
@@ -121,11 +122,16 @@ const FOLD: &str = "DELETE FROM log WHERE document_id = ?1 AND last_sequence <= 
 pub const DELETE: &str =
     "UPDATE documents SET deleted_at_ms = ?2 WHERE id = ?1 AND deleted_at_ms IS NULL";
 pub const DROP: &str = "DELETE FROM snapshots WHERE document_id = ?1";
-const LIST: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner FROM documents
+const LIST: &str =
+    "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence FROM documents
     WHERE deleted_at_ms IS NULL AND (edited_at_ms, id) < (?2, ?3) AND instr(folded, ?1) > 0
     ORDER BY edited_at_ms DESC, id DESC LIMIT ?4";
-const ENTRY: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner FROM documents
+const ENTRY: &str =
+    "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence FROM documents
     WHERE name = ?1 AND deleted_at_ms IS NULL";
+const ENTRY_BY_ID: &str =
+    "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence FROM documents
+    WHERE id = ?1 AND deleted_at_ms IS NULL";
 const PROBE: &str = "UPDATE probe SET writes = writes + 1";
 
 /// Reads a document and checks every row of it.
@@ -408,6 +414,21 @@ pub fn entry(
     }
 }
 
+/// The lines of documents of some identities.
+pub fn entries(
+    transaction: &Transaction<'_>,
+    ids: &[DocumentId],
+) -> Result<Vec<Entry>, StorageError> {
+    let mut statement = transaction.prepare_cached(ENTRY_BY_ID)?;
+    let mut entries = Vec::with_capacity(ids.len());
+    for id in ids {
+        if let Some(row) = statement.query([id.0])?.next()? {
+            entries.push(line(row)?);
+        }
+    }
+    Ok(entries)
+}
+
 /// The line of the list that the first columns of a row say.
 pub fn line(row: &Row<'_>) -> Result<Entry, StorageError> {
     let id = DocumentId(row.get(0)?);
@@ -422,6 +443,7 @@ pub fn line(row: &Row<'_>) -> Result<Entry, StorageError> {
         length: unsigned(row.get(2)?)?,
         created_at_ms: row.get(3)?,
         edited_at_ms,
+        sequence: unsigned(row.get(6)?)?,
         position: Position { edited_at_ms, id },
     })
 }

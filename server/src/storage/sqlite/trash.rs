@@ -10,11 +10,11 @@ use crate::storage::{Discard, DocumentId, ERASED_ROWS, Position, StorageError, T
 
 pub const KEEP: &str = "INSERT INTO trash (document_id, kept_from_ms, person, crc32, vector)
     VALUES (?1, ?2, ?3, ?4, ?5)";
-pub const LIST: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner, deleted_at_ms, person, kept_from_ms,
+pub const LIST: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence, deleted_at_ms, person, kept_from_ms,
         NOT EXISTS (SELECT 1 FROM documents taken WHERE taken.name = documents.name AND taken.deleted_at_ms IS NULL)
     FROM trash JOIN documents ON documents.id = trash.document_id
     WHERE (deleted_at_ms, id) < (?1, ?2) ORDER BY deleted_at_ms DESC, id DESC LIMIT ?3";
-pub const ONE: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner, deleted_at_ms, person, kept_from_ms,
+pub const ONE: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence, deleted_at_ms, person, kept_from_ms,
         NOT EXISTS (SELECT 1 FROM documents taken WHERE taken.name = documents.name AND taken.deleted_at_ms IS NULL)
     FROM trash JOIN documents ON documents.id = trash.document_id WHERE trash.document_id = ?1";
 pub const OLD: &str = "SELECT document_id FROM trash WHERE kept_from_ms < ?1 ORDER BY kept_from_ms, document_id LIMIT ?2";
@@ -122,10 +122,10 @@ pub fn before(
 fn trashed(row: &Row<'_>) -> Result<Trashed, StorageError> {
     Ok(Trashed {
         entry: line(row)?,
-        deleted_at_ms: row.get(6)?,
-        deleted_by: row.get::<_, Option<i64>>(7)?.map(PersonId),
-        kept_from_ms: row.get(8)?,
-        is_name_free: row.get(9)?,
+        deleted_at_ms: row.get(7)?,
+        deleted_by: row.get::<_, Option<i64>>(8)?.map(PersonId),
+        kept_from_ms: row.get(9)?,
+        is_name_free: row.get(10)?,
     })
 }
 

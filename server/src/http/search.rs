@@ -1,0 +1,258 @@
+//! The API over words: documents in whose texts something is found.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Extension, Query, State};
+use axum::response::Response;
+use axum::routing::get;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::accounts::answer;
+use super::api::Listed;
+use super::error::ApiError;
+use super::known;
+use crate::App;
+use crate::access::{Access, Target, Who};
+use crate::search::index::{Reading, is_late};
+use crate::search::words::{NoQuestion, question, snippet};
+use crate::storage::{DocumentId, Entry};
+
+/// Documents on a page unless the request says otherwise, and at most.
+const PAGE: usize = 20;
+const MAX_PAGE: usize = 50;
+/// Documents on all pages of an answer.
+const MAX_FOUND: usize = 200;
+/// Documents that are looked at at once to find those that somebody may read.
+const READ: usize = 200;
+/// How long a search may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long somebody waits for their turn.
+const TURN: Duration = Duration::from_secs(5);
+
+pub fn router() -> Router<Arc<App>> {
+    Router::new().route("/api/search", get(search))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    q: String,
+    limit: Option<usize>,
+    cursor: Option<usize>,
+    folder: Option<String>,
+}
+
+/// What is to be found.
+struct Wanted {
+    question: String,
+    folder: Option<Target>,
+    /// How many come before, of those that whoever asks may read.
+    skip: usize,
+    limit: usize,
+}
+
+impl Asked {
+    fn wanted(self) -> Result<Wanted, ApiError> {
+        let question = question(self.q.trim_start()).map_err(|why| match why {
+            NoQuestion::Empty => ApiError::bad_query("there is no word in q"),
+            NoQuestion::TooLong => ApiError::bad_query("q has at most 256 bytes and 16 words"),
+        })?;
+        let limit = self.limit.unwrap_or(PAGE);
+        if !(1..=MAX_PAGE).contains(&limit) {
+            return Err(ApiError::bad_query("limit is a number from 1 to 50"));
+        }
+        let skip = self.cursor.unwrap_or(0);
+        if skip >= MAX_FOUND {
+            return Err(ApiError::bad_query("this cursor did not come from here"));
+        }
+        let folder = match self.folder.as_deref() {
+            None | Some("") => None,
+            Some(folder) => Some(Target::Folder(super::api::folder_name(folder)?)),
+        };
+        Ok(Wanted {
+            question,
+            folder,
+            skip,
+            limit: limit.min(MAX_FOUND - skip),
+        })
+    }
+}
+
+/// Parts of a text, and whether each is a hit.
+type Snippet = Vec<(String, bool)>;
+
+struct Found {
+    /// Each with its snippet.
+    documents: Vec<(Entry, Snippet)>,
+    has_more: bool,
+}
+
+/// Why nothing was found.
+enum Missed {
+    TooBroad,
+    Damaged,
+    Storage(ApiError),
+}
+
+/// `GET /api/search`
+async fn search(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Arc<Who>>,
+    query: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Ok(Query(asked)) = query else {
+        let what = "q and folder are texts, limit and cursor numbers";
+        return Err(ApiError::bad_query(what));
+    };
+    let rules = app.gate.rules();
+    if !rules.is_known(&who, app.machine.now_ms()) {
+        return Err(ApiError::NOT_KNOWN);
+    }
+    let wanted = asked.wanted()?;
+    let index = app.search.get().ok_or(ApiError::NO_SEARCH)?;
+    let turn = tokio::time::timeout(TURN, index.turns.acquire()).await;
+    let _turn = turn.map_err(|_| ApiError::OVERLOADED)?;
+    let (skip, is_complete) = (wanted.skip, index.is_complete());
+    let finding = app.machine.blocking({
+        let (app, who) = (app.clone(), who.clone());
+        move || find(&app, &who, &wanted)
+    });
+    let found = match finding.await.ok_or(ApiError::INTERNAL)? {
+        Ok(found) => found,
+        Err(Missed::TooBroad) => return Err(ApiError::TOO_BROAD),
+        Err(Missed::Storage(error)) => return Err(error),
+        Err(Missed::Damaged) => {
+            if is_complete {
+                index.is_damaged();
+            }
+            let nothing = json!({ "documents": [], "next": null, "is_complete": false });
+            return Ok(answer(nothing));
+        }
+    };
+    let next = skip + found.documents.len();
+    let next = (found.has_more && next < MAX_FOUND).then(|| next.to_string());
+    let documents: Vec<Value> = found
+        .documents
+        .iter()
+        .map(|(entry, snippet)| told(&app, &who, entry, snippet))
+        .collect();
+    let told = json!({ "documents": documents, "next": next, "is_complete": is_complete });
+    Ok(answer(told))
+}
+
+fn told(app: &App, who: &Who, entry: &Entry, snippet: &Snippet) -> Value {
+    let mut told = json!(Listed::new(app, who, entry));
+    let snippet: Vec<Value> = snippet
+        .iter()
+        .map(|(text, is_hit)| match is_hit {
+            true => json!({ "text": text, "hit": true }),
+            false => json!({ "text": text }),
+        })
+        .collect();
+    told["snippets"] = json!([snippet]);
+    told
+}
+
+/// Finds a page. Who may read what is looked at before anything else is known of a document.
+fn find(app: &App, who: &Who, wanted: &Wanted) -> Result<Found, Missed> {
+    let until = Instant::now() + PATIENCE;
+    let missed = |error: rusqlite::Error| match is_late(&error) {
+        true => Missed::TooBroad,
+        false => {
+            tracing::debug!(%error, "the index of words cannot be read");
+            Missed::Damaged
+        }
+    };
+    let Some(search) = app.search.get() else {
+        return Err(Missed::Damaged);
+    };
+    let reading = Reading::open(&search.folder, until).map_err(missed)?;
+    let ids = reading.find(&wanted.question).map_err(missed)?;
+    let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
+    let (mut skip, mut found) = (wanted.skip, Vec::new());
+    // What was found in time is shown; the next page may have more time for the rest.
+    let is_late_with = |found: Vec<_>| match found.is_empty() {
+        true => Err(Missed::TooBroad),
+        false => Ok(Found {
+            documents: found,
+            has_more: true,
+        }),
+    };
+    for some in ids.chunks(READ) {
+        if Instant::now() >= until {
+            return is_late_with(found);
+        }
+        let entries = app.storage.entries(some);
+        let entries = entries.map_err(|error| Missed::Storage(error.into()))?;
+        let mut entries: HashMap<DocumentId, Entry> = entries
+            .into_iter()
+            .map(|entry| (entry.id(), entry))
+            .collect();
+        for id in some {
+            let Some(entry) = entries.remove(id) else {
+                continue;
+            };
+            let is_here = wanted
+                .folder
+                .as_ref()
+                .is_none_or(|folder| folder.covers(&entry.name));
+            if !is_here || rules.access(who, &known(&entry), now_ms) < Access::Read {
+                continue;
+            }
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            if found.len() == wanted.limit {
+                return Ok(Found {
+                    documents: found,
+                    has_more: true,
+                });
+            }
+            match reading.marked(&wanted.question, *id) {
+                Ok(Some((place, marked))) if place.is_of(&entry) => {
+                    found.push((entry, snippet(&marked)));
+                }
+                // It has changed meanwhile, or the index is of another database.
+                Ok(_) => continue,
+                Err(error) if is_late(&error) => return is_late_with(found),
+                Err(error) => return Err(missed(error)),
+            }
+        }
+    }
+    Ok(Found {
+        documents: found,
+        has_more: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_a_name() {
+        let asked = |folder: &str| Asked {
+            q: "a".to_owned(),
+            limit: None,
+            cursor: None,
+            folder: Some(folder.to_owned()),
+        };
+        assert!(
+            asked("a/b")
+                .wanted()
+                .is_ok_and(|wanted| wanted.folder.is_some())
+        );
+        assert!(
+            asked("")
+                .wanted()
+                .is_ok_and(|wanted| wanted.folder.is_none())
+        );
+        assert!(asked("../a").wanted().is_err());
+    }
+}

@@ -1,0 +1,261 @@
+//! The index of words, in a database of its own. It holds nothing that documents do not, and may be removed at any time.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
+
+use super::words::{BEGIN, END};
+use crate::storage::sqlite::open::beside;
+use crate::storage::{DocumentId, Entry};
+
+/// Name of the index in the data folder.
+pub const FILE: &str = "search.db";
+/// Says in the file's header what it is: "RopS".
+const APPLICATION_ID: u32 = 0x526f_7053;
+/// An index of another format is built anew.
+const FORMAT: i64 = 1;
+/// How many instructions of SQLite between two looks at the clock.
+const LOOK: i32 = 1000;
+/// How long something waits for a moment's lock.
+const BUSY: Duration = Duration::from_millis(500);
+/// Page cache, in KiB.
+const CACHE_KIB: i32 = 4 << 10;
+
+const SCHEMA: &str = r#"
+CREATE VIRTUAL TABLE texts USING fts5(text, tokenize = "unicode61 remove_diacritics 2");
+CREATE TABLE indexed (
+    document_id   INTEGER PRIMARY KEY,
+    sequence      INTEGER NOT NULL,
+    edited_at_ms  INTEGER NOT NULL,
+    created_at_ms INTEGER NOT NULL
+) STRICT;
+"#;
+
+/// Up to where a document is indexed. A restored database gives identities and places a second time, at other times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    sequence: i64,
+    edited_at_ms: i64,
+    created_at_ms: i64,
+}
+
+impl Place {
+    /// Where a document is now.
+    pub fn of(entry: &Entry) -> Self {
+        Self {
+            sequence: i64::try_from(entry.sequence).unwrap_or(i64::MAX),
+            edited_at_ms: entry.edited_at_ms,
+            created_at_ms: entry.created_at_ms,
+        }
+    }
+
+    /// Whether it is the same document.
+    pub fn is_of(&self, entry: &Entry) -> bool {
+        self.created_at_ms == entry.created_at_ms
+    }
+}
+
+/// The connection that writes.
+pub struct Index {
+    connection: Connection,
+}
+
+impl Index {
+    /// Opens the index in a folder, or makes a new one. What is there and is none is removed.
+    pub fn open(folder: &Path) -> rusqlite::Result<Self> {
+        let file = folder.join(FILE);
+        match connect(&file) {
+            Ok(connection) => Ok(Self { connection }),
+            Err(error) => {
+                if file.exists() {
+                    tracing::warn!(%error, "the index of words cannot be used; it is built anew");
+                }
+                remove(folder).map_err(|error| {
+                    rusqlite::Error::SqliteFailure(
+                        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
+                        Some(error.to_string()),
+                    )
+                })?;
+                make(&file).map(|connection| Self { connection })
+            }
+        }
+    }
+
+    /// Up to where a document is indexed.
+    pub fn place(&self, id: DocumentId) -> rusqlite::Result<Option<Place>> {
+        place(&self.connection, id)
+    }
+
+    /// Takes texts in, in one transaction.
+    pub fn put(&mut self, texts: &[(DocumentId, Place, String)]) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        for (id, place, text) in texts {
+            forget(&transaction, *id)?;
+            transaction
+                .prepare_cached("INSERT INTO texts (rowid, text) VALUES (?1, ?2)")?
+                .execute(params![id.0, text])?;
+            transaction
+                .prepare_cached("INSERT INTO indexed VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![
+                    id.0,
+                    place.sequence,
+                    place.edited_at_ms,
+                    place.created_at_ms
+                ])?;
+        }
+        transaction.commit()
+    }
+
+    /// Identities that are indexed, after one.
+    pub fn after(&self, id: DocumentId, limit: usize) -> rusqlite::Result<Vec<DocumentId>> {
+        let all =
+            "SELECT document_id FROM indexed WHERE document_id > ?1 ORDER BY document_id LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(all)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let ids = statement.query_map([id.0, limit], |row| Ok(DocumentId(row.get(0)?)))?;
+        ids.collect()
+    }
+
+    /// Forgets a document.
+    pub fn forget(&mut self, id: DocumentId) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        forget(&transaction, id)?;
+        transaction.commit()
+    }
+}
+
+fn forget(connection: &Connection, id: DocumentId) -> rusqlite::Result<()> {
+    let known = connection
+        .prepare_cached("DELETE FROM indexed WHERE document_id = ?1")?
+        .execute([id.0])?;
+    if known > 0 {
+        connection
+            .prepare_cached("DELETE FROM texts WHERE rowid = ?1")?
+            .execute([id.0])?;
+    }
+    Ok(())
+}
+
+fn place(connection: &Connection, id: DocumentId) -> rusqlite::Result<Option<Place>> {
+    connection
+        .prepare_cached(
+            "SELECT sequence, edited_at_ms, created_at_ms FROM indexed WHERE document_id = ?1",
+        )?
+        .query_row([id.0], |row| {
+            Ok(Place {
+                sequence: row.get(0)?,
+                edited_at_ms: row.get(1)?,
+                created_at_ms: row.get(2)?,
+            })
+        })
+        .optional()
+}
+
+/// A connection that reads, until then.
+pub struct Reading {
+    connection: Connection,
+}
+
+impl Reading {
+    /// Opens the index in a folder. What is asked of it after `until` fails.
+    pub fn open(folder: &Path, until: Instant) -> rusqlite::Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(folder.join(FILE), flags)?;
+        crate::storage::sqlite::protect(&connection)?;
+        connection.busy_timeout(BUSY)?;
+        connection.progress_handler(LOOK, Some(move || Instant::now() >= until))?;
+        Ok(Self { connection })
+    }
+
+    /// All documents in which something is found, the best first.
+    pub fn find(&self, question: &str) -> rusqlite::Result<Vec<DocumentId>> {
+        let find = "SELECT rowid FROM texts WHERE texts MATCH ?1 ORDER BY rank";
+        let mut statement = self.connection.prepare(find)?;
+        let found = statement.query_map([question], |row| Ok(DocumentId(row.get(0)?)))?;
+        found.collect()
+    }
+
+    /// The text of a document with what was asked for marked. (What SQLite has for snippets takes the square of the number of hits.)
+    pub fn marked(
+        &self,
+        question: &str,
+        id: DocumentId,
+    ) -> rusqlite::Result<Option<(Place, String)>> {
+        let Some(place) = place(&self.connection, id)? else {
+            return Ok(None);
+        };
+        let marked =
+            "SELECT highlight(texts, 0, ?3, ?4) FROM texts WHERE texts MATCH ?1 AND rowid = ?2";
+        let (begin, end) = (BEGIN.to_string(), END.to_string());
+        let marked = self
+            .connection
+            .prepare_cached(marked)?
+            .query_row(params![question, id.0, begin, end], |row| row.get(0))
+            .optional()?;
+        Ok(marked.map(|marked| (place, marked)))
+    }
+}
+
+/// Whether something took too long.
+pub fn is_late(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
+}
+
+fn connect(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    prepare(&connection)?;
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let found = (number("application_id")?, number("user_version")?);
+    if found != (i64::from(APPLICATION_ID), FORMAT) {
+        return Err(damaged("it is of another format"));
+    }
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict != "ok" {
+        return Err(damaged(&verdict));
+    }
+    for statement in [
+        "SELECT document_id, sequence, edited_at_ms, created_at_ms FROM indexed LIMIT 1",
+        "SELECT rowid, text FROM texts LIMIT 1",
+    ] {
+        connection.prepare(statement)?.exists([])?;
+    }
+    Ok(connection)
+}
+
+fn damaged(why: &str) -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    rusqlite::Error::SqliteFailure(code, Some(why.to_owned()))
+}
+
+fn make(file: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(file)?;
+    prepare(&connection)?;
+    connection.execute_batch(SCHEMA)?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", FORMAT)?;
+    Ok(connection)
+}
+
+/// Nothing is synced but when the journal is moved: after a power cut the index is what it was a while before.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    crate::storage::sqlite::protect(connection)?;
+    connection.busy_timeout(BUSY)?;
+    crate::storage::sqlite::use_write_ahead(connection)?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)
+}
+
+/// Removes the index of a folder.
+pub fn remove(folder: &Path) -> io::Result<()> {
+    let file = folder.join(FILE);
+    for left in [beside(&file, "-wal"), beside(&file, "-shm"), file] {
+        match fs::remove_file(PathBuf::from(&left)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
