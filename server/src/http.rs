@@ -24,6 +24,7 @@ mod follow;
 mod groups;
 mod guard;
 mod health;
+mod home;
 pub mod identity;
 mod oidc;
 mod openapi;

@@ -22,7 +22,7 @@ use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::storage::{
     Author, Begin, Compaction, Discard, DocumentId, Past, Receipt, Record, Storage, StorageError,
-    Wrote,
+    Visit, Wrote,
 };
 
 mod batch;
@@ -274,6 +274,12 @@ impl Journal {
     pub async fn erase_some(&self) -> Result<bool, JournalError> {
         self.alone(self.epoch(), 0, |storage| storage.erase_some())
             .await
+    }
+
+    /// Keeps who has visited what.
+    pub async fn visit(&self, visits: Vec<Visit>) -> Result<(), JournalError> {
+        let work = move |storage: &dyn Storage| storage.visit(&visits).map(|()| true);
+        self.alone(self.epoch(), 0, work).await.map(drop)
     }
 
     /// Keeps an update beside a document. `Ok(false)`: there is no room for it, or no document.

@@ -42,6 +42,7 @@ pub mod storage;
 pub mod sync;
 pub mod trash;
 pub mod view;
+pub mod visits;
 
 use accounts::{Accounts, Actor, Secret};
 use config::Config;
@@ -60,6 +61,7 @@ use search::Search;
 use storage::Storage;
 use storage::sqlite::Sqlite;
 use view::readers::Readers;
+use visits::Visits;
 
 /// How long the link to the first account counts, in milliseconds.
 const FIRST_MS: i64 = 60 * 60 * 1000;
@@ -92,6 +94,8 @@ pub struct App {
     pub machine: Arc<dyn Machine>,
     /// Counters.
     pub metrics: Metrics,
+    /// Who has opened what, until it is written down.
+    pub visits: Visits,
     /// The index of words, if one is kept.
     pub search: OnceLock<Search>,
     /// Processes that read rich documents.
@@ -130,6 +134,7 @@ impl App {
             counted: http::Counted::default(),
             machine,
             metrics: Metrics::default(),
+            visits: Visits::default(),
             search: OnceLock::new(),
             readers: Readers::new()?,
             erased: Notify::new(),
@@ -215,6 +220,7 @@ impl Server {
         let router = http::router(app.clone());
         tokio::spawn(gate::watch(app.clone()));
         tokio::spawn(trash::sweep(app.clone()));
+        tokio::spawn(visits::keep(app.clone()));
         tokio::select! {
             () = listen::serve(&app, listener, router) => {}
             () = shutdown => {}
@@ -256,6 +262,7 @@ async fn stop(app: &Arc<App>) -> Result<(), RunError> {
     }
     app.tasks.close();
     app.tasks.wait().await;
+    app.visits.keep(app).await;
     let healthy = app.journal.healthy();
     match app.journal.clone().shutdown().await {
         Ok(()) if healthy => Ok(()),

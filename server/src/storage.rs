@@ -326,6 +326,20 @@ pub struct Discard<'d> {
     pub vector: &'d VersionVector,
 }
 
+/// Somebody has opened a document or written in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// Who.
+    pub person: PersonId,
+    /// Which.
+    pub id: DocumentId,
+    /// When last, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+}
+
+/// Visits of a person that are kept: the newest.
+pub const MAX_VISITS: usize = 100;
+
 /// Clients of a past that are remembered, about; of more, only those of the last document are.
 pub const MAX_PAST_CLIENTS: usize = 1 << 16;
 /// Rows that are removed at once of a document that is gone for good.
@@ -419,6 +433,16 @@ pub trait Storage: Send + Sync + 'static {
         after: Option<Position>,
         limit: usize,
     ) -> Result<Vec<Entry>, StorageError>;
+    /// Hands the line of every document below a folder, or of all, to `each`, in the order of their names, as of one moment.
+    fn below(
+        &self,
+        folder: Option<&DocumentName>,
+        each: &mut dyn FnMut(Entry),
+    ) -> Result<(), StorageError>;
+    /// Keeps visits, each in the place of an older one, and forgets the oldest of a person beyond [`MAX_VISITS`].
+    fn visit(&self, visits: &[Visit]) -> Result<(), StorageError>;
+    /// Documents that somebody has visited and that are there, with when, the newest visit first.
+    fn visited(&self, person: PersonId) -> Result<Vec<(Entry, i64)>, StorageError>;
     /// The lines of documents that are there, of some identities; in no order.
     fn entries(&self, ids: &[DocumentId]) -> Result<Vec<Entry>, StorageError>;
     /// The line of a document in that list.

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use ropewalk::access::PersonId;
 use ropewalk::journal::{Durable, Entry, Journal, JournalError, JournalLimits};
 use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::{FILE, Sqlite};
 use ropewalk::storage::{
     Append, Compaction, Discard, DocumentId, Lineage, Lookup, Pack, Past, Position, Receipt,
-    Record, Salvage, Storage, StorageError, Stored, Stray, Trashed, Wrote,
+    Record, Salvage, Storage, StorageError, Stored, Stray, Trashed, Visit, Wrote,
 };
 use tokio::sync::watch;
 
@@ -724,6 +725,22 @@ impl Storage for Bent {
         limit: usize,
     ) -> Result<Vec<ropewalk::storage::Entry>, StorageError> {
         self.0.list(query, after, limit)
+    }
+    fn below(
+        &self,
+        folder: Option<&DocumentName>,
+        each: &mut dyn FnMut(ropewalk::storage::Entry),
+    ) -> Result<(), StorageError> {
+        self.0.below(folder, each)
+    }
+    fn visit(&self, visits: &[Visit]) -> Result<(), StorageError> {
+        self.0.visit(visits)
+    }
+    fn visited(
+        &self,
+        person: PersonId,
+    ) -> Result<Vec<(ropewalk::storage::Entry, i64)>, StorageError> {
+        self.0.visited(person)
     }
     fn entries(&self, ids: &[DocumentId]) -> Result<Vec<ropewalk::storage::Entry>, StorageError> {
         self.0.entries(ids)

@@ -10,8 +10,8 @@ use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::Sqlite;
 use ropewalk::storage::{
-    Append, Author, Compaction, Discard, DocumentId, Entry, Lookup, MAX_RECEIPTS, Past, Receipt,
-    Record, Storage, Stored, Trashed, Wrote,
+    Append, Author, Compaction, Discard, DocumentId, Entry, Lookup, MAX_RECEIPTS, MAX_VISITS, Past,
+    Receipt, Record, Storage, Stored, Trashed, Visit, Wrote,
 };
 use ropewalk_crdt::VersionVector;
 
@@ -523,6 +523,62 @@ fn after_close_everything_fails() {
         assert!(storage.probe().is_err());
         assert!(storage.append(&[]).is_err());
         assert!(storage.list("", None, 1).is_err());
+    });
+}
+
+#[test]
+fn the_newest_visits_of_each_are_kept() {
+    on_each(|storage| {
+        let ids: Vec<DocumentId> = (0..MAX_VISITS + 5)
+            .map(|number| create(storage, &format!("d{number}"), &["1"]))
+            .collect();
+        let (ann, bob) = (PersonId(1), PersonId(2));
+        let visit = |person, id, at_ms| Visit { person, id, at_ms };
+        let visits: Vec<Visit> = ids.iter().map(|id| visit(ann, *id, id.0)).collect();
+        storage.visit(&visits).unwrap();
+        let again = [
+            visit(bob, ids[0], 7),
+            visit(ann, ids[9], 5_000),
+            visit(ann, ids[9], 4_000),
+        ];
+        storage.visit(&again).unwrap();
+        let visited = storage.visited(ann).unwrap();
+        let (newest, at_ms) = &visited[0];
+        assert_eq!(
+            (newest.id(), *at_ms, visited.len()),
+            (ids[9], 5_000, MAX_VISITS)
+        );
+        assert_eq!(visited[1].0.id(), *ids.last().unwrap());
+        assert_eq!(storage.visited(bob).unwrap().len(), 1);
+        // Of what is not there nothing is told, and nothing is kept.
+        assert!(storage.delete(ids[9], 1, &Past::default()).unwrap());
+        assert_eq!(storage.visited(ann).unwrap().len(), MAX_VISITS - 1);
+        storage
+            .visit(&[visit(bob, ids[9], 9), visit(bob, DocumentId(999_999), 9)])
+            .unwrap();
+        assert_eq!(storage.visited(bob).unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn what_is_below_a_folder_is_no_neighbour_of_it() {
+    on_each(|storage| {
+        for document in ["a", "a/b", "a/b/c", "a-", "a0", "a.b", "b", "ä/b", "a/日本"] {
+            create(storage, document, &["1"]);
+        }
+        let below = |folder: Option<&str>| {
+            let mut names = Vec::new();
+            let folder = folder.map(name);
+            let each = &mut |entry: Entry| names.push(entry.name.to_string());
+            storage.below(folder.as_ref(), each).unwrap();
+            names
+        };
+        assert_eq!(below(Some("a")), ["a/b", "a/b/c", "a/日本"]);
+        assert_eq!(below(Some("a/b")), ["a/b/c"]);
+        assert_eq!(below(Some("ä")), ["ä/b"]);
+        assert_eq!(below(Some("b")), [""; 0]);
+        let all = below(None);
+        assert!(all.len() == 9 && all.is_sorted(), "{all:?}");
     });
 }
 

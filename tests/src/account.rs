@@ -61,6 +61,14 @@ impl Browser {
         self.server = server.address;
     }
 
+    /// The same where the server is now.
+    pub fn at(&self, server: &Ropewalk) -> Self {
+        Self {
+            server: server.address,
+            ..self.clone()
+        }
+    }
+
     /// A script that has a token.
     pub fn script(server: &Ropewalk, token: &str) -> Self {
         Self {

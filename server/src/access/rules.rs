@@ -287,6 +287,28 @@ impl Rules {
             .unwrap_or_default()
     }
 
+    /// What somebody was given for themselves or with a group of theirs, and everyone else was not with it; the best of each.
+    pub fn given(&self, who: &Who, now_ms: i64) -> Vec<(&Target, Access)> {
+        let Some((id, person)) = self.person(who, now_ms) else {
+            return Vec::new();
+        };
+        let is_signed_in = self.signed_in(who, now_ms).is_some();
+        let token = self.token(who, now_ms);
+        let most = |target: &Target| match token {
+            _ if is_signed_in => Access::Own,
+            Some(token) if token.target.includes(target) => token.access,
+            _ => Access::None,
+        };
+        let given = |(target, grants): (_, &Vec<Grant>)| {
+            let theirs = grants
+                .iter()
+                .filter(|grant| grant.subject != Subject::Everyone && is_for(grant, id, person));
+            let access = theirs.map(|grant| grant.access).max()?.min(most(target));
+            (access >= Access::Read).then_some((target, access))
+        };
+        self.grants.iter().filter_map(given).collect()
+    }
+
     /// All grants that are about a target.
     fn granted(&self, target: &Target) -> impl Iterator<Item = &Grant> {
         let all = target.above().into_iter().chain([target.clone()]);

@@ -185,6 +185,8 @@ pub struct Peer {
     pub access: Access,
     /// It has sent what it may not, which is not in the document: no marker of it is answered as if it were.
     pub is_refused: bool,
+    /// It has changed the document.
+    pub has_edited: bool,
     /// While it lags: what it has.
     lagging: Option<Has>,
     /// The client id it introduced itself with.
@@ -241,6 +243,7 @@ impl Peer {
             who,
             access,
             is_refused: false,
+            has_edited: false,
             lagging: None,
             introduced: None,
             author: None,

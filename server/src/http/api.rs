@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::accounts::{bounded, person};
 use super::error::ApiError;
 use super::identity::Visitor;
-use super::{found, known, sharing, trash};
+use super::{found, home, known, sharing, trash};
 use crate::App;
 use crate::access::{Access, Who};
 use crate::accounts::Action;
@@ -50,6 +50,18 @@ pub struct ListQuery {
     cursor: Option<String>,
     #[serde(default)]
     q: String,
+    folder: Option<String>,
+    view: Option<View>,
+}
+
+/// Another list than that of all documents.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum View {
+    /// What one has opened lately.
+    Recent,
+    /// What one was given.
+    Shared,
 }
 
 /// What the list says of a document.
@@ -92,7 +104,7 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let Ok(Query(query)) = query else {
         return Err(ApiError::bad_query(
-            "limit is a number, cursor and q are texts",
+            "limit is a number, cursor, q and folder are texts, view is recent or shared",
         ));
     };
     let limit = query.limit.unwrap_or(PAGE);
@@ -106,6 +118,24 @@ pub async fn list(
     let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
     if !rules.is_known(&who, now_ms) {
         return Err(ApiError::NOT_KNOWN);
+    }
+    if query.view.is_some() && (query.folder.is_some() || !query.q.is_empty()) {
+        return Err(ApiError::bad_query("a view has no folder and no q"));
+    }
+    match query.view {
+        Some(View::Recent) if rules.person(&who, now_ms).is_some() => {
+            return home::recent(&app, &who, limit).await;
+        }
+        Some(View::Shared) => return home::shared(&app, &who, after, limit).await,
+        // Of nobody it is not known what they have opened: what was edited last.
+        Some(View::Recent) | None => {}
+    }
+    if let Some(folder) = &query.folder {
+        let folder = match folder.as_str() {
+            "" => None,
+            folder => Some(folder_name(folder)?),
+        };
+        return home::folder(&app, &who, folder, query.q, after, limit).await;
     }
     let storage = app.storage.clone();
     let reading = app.machine.blocking({

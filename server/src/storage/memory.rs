@@ -8,8 +8,8 @@ use ropewalk_crdt::VersionVector;
 
 use super::{
     Append, Begin, Compaction, Discard, DocumentId, Entry, Lineage, Lookup, MAX_RECEIPTS,
-    MAX_STRAY_BYTES, MAX_STRAYS, Pack, Past, Position, Receipt, Record, Salvage, Storage,
-    StorageError, Stored, Stray, Trashed, Wrote, fold,
+    MAX_STRAY_BYTES, MAX_STRAYS, MAX_VISITS, Pack, Past, Position, Receipt, Record, Salvage,
+    Storage, StorageError, Stored, Stray, Trashed, Visit, Wrote, fold,
 };
 use crate::access::PersonId;
 use crate::name::DocumentName;
@@ -26,6 +26,7 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct State {
     documents: BTreeMap<DocumentId, Kept>,
+    visits: Vec<Visit>,
     failing: Failing,
     held: bool,
     closed: bool,
@@ -564,6 +565,58 @@ impl Storage for Memory {
         entries.sort_by_key(|entry| std::cmp::Reverse(place(&entry.position)));
         entries.truncate(limit);
         Ok(entries)
+    }
+
+    fn below(
+        &self,
+        folder: Option<&DocumentName>,
+        each: &mut dyn FnMut(Entry),
+    ) -> Result<(), StorageError> {
+        let state = self.reading()?;
+        let folder = folder
+            .map(|folder| format!("{folder}/"))
+            .unwrap_or_default();
+        let here = |kept: &Kept| !kept.deleted && kept.name.as_str().starts_with(&folder);
+        let here = state.documents.iter().filter(|(_, kept)| here(kept));
+        let mut lines: Vec<Entry> = here.map(|(id, kept)| line(*id, kept)).collect();
+        lines.sort_by(|one, other| one.name.cmp(&other.name));
+        lines.into_iter().for_each(each);
+        Ok(())
+    }
+
+    fn visit(&self, some: &[Visit]) -> Result<(), StorageError> {
+        let mut state = self.writing()?;
+        for visit in some {
+            if state.alive(visit.id).is_none() {
+                continue;
+            }
+            let visits = &mut state.visits;
+            let same = |kept: &Visit| (kept.person, kept.id) == (visit.person, visit.id);
+            match visits.iter_mut().find(|kept| same(kept)) {
+                Some(kept) => kept.at_ms = kept.at_ms.max(visit.at_ms),
+                None => visits.push(*visit),
+            }
+            visits.sort_by_key(|kept| std::cmp::Reverse((kept.at_ms, kept.id)));
+            let mut count = 0;
+            visits.retain(|kept| {
+                count += usize::from(kept.person == visit.person);
+                kept.person != visit.person || count <= MAX_VISITS
+            });
+        }
+        Ok(())
+    }
+
+    fn visited(&self, person: PersonId) -> Result<Vec<(Entry, i64)>, StorageError> {
+        let state = self.reading()?;
+        let of = state.visits.iter().filter(|visit| visit.person == person);
+        let there = of.filter_map(|visit| {
+            let kept = state
+                .documents
+                .get(&visit.id)
+                .filter(|kept| !kept.deleted)?;
+            Some((line(visit.id, kept), visit.at_ms))
+        });
+        Ok(there.collect())
     }
 
     fn entries(&self, ids: &[DocumentId]) -> Result<Vec<Entry>, StorageError> {

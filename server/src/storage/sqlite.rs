@@ -12,8 +12,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 use super::{
     Append, Compaction, Discard, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Receipt,
-    Record, Salvage, Space, Storage, StorageError, Stray, Summary, Trashed, Wrote,
+    Record, Salvage, Space, Storage, StorageError, Stray, Summary, Trashed, Visit, Wrote,
 };
+use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
 use files::Files;
@@ -35,6 +36,7 @@ mod statements;
 mod strays;
 mod summary;
 mod trash;
+mod visits;
 mod wrote;
 
 pub use open::{FILE, OpenError};
@@ -298,6 +300,22 @@ impl Storage for Sqlite {
         limit: usize,
     ) -> Result<Vec<Entry>, StorageError> {
         self.read(|transaction| statements::list(transaction, query, after, limit))
+    }
+
+    fn below(
+        &self,
+        folder: Option<&DocumentName>,
+        each: &mut dyn FnMut(Entry),
+    ) -> Result<(), StorageError> {
+        self.read(|transaction| statements::below(transaction, folder, each))
+    }
+
+    fn visit(&self, some: &[Visit]) -> Result<(), StorageError> {
+        self.write(|transaction| visits::keep(transaction, some))
+    }
+
+    fn visited(&self, person: PersonId) -> Result<Vec<(Entry, i64)>, StorageError> {
+        self.read(|transaction| visits::list(transaction, person))
     }
 
     fn entries(&self, ids: &[DocumentId]) -> Result<Vec<Entry>, StorageError> {

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ropewalk::access::PersonId;
 use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::{
     Append, Compaction, Discard, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Receipt,
-    Record, Salvage, Storage, StorageError, Stored, Stray, Trashed, Wrote,
+    Record, Salvage, Storage, StorageError, Stored, Stray, Trashed, Visit, Wrote,
 };
 use tokio::time::Instant;
 
@@ -282,6 +283,19 @@ impl Storage for Mounted {
         self.memory()?.list(query, after, limit)
     }
 
+    fn below(
+        &self,
+        folder: Option<&DocumentName>,
+        each: &mut dyn FnMut(Entry),
+    ) -> Result<(), StorageError> {
+        self.memory()?.below(folder, each)
+    }
+    fn visit(&self, visits: &[Visit]) -> Result<(), StorageError> {
+        self.write("visit", |memory| memory.visit(visits))
+    }
+    fn visited(&self, person: PersonId) -> Result<Vec<(Entry, i64)>, StorageError> {
+        self.memory()?.visited(person)
+    }
     fn entries(&self, ids: &[DocumentId]) -> Result<Vec<Entry>, StorageError> {
         self.memory()?.entries(ids)
     }

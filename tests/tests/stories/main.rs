@@ -20,6 +20,7 @@ mod formats;
 mod health;
 mod history;
 mod hocuspocus;
+mod home;
 mod honest;
 mod hostile;
 mod limits;

@@ -13,6 +13,7 @@ use crate::access::{Access, Denied, Known, Who};
 use crate::document::peer::PeerId;
 use crate::document::{Command, Refused};
 use crate::session::Close;
+use crate::storage::Visit;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -119,6 +120,19 @@ impl Task {
             self.know(id);
             self.look_at(id);
             self.tell_access(id);
+        }
+    }
+
+    /// Remembers that somebody was here.
+    pub(super) fn visited_by(&self, who: &Who) {
+        let now_ms = self.app.machine.now_ms();
+        let person = self.rules.borrow().person(who, now_ms).map(|(id, _)| id);
+        if let Some(person) = person.filter(|_| self.existence == Existence::Stored) {
+            self.app.visits.note(Visit {
+                person,
+                id: self.id,
+                at_ms: now_ms,
+            });
         }
     }
 

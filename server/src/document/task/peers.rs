@@ -38,6 +38,7 @@ impl Task {
         peer.settle(|| self.remembered.add(version));
         let access = peer.access;
         self.wait_for_end(&peer.who);
+        self.visited_by(&peer.who);
         self.peers.insert(id, peer);
         self.know(id);
         self.visited = true;
@@ -50,6 +51,9 @@ impl Task {
             return;
         };
         self.document.leave(peer);
+        if gone.has_edited {
+            self.visited_by(&gone.who);
+        }
         if let Some(client) = gone.introduced {
             self.bequeath(client);
         }
@@ -202,6 +206,9 @@ impl Task {
     ) {
         self.begun_by(who);
         let mut wrote = self.written_by(who, &applied.written);
+        if let Some(peer) = from.and_then(|id| self.peers.get_mut(&id)) {
+            peer.has_edited = true;
+        }
         let news = match applied.integrated {
             Integrated::Nothing => None,
             Integrated::All => Some(update.clone()),

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::history::{self, ROWS};
 use super::rows::{Framing, checksum, frame};
-use super::{lineage, receipts, salvage, strays, trash, wrote};
+use super::{lineage, receipts, salvage, strays, trash, visits, wrote};
 use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
@@ -14,7 +14,7 @@ use crate::storage::{
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 77] = [
+pub const STATEMENTS: [&str; 81] = [
     NEWEST,
     FIND,
     WAS_DELETED,
@@ -91,6 +91,10 @@ pub const STATEMENTS: [&str; 77] = [
     LIST,
     ENTRY,
     ENTRY_BY_ID,
+    BELOW,
+    visits::KEEP,
+    visits::FORGET,
+    visits::LIST,
     PROBE,
 ];
 
@@ -132,6 +136,9 @@ const ENTRY: &str =
 const ENTRY_BY_ID: &str =
     "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence FROM documents
     WHERE id = ?1 AND deleted_at_ms IS NULL";
+const BELOW: &str =
+    "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence FROM documents
+    WHERE name >= ?1 AND (?2 IS NULL OR name < ?2) AND deleted_at_ms IS NULL ORDER BY name";
 const PROBE: &str = "UPDATE probe SET writes = writes + 1";
 
 /// Reads a document and checks every row of it.
@@ -427,6 +434,23 @@ pub fn entries(
         }
     }
     Ok(entries)
+}
+
+/// The lines of all documents below a folder.
+pub fn below(
+    transaction: &Transaction<'_>,
+    folder: Option<&DocumentName>,
+    each: &mut dyn FnMut(Entry),
+) -> Result<(), StorageError> {
+    let mut statement = transaction.prepare_cached(BELOW)?;
+    // All that goes on with a slash stands before all that goes on with what comes after it.
+    let from = folder.map(|folder| format!("{folder}/"));
+    let to = folder.map(|folder| format!("{folder}0"));
+    let mut rows = statement.query(params![from.unwrap_or_default(), to])?;
+    while let Some(row) = rows.next()? {
+        each(line(row)?);
+    }
+    Ok(())
 }
 
 /// The line of the list that the first columns of a row say.
