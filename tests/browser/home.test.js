@@ -3,7 +3,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { Ropewalk, until } from '../node/harness.js'
+import { assertOnlyRefusals } from './accounts.js'
 import { assertAccessible, launch, Visitor } from './harness.js'
+
+/** What comes into sight is there at once, so that it can be looked at. */
+const calm = { reducedMotion: 'reduce' }
 
 describe('pages', { concurrency: 2 }, () => {
   let browser
@@ -63,27 +67,131 @@ describe('pages', { concurrency: 2 }, () => {
     assert.equal(await ann.text(), 'words that stay')
   })
 
-  it('lists, searches and deletes', async (t) => {
+  it('lists, searches and deletes, and takes that back', async (t) => {
     const server = await Ropewalk.start(t)
     const made = ['alpha', 'notes/beta.md', 'notes/gamma.md', '<img src=x onerror=alert(1)>']
     for (const name of made) await server.create(name, 'text')
-    const ann = await Visitor.arrive(t, browser)
+    const ann = await Visitor.arrive(t, browser, calm)
     await ann.page.goto(server.url)
-    const wanted = made.map((name) => name.replace(/\s+/g, '')).reverse()
-    await until('all are listed, newest first', async () => (await rows(ann)).join() === wanted.join())
+    await until('the top is listed, newest first', async () => (await rows(ann)).join() === '<imgsrc=xonerror=alert(1)>,alpha')
     await ann.page.locator('#search').fill('NOTES')
     await until('only what fits', async () => (await rows(ann)).join() === 'notes/gamma.md,notes/beta.md')
     await ann.page.getByRole('button', { name: 'Delete notes/beta.md' }).click()
-    await ann.page.getByRole('button', { name: 'Delete', exact: true }).click()
     await until('it is gone', async () => (await rows(ann)).join() === 'notes/gamma.md')
     assert.equal((await fetch(`${server.url}/api/documents/notes/beta.md/text`)).status, 410)
+    await assertAccessible(ann.page, 'home, after a deletion')
+    await ann.page.getByRole('button', { name: 'Undo' }).click()
+    await until('it is back', async () => (await rows(ann)).length === 2)
+    assert.equal(await server.text('notes/beta.md'), 'text')
     await ann.page.locator('#search').fill('nothing like this')
-    await ann.page.getByText('Nothing is called').waitFor()
+    await ann.page.getByText('Nothing is found for').waitFor()
     await ann.page.locator('#search').fill('alp')
     await until('one is left', async () => (await rows(ann)).join() === 'alpha')
-    await ann.page.getByTestId('document').getByRole('link').click()
+    await ann.page.keyboard.press('ArrowDown')
+    await ann.page.keyboard.press('Enter')
     await ann.content.waitFor()
     assert.equal(await ann.text(), 'text')
+    await ann.page.goBack()
+    await until('the search is still there', async () => (await rows(ann)).join() === 'alpha' && (await ann.page.locator('#search').inputValue()) === 'alp')
+    await ann.page.goBack()
+    await until('and is left', async () => (await rows(ann)).length === 2 && (await ann.page.locator('#search').inputValue()) === '')
+    ann.assertNoProblems()
+  })
+
+  it('has folders that one goes into and out of', async (t) => {
+    const server = await Ropewalk.start(t)
+    for (const name of ['top', 'a b/one', 'a b/c/two', 'a b/c/three', 'd/four']) await server.create(name, 'text')
+    const ann = await Visitor.arrive(t, browser, calm)
+    const folders = () => ann.page.getByTestId('folder').locator('.row-name').allInnerTexts()
+    const heading = (name) => ann.page.getByRole('heading', { level: 1, name, exact: true }).waitFor()
+    await ann.page.goto(server.url)
+    await until('the top', async () => (await rows(ann)).join() === 'top' && (await folders()).join() === 'a b,d')
+    await ann.page.getByTestId('folder').filter({ hasText: '3 documents' }).getByRole('link').click()
+    await heading('a b')
+    await until('what is in it', async () => (await rows(ann)).join() === 'one' && (await folders()).join() === 'c')
+    assert.equal(new URL(ann.page.url()).pathname, '/in/a%20b')
+    await ann.page.getByTestId('folder').getByRole('link').click()
+    await heading('c')
+    await until('and in that', async () => (await rows(ann)).join() === 'three,two')
+    await assertAccessible(ann.page, 'home, in a folder')
+    await ann.page.reload()
+    await until('it has an address', async () => (await rows(ann)).join() === 'three,two')
+    await ann.page.getByRole('button', { name: 'New document' }).click()
+    await until('a document of this folder', async () => /^a b\/c\/[a-z]+-[a-z]+\.md$/.test(await ann.page.getByLabel('Name', { exact: true }).inputValue()))
+    await ann.page.keyboard.press('Escape')
+    await ann.page.getByRole('navigation', { name: 'Folders above' }).getByRole('link', { name: 'a b' }).click()
+    await heading('a b')
+    await ann.page.goBack()
+    await heading('c')
+    await ann.page.locator('#search').fill('o')
+    await until('only what is below', async () => (await rows(ann)).join() === 'ab/c/two')
+    await ann.page.getByRole('link', { name: 'Ropewalk, all documents' }).click()
+    await heading('Documents')
+    ann.assertNoProblems()
+  })
+
+  it('finds words in texts, and shows them', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('story', 'At the end of his Rope there was <b>nothing</b>')
+    await server.create('rope.md', 'else')
+    const ann = await Visitor.arrive(t, browser, calm)
+    await ann.page.goto(server.url)
+    const found = ann.page.getByTestId('found')
+    await until('it is found', async () => {
+      await ann.page.locator('#search').fill('')
+      await ann.page.locator('#search').fill('rope noth')
+      await ann.page.waitForResponse(/api\/search/)
+      return (await found.count()) === 1
+    })
+    await until('the words are marked', async () => (await found.locator('mark').allInnerTexts()).join() === 'Rope,nothing')
+    assert.match(await found.innerText(), /<b>/)
+    await ann.page.locator('#search').fill('rope')
+    await until('names and texts', async () => (await rows(ann)).join() === 'rope.md' && (await found.count()) === 1)
+    await assertAccessible(ann.page, 'home, searched')
+    for (const key of ['ArrowDown', 'ArrowDown', 'Enter']) await ann.page.keyboard.press(key)
+    await ann.content.waitFor()
+    assert.equal(new URL(ann.page.url()).pathname, '/edit/story')
+    ann.assertNoProblems()
+  })
+
+  it('keeps what is deleted in a trash, from which it comes back or goes for good', async (t) => {
+    const server = await Ropewalk.start(t)
+    for (const name of ['notes/one.md', 'notes/two.md']) {
+      await server.create(name, 'text')
+      assert.equal((await fetch(`${server.url}/api/documents/${name}`, { method: 'DELETE' })).status, 204)
+    }
+    await server.create('notes/one.md', 'another')
+    const ann = await Visitor.arrive(t, browser, calm)
+    await ann.page.goto(server.url)
+    await ann.page.getByRole('link', { name: 'Trash' }).click()
+    const trashed = ann.page.getByTestId('trashed')
+    await until('both are there', async () => (await trashed.count()) === 2)
+    await assertAccessible(ann.page, 'the trash')
+    await ann.page.getByRole('button', { name: 'Restore notes/one.md' }).click()
+    await ann.page.getByLabel('Bring it back as').waitFor()
+    await ann.page.keyboard.press('Enter')
+    await until('it is back', async () => (await trashed.count()) === 1)
+    assert.equal(await server.text('notes/one (restored).md'), 'text')
+    await ann.page.getByRole('button', { name: 'Delete for good: notes/two.md' }).click()
+    await ann.page.getByRole('button', { name: 'Really delete for good' }).click()
+    await ann.page.getByText('The trash is empty').waitFor()
+    await ann.page.getByRole('link', { name: 'Recent' }).click()
+    await until('newest edit first', async () => (await rows(ann)).length === 2)
+    assert.equal(await ann.page.getByRole('link', { name: 'Shared with me' }).count(), 0)
+    assertOnlyRefusals(ann)
+  })
+
+  it('asks where nothing comes back', async (t) => {
+    const server = await Ropewalk.start(t, '--trash-days', '0')
+    await server.create('alpha', 'text')
+    const ann = await Visitor.arrive(t, browser, calm)
+    await ann.page.goto(server.url)
+    await ann.page.getByRole('button', { name: 'Delete alpha' }).click()
+    await assertAccessible(ann.page, 'home, asking before a delete')
+    await ann.page.getByRole('button', { name: 'Keep' }).click()
+    await ann.page.getByRole('button', { name: 'Delete alpha' }).click()
+    await ann.page.getByRole('button', { name: 'Delete', exact: true }).click()
+    await ann.page.getByText('No documents yet').waitFor()
     ann.assertNoProblems()
   })
 
@@ -115,11 +223,8 @@ describe('pages', { concurrency: 2 }, () => {
       await server.create('notes/a.md', '# Title\n\nSome *words*, [a link](https://example.org) and `code`.\n\n- one\n- two')
       await server.create('code.rs', 'fn main() {\n    // say it\n    println!("hello {}", 1 + 2);\n}\n')
       await ann.page.reload()
-      await until('listed', async () => (await rows(ann)).length === 2)
+      await until('listed', async () => (await rows(ann)).length === 1 && (await ann.page.getByTestId('folder').count()) === 1)
       await assertAccessible(ann.page, 'home, with documents')
-      await ann.page.getByRole('button', { name: 'Delete code.rs' }).click()
-      await assertAccessible(ann.page, 'home, asking before a delete')
-      await ann.page.getByRole('button', { name: 'Keep' }).click()
       await ann.page.getByRole('button', { name: 'New document' }).click()
       await assertAccessible(ann.page, 'home, naming a new document')
 
@@ -148,7 +253,7 @@ describe('pages', { concurrency: 2 }, () => {
     const ann = await Visitor.arrive(t, browser, { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true })
     for (const path of ['/', '/edit/a/long/path/to/a%20document%20with%20a%20long%20name.md']) {
       await ann.page.goto(server.url + path)
-      await (path === '/' ? ann.page.getByTestId('document') : ann.content).waitFor()
+      await (path === '/' ? ann.page.getByTestId('folder') : ann.content).waitFor()
       const [inside, outside] = await ann.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
       assert.ok(inside <= outside, `${path} is ${inside} wide on a screen of ${outside}`)
     }

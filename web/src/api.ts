@@ -14,10 +14,26 @@ export interface DocumentEntry {
   edited_at: number
   /** Connections now. */
   people: number
+  /** When whoever asks was there last; only of what they visited. */
+  visited_at?: number
+}
+
+/** A folder with something in it. */
+export interface FolderEntry {
+  path: string
+  /** Documents at any depth. */
+  documents: number
+  edited_at: number
+}
+
+/** A document with the places where something was found in its text. */
+export interface Found extends DocumentEntry {
+  snippets: { text: string; hit?: boolean }[][]
 }
 
 export interface DocumentPage {
   documents: DocumentEntry[]
+  folders?: FolderEntry[]
   next: string | null
 }
 
@@ -60,11 +76,29 @@ export async function send<T>(method: string, path: string, body?: unknown): Pro
   return (response.status === 204 ? undefined : await response.json()) as T
 }
 
-export async function listDocuments(query: { q: string; cursor?: string | null; limit?: number; signal?: AbortSignal }): Promise<DocumentPage> {
+export interface ListQuery {
+  view: 'folder' | 'recent' | 'shared'
+  folder?: string
+  q?: string
+  cursor?: string | null
+  limit?: number
+  signal?: AbortSignal
+}
+
+export async function listDocuments(query: ListQuery): Promise<DocumentPage> {
   const params = new URLSearchParams({ limit: String(query.limit ?? 50) })
+  if (query.view !== 'folder') params.set('view', query.view)
+  else if (query.folder || !query.q) params.set('folder', query.folder ?? '')
   if (query.q) params.set('q', query.q)
   if (query.cursor) params.set('cursor', query.cursor)
   return (await call(`/api/documents?${params}`, { signal: query.signal })).json()
+}
+
+export async function searchTexts(query: { q: string; folder: string; cursor: string | null; signal: AbortSignal }): Promise<{ documents: Found[]; next: string | null; is_complete: boolean }> {
+  const params = new URLSearchParams({ q: query.q })
+  if (query.folder) params.set('folder', query.folder)
+  if (query.cursor) params.set('cursor', query.cursor)
+  return (await call(`/api/search?${params}`, { signal: query.signal })).json()
 }
 
 export async function describeDocument(name: string): Promise<DocumentEntry> {

@@ -4,6 +4,7 @@ import './ui/ui.css'
 import { render, type ComponentChild } from 'preact'
 import { account, learn, type Identity } from './account/identity'
 import { explained, outcome, takeOutcome } from './account/outcome'
+import { placeAt } from './home/place'
 import { NotFound } from './not-found'
 import { nameFromPath, nameProblem } from './name'
 import { applyTheme } from './theme'
@@ -58,9 +59,10 @@ async function show(): Promise<void> {
     return secretPage((secret, turn) => void follow.then(({ Follow }) => render(<Follow key={turn} secret={secret} />, root)))
   }
   const apart = pathname === '/admin'
-  if (!apart && pathname !== '/' && !pathname.startsWith('/edit/')) return render(<NotFound title="Nothing is here" why="This address leads to no document." />, root)
-  const name = apart || pathname === '/' ? null : nameFromPath(pathname)
-  const problem = apart || pathname === '/' ? null : name === null ? 'The address is not readable text.' : nameProblem(name)
+  const isHome = placeAt(location) !== null
+  if (!apart && !isHome && !pathname.startsWith('/edit/')) return render(<NotFound title="Nothing is here" why="This address leads to no document." />, root)
+  const name = apart || isHome ? null : nameFromPath(pathname)
+  const problem = apart || isHome ? null : name === null ? 'The address is not readable text.' : nameProblem(name)
   if (problem) return render(<NotFound title="That cannot be a document" why={problem} />, root)
 
   // Fetched side by side; a server that cannot say who somebody is says more when the document is asked for.

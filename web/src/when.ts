@@ -13,6 +13,13 @@ export function ago(ms: number, now = Date.now()): string {
   return 'just now'
 }
 
+/** “in 3 days”. */
+export function until(ms: number, now = Date.now()): string {
+  const left = ms - now
+  for (const [unit, length] of STEPS) if (left >= length) return relative.format(Math.floor(left / length), unit)
+  return 'in a moment'
+}
+
 /** The whole date and time, for a title. */
 export function exact(ms: number): string {
   return new Date(ms).toLocaleString(undefined, { dateStyle: 'full', timeStyle: 'medium' })

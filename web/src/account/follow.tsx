@@ -1,6 +1,7 @@
 /** Follows a link to something that is shared by it. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, send } from '../api'
+import { folderPath } from '../home/place'
 import { editPath } from '../name'
 import { useAttempt, waiting } from './attempt'
 import { Door } from './door'
@@ -20,8 +21,8 @@ export function Follow({ secret }: { secret: string }) {
 
   const follow = () => attempt.run(async () => {
     try {
-      const { document } = await send<Followed>('POST', '/api/follow', password ? { link: secret, password } : { link: secret })
-      location.replace(document === null ? '/' : editPath(document))
+      const { document, folder } = await send<Followed>('POST', '/api/follow', password ? { link: secret, password } : { link: secret })
+      location.replace(document === null ? folderPath(folder ?? '') : editPath(document))
     } catch (cause) {
       if (!(cause instanceof ApiError && cause.code === 'link_password')) throw cause
       setAsked(true)

@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks'
 import { SignInAgain } from '../account/again'
 import { ended } from '../account/ended'
+import { identity } from '../account/identity'
 import { ApiError, createDocument } from '../api'
 import { Download, Warning } from '../ui/icons'
 import { say } from '../ui/toast'
@@ -42,6 +43,7 @@ export function Notice({ session }: { session: Session }) {
   const late = state.edits - state.told
   const loses = refusal === 'signed-out' ? false : refusal === 'replaced' ? /no room/.test(state.reason) || late > 0 : refusal !== 'deleted' && waiting > 0
   const lost = refusal === 'replaced' ? replaced(state.reason, late) : waiting > 0 ? `${refusal === 'held' ? `The server does not take ${count(waiting, 'edit')} of yours.` : `The server has not confirmed ${count(waiting, 'edit')} of yours: perhaps it has ${waiting === 1 ? 'it' : 'them'}, perhaps not.`} ${kept}` : 'Everything you typed before had reached the server.'
+  const why = refusal === 'signed-out' && identity.now.state !== 'signed_in' ? ` ${ended().why}` : ''
 
   const again = async () => {
     try {
@@ -63,7 +65,7 @@ export function Notice({ session }: { session: Session }) {
       <Warning />
       <div>
         <h2>{title}</h2>
-        <p>{lost}{refusal === 'refused' && state.reason ? ` The server said: “${state.reason}”.` : ''}</p>
+        <p>{lost}{why}{refusal === 'refused' && state.reason ? ` The server said: “${state.reason}”.` : ''}</p>
         <div class="notice-acts">
           {refusal === 'signed-out' && <SignInAgain primary onDone={() => session.retry()} />}
           <button type="button" class="button" onClick={() => download(session.name, textOf(session.text))}><Download />Download the text</button>

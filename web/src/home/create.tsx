@@ -5,7 +5,7 @@ import { editPath, nameProblem, suggestName, trimName } from '../name'
 import { Dialog } from '../ui/dialog'
 
 export function Create({ wish, onClose }: { wish: string; onClose: () => void }) {
-  const [typed, setTyped] = useState(() => trimName(wish) || suggestName())
+  const [typed, setTyped] = useState(() => (wish.endsWith('/') ? wish + suggestName() : trimName(wish) || suggestName()))
   const [touched, setTouched] = useState(false)
   const [failure, setFailure] = useState<{ name: string; error: ApiError } | null>(null)
   const [busy, setBusy] = useState(false)
@@ -15,7 +15,9 @@ export function Create({ wish, onClose }: { wish: string; onClose: () => void })
   useEffect(() => {
     field.current?.focus()
     // All of it: a name that is typed has an ending of its own, or none.
-    field.current?.select()
+    // In a folder the part after it.
+    if (wish.endsWith('/')) field.current?.setSelectionRange(wish.length, field.current.value.length)
+    else field.current?.select()
   }, [])
 
   const problem = nameProblem(name)

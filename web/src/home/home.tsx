@@ -1,156 +1,195 @@
+/** The documents: by folders, lately, shared with somebody, deleted, and searched. */
 import './home.css'
+import type { ComponentType } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { ended } from '../account/ended'
 import { identity } from '../account/identity'
-import { allUnsent } from '../editor/offline'
-import { editPath, nameProblem } from '../name'
+import { send } from '../api'
+import { encodeName, splitName } from '../name'
 import { Frame } from '../ui/frame'
-import { Plus, Rope, Search, Close } from '../ui/icons'
+import { Close, PeopleIcon, Plus, Search } from '../ui/icons'
+import { say } from '../ui/toast'
 import { useValue } from '../value'
-import { count } from '../when'
 import { Create } from './create'
-import { Documents, type Listing } from './documents'
-import { Row } from './row'
+import { Documents } from './documents'
+import { List } from './list'
+import { folderPath, pathOf, placeAt, TOP, type Place } from './place'
+import { Skeleton } from './states'
+import { Trash } from './trash'
+
+const TITLES = { recent: 'Recent', shared: 'Shared with me', trash: 'Trash' }
+
+/** Where one is, in step with the address line. */
+function usePlace(): [Place, (place: Place, replace?: boolean) => void] {
+  const [place, setPlace] = useState<Place>(() => placeAt(location) ?? TOP)
+  useEffect(() => {
+    const back = () => setPlace(placeAt(location) ?? TOP)
+    window.addEventListener('popstate', back)
+    return () => window.removeEventListener('popstate', back)
+  }, [])
+  const go = (to: Place, replace = false) => {
+    history[replace ? 'replaceState' : 'pushState'](null, '', pathOf(to))
+    setPlace(to)
+  }
+  return [place, go]
+}
 
 export function Home() {
+  const [place, go] = usePlace()
   const documents = useMemo(() => new Documents(), [])
   const listing = useValue(documents.listing)
-  const [q, setQ] = useState('')
   const [wish, setWish] = useState<string | null>(null)
-  const mayBegin = useValue(identity).state !== 'guest'
+  const { state } = useValue(identity)
+  const mayBegin = state !== 'guest'
   const search = useRef<HTMLInputElement>(null)
+  const body = useRef<HTMLDivElement>(null)
+  const typing = useRef(false)
+  const folder = place.view === 'folder' ? place.folder : ''
+  const q = place.view === 'folder' ? place.q : ''
+  const [typed, setTyped] = useState(q)
+  const isHere = pathOf(listing.place) === pathOf(place)
+  // What a search of the same folder has found stays until there is something else; another place does not.
+  const isStale = !isHere && !(place.view === 'folder' && listing.place.view === 'folder' && listing.place.folder === folder)
+  const begin = () => setWish(folder === '' ? '' : `${folder}/`)
 
   useEffect(() => documents.start(), [])
   useEffect(() => {
-    document.title = 'Documents · Ropewalk'
+    documents.go(place, typing.current)
+    if (!typing.current) setTyped(q)
+    typing.current = false
+    document.title = `${place.view !== 'folder' ? TITLES[place.view] : folder === '' ? 'Documents' : splitName(folder).last} · Ropewalk`
+  }, [pathOf(place)])
+  useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      const typing = (event.target as HTMLElement).closest('input, dialog')
-      if (typing || event.ctrlKey || event.metaKey || event.altKey) return
+      const inField = (event.target as HTMLElement).closest('input, select, dialog')
+      if (inField || event.ctrlKey || event.metaKey || event.altKey) return
       if (event.key === '/') {
         event.preventDefault()
         search.current?.focus()
       } else if (event.key === 'n' && mayBegin) {
         event.preventDefault()
-        setWish('')
+        begin()
       }
     }
     document.addEventListener('keydown', onKey)
     return () => document.removeEventListener('keydown', onKey)
-  }, [mayBegin])
+  }, [mayBegin, folder])
 
   const seek = (text: string) => {
-    setQ(text)
-    documents.search(text)
+    setTyped(text)
+    typing.current = true
+    const to: Place = { view: 'folder', folder, q: text.trim() }
+    // Going back leaves the search, and not one letter of it after the other.
+    if (pathOf(to) !== pathOf(place)) go(to, q !== '' && to.q !== '')
+    else typing.current = false
+  }
+  /** A press on a link to another place of this page does not load it anew. */
+  const follow = (event: MouseEvent) => {
+    const link = (event.target as HTMLElement).closest('a')
+    if (!link || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || link.origin !== location.origin) return
+    const to = placeAt(link)
+    if (!to || link.hash) return
+    event.preventDefault()
+    go(to)
+    window.scrollTo(0, 0)
+    if (body.current?.contains(link) || link.closest('.crumbs')) document.getElementById('place')?.focus()
+  }
+  /** Up and down go from one line to the next. */
+  const step = (event: KeyboardEvent) => {
+    if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return
+    const lines: HTMLElement[] = [...(body.current?.querySelectorAll<HTMLElement>('.row-link') ?? [])]
+    const at = lines.indexOf(document.activeElement as HTMLElement)
+    const inSearch = document.activeElement === search.current
+    if (lines.length === 0 || (at < 0 && !inSearch)) return
+    event.preventDefault()
+    const to = event.key === 'ArrowDown' ? at + 1 : at - 1
+    if (to < 0) search.current?.focus()
+    else lines[Math.min(to, lines.length - 1)]?.focus()
+  }
+  const enter = (event: KeyboardEvent) => {
+    if (event.key === 'Escape') seek('')
+    else if (event.key === 'Enter' && q && isHere && !listing.busy) body.current?.querySelector<HTMLElement>('.row-link')?.click()
   }
 
   return (
-    <Frame>
-        <div class="frame-head">
-          <h1>Documents</h1>
-          {mayBegin && <button type="button" class="button primary" title="New document (n)" aria-label="New document" onClick={() => setWish('')}><Plus /><span>New<span class="hide-narrow"> document</span></span></button>}
+    <div onClick={follow} onKeyDown={step}>
+      <Frame>
+        <Head folder={folder} title={place.view === 'folder' ? null : TITLES[place.view]}>
+          {folder !== '' && state === 'signed_in' && <ShareFolder key={folder} folder={folder} />}
+          {mayBegin && place.view !== 'trash' && <button type="button" class="button primary" title="New document (n)" aria-label="New document" onClick={begin}><Plus /><span>New<span class="hide-narrow"> document</span></span></button>}
+        </Head>
+        {state !== 'guest' && (
+          <nav class="tabs" aria-label="Which documents">
+            <Tab to={TOP} now={place}>Documents</Tab>
+            <Tab to={{ view: 'recent' }} now={place}>Recent</Tab>
+            {state === 'signed_in' && <Tab to={{ view: 'shared' }} now={place}>Shared<span class="hide-narrow"> with me</span></Tab>}
+            <Tab to={{ view: 'trash' }} now={place}>Trash</Tab>
+          </nav>
+        )}
+        {place.view === 'folder' && (
+          <div class="search" role="search">
+            <Search />
+            <input
+              ref={search} id="search" type="search" class="field" placeholder={folder === '' ? 'Search names and texts' : `Search in ${splitName(folder).last}`} aria-label="Search documents by name and text" autocomplete="off" spellcheck={false} maxLength={256}
+              value={typed} onInput={(event) => seek(event.currentTarget.value)} onKeyDown={enter}
+            />
+            {typed ? (
+              <button type="button" class="icon-button search-clear" aria-label="Clear the search" onClick={() => { seek(''); search.current?.focus() }}><Close /></button>
+            ) : (
+              <kbd class="key" aria-hidden="true">/</kbd>
+            )}
+          </div>
+        )}
+        <div ref={body}>
+          {place.view === 'trash' ? <Trash /> : isStale ? <Skeleton /> : <List listing={listing} documents={documents} onCreate={mayBegin ? setWish : null} />}
         </div>
-        <div class="search" role="search">
-          <Search />
-          <input
-            ref={search} id="search" type="search" class="field" placeholder="Search by name" aria-label="Search documents by name" autocomplete="off" spellcheck={false}
-            value={q} onInput={(event) => seek(event.currentTarget.value)} onKeyDown={(event) => event.key === 'Escape' && seek('')}
-          />
-          {q ? (
-            <button type="button" class="icon-button search-clear" aria-label="Clear the search" onClick={() => { seek(''); search.current?.focus() }}><Close /></button>
-          ) : (
-            <kbd class="key" aria-hidden="true">/</kbd>
-          )}
-        </div>
-        <List listing={listing} documents={documents} onCreate={mayBegin ? setWish : null} />
-      {wish !== null && <Create wish={wish} onClose={() => setWish(null)} />}
-    </Frame>
+        {wish !== null && <Create wish={wish} onClose={() => setWish(null)} />}
+      </Frame>
+    </div>
   )
 }
 
-function List({ listing, documents, onCreate }: { listing: Listing; documents: Documents; onCreate: ((wish: string) => void) | null }) {
-  const { documents: entries, error, q, next, more } = listing
-  const unsent = useMemo(allUnsent, [entries])
-  // Their documents are further down the list, or gone from it: what was typed must stay findable.
-  const strays = [...unsent].filter(([name, n]) => n > 0 && !entries?.some((entry) => entry.name === name))
-  if (error && (!entries || error.code === 'sign_in')) return <Trouble listing={listing} onRetry={() => void documents.load()} />
-  if (!entries) return <Skeleton />
+function Tab({ to, now, children }: { to: Place; now: Place; children: preact.ComponentChildren }) {
+  return <a id={`${to.view}-tab`} class="tab" href={pathOf(to)} aria-current={to.view === now.view ? 'page' : undefined}>{children}</a>
+}
+
+/** Where one is, and the way out of it. */
+function Head({ folder, title, children }: { folder: string; title: string | null; children: preact.ComponentChildren }) {
+  const { folders, last } = splitName(folder)
   return (
     <>
-      {error && (
-        <div class="home-notice" role="alert">
-          <span>{said(error.code, error.message)} What you see may be old.</span>
-          <button type="button" class="button plain" onClick={() => void documents.load()}>Try again</button>
-        </div>
+      {folder !== '' && (
+        <nav class="crumbs" aria-label="Folders above">
+          <a href="/">Documents</a>
+          {folders.map((name, i) => <span key={i}><i aria-hidden="true">/</i><a href={folderPath(folders.slice(0, i + 1).join('/'))}><bdi>{name}</bdi></a></span>)}
+        </nav>
       )}
-      {!q && strays.map(([name, n]) => (
-        <a key={name} class="home-notice" href={editPath(name)}>
-          <span><b><bdi>{name}</bdi></b> has {count(n, 'unsent edit')} in this browser.</span><span class="home-open">Open</span>
-        </a>
-      ))}
-      {entries.length > 0 ? (
-        <>
-          <ul class="rows" aria-label="Documents">
-            {entries.map((entry) => <Row key={entry.name} entry={entry} unsent={unsent.get(entry.name) ?? 0} onDelete={(name) => documents.remove(name)} />)}
-          </ul>
-          {next && <div class="home-more"><button type="button" class="button" disabled={more} onClick={() => void documents.more()}>Show more</button></div>}
-        </>
-      ) : q ? (
-        <div class="blank">
-          <h2>Nothing is called “{q}”</h2>
-          <p>Names are searched, not what is written inside.</p>
-          {onCreate && nameProblem(q) === null && <div class="acts"><button type="button" class="button" onClick={() => onCreate(q)}><Plus />Create “{q.length > 24 ? `${q.slice(0, 24)}…` : q}”</button></div>}
-        </div>
-      ) : !onCreate ? (
-        <div class="blank">
-          <div class="art"><Rope /></div>
-          <h2>Nothing is shared with you here</h2>
-          <p>Open the link that you were sent, or sign in.</p>
-        </div>
-      ) : (
-        <div class="blank">
-          <div class="art"><Rope /></div>
-          <h2>No documents yet</h2>
-          <p>{identity.now.state === 'open' ? 'Start one and send its link: everyone who opens it writes in the same text at the same time.' : 'Start one and share it: it is yours alone until then. What others share with you is here, too.'}</p>
-          <div class="acts"><button type="button" class="button" onClick={() => onCreate('')}><Plus />Start the first one</button></div>
-        </div>
-      )}
+      <div class={folder === '' ? 'frame-head' : 'frame-head below'}>
+        <h1 id="place" tabIndex={-1} title={last || undefined}><bdi>{title ?? (folder === '' ? 'Documents' : last)}</bdi></h1>
+        <div class="home-acts">{children}</div>
+      </div>
     </>
   )
 }
 
-function said(code: string, message: string): string {
-  if (code === 'unreachable') return 'The server cannot be reached.'
-  if (code === 'storage') return 'The server cannot use its storage just now.'
-  if (code === 'shutting_down') return 'The server is restarting.'
-  return message
-}
+type ShareDialog = ComponentType<{ of: { folder: string }; onClose: () => void }>
 
-function Trouble({ listing, onRetry }: { listing: Listing; onRetry: () => void }) {
-  const error = listing.error!
-  if (error.code === 'sign_in') {
-    return (
-      <div class="blank" role="alert">
-        <h2>{ended().title}</h2>
-        <p>{ended().why}</p>
-        <div class="acts"><button type="button" class="button primary" onClick={() => location.reload()}>Sign in</button></div>
-      </div>
-    )
-  }
+/** For who owns all that is in a folder. */
+function ShareFolder({ folder }: { folder: string }) {
+  const [may, setMay] = useState(false)
+  const [Sharing, setSharing] = useState<ShareDialog | null>(null)
+  useEffect(() => {
+    let current = true
+    send('GET', `/api/folders/${encodeName(folder)}/sharing`).then(() => current && setMay(true), () => {})
+    return () => {
+      current = false
+    }
+  }, [])
+  const open = () => import('../sharing/dialog').then((m) => setSharing(() => m.ShareDialog), () => say('That part could not be loaded. Reload the page when the server is back.'))
+  if (!may) return null
   return (
-    <div class="blank" role="alert">
-      <h2>{said(error.code, error.message)}</h2>
-      <p>{error.code === 'unreachable' ? 'Documents you have already opened keep working in their own windows.' : 'Nothing is lost. This page tries again by itself.'}</p>
-      <div class="acts"><button type="button" class="button" disabled={listing.busy} onClick={onRetry}>Try again</button></div>
-    </div>
-  )
-}
-
-function Skeleton() {
-  return (
-    <div class="rows waiting" role="status" aria-label="Loading the documents">
-      {[38, 54, 30, 46, 62, 34].map((width, i) => (
-        <div key={i} class="row"><span class={`skeleton w${width}`} /><span class="skeleton w10" /></div>
-      ))}
-    </div>
+    <>
+      <button type="button" class="button" aria-label="Share this folder" title="Share this folder" onClick={() => void open()}><PeopleIcon /><span class="hide-narrow">Share</span></button>
+      {Sharing && <Sharing of={{ folder }} onClose={() => setSharing(null)} />}
+    </>
   )
 }

@@ -26,6 +26,7 @@ export const Jump = icon(<path d="M2.5 4h6M2.5 8h4M2.5 12h6M9.75 8h4M11.75 5.75 
 export const Undo = icon(<path d="M5.5 3 2.5 6l3 3M2.75 6H10a3.5 3.5 0 0 1 0 7H6.5" />)
 export const Redo = icon(<path d="m10.5 3 3 3-3 3M13.25 6H6a3.5 3.5 0 0 0 0 7h3.5" />)
 export const Keyboard = icon(<><rect x="1.75" y="4" width="12.5" height="8" rx="1.5" /><path d="M4.5 6.75h.01M7 6.75h.01M9.5 6.75h.01M11.75 6.75h.01M5.25 9.5h5.5" /></>)
+export const Folder = icon(<path d="M1.750 4.250a1 1 0 0 1 1-1h3.500l1.500 1.750h5.500a1 1 0 0 1 1 1v6.250a1 1 0 0 1-1 1H2.750a1 1 0 0 1-1-1z" />)
 export const Page = icon(<path d="M4 1.75h5l3.25 3.25v9.25H4zM9 1.75V5h3.25" />)
 export const System = icon(<><rect x="2" y="3" width="12" height="8" rx="1.25" /><path d="M6 13.5h4" /></>)
 export const Sun = icon(<><circle cx="8" cy="8" r="2.75" /><path d="M8 1.5v1.25M8 13.25v1.25M1.5 8h1.25M13.25 8h1.25M3.4 3.4l.9.9M11.7 11.7l.9.9M3.4 12.6l.9-.9M11.7 4.3l.9-.9" /></>)
