@@ -197,7 +197,7 @@ impl Accounts {
         self.mark(|transaction| note(transaction, actor, action, about, now_ms))
     }
 
-    /// The newest entries that are wanted, at most so many, and where to go on. Looks at no more than [`LOOKED_AT`]: there may be more to
+    /// The newest entries that are wanted, at most so many, and where to go on. Looks at no more than 20,000: there may be more to
     /// find when there is nothing on a page.
     pub fn audit(
         &self,

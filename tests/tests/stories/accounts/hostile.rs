@@ -465,7 +465,7 @@ async fn nobody_fills_the_log_and_links_leave_their_marks_there() {
     let link = secret(&made["url"]);
     let mut guest = Browser::of(&server);
     for (password, status) in [
-        ("wrong", 401),
+        ("wrong", 403),
         ("four words of it", 200),
         ("four words of it", 200),
     ] {
@@ -474,7 +474,8 @@ async fn nobody_fills_the_log_and_links_leave_their_marks_there() {
     }
     let mut told = 0;
     let refused = loop {
-        let body = json!({ "everyone": true, "access": ["read", "edit"][told % 2] });
+        let access = ["read", "edit"][told % 2];
+        let body = json!({ "everyone": true, "access": access });
         let answer = bob.ask("PUT", "/api/documents/notes/sharing", body).await;
         if answer.status != 200 {
             break answer;
