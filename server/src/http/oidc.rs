@@ -189,7 +189,10 @@ async fn finish(
     headers: HeaderMap,
     query: Result<Query<Back>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let provider = app.provider.as_ref().ok_or(ApiError::NOT_FOUND)?;
+    // Whoever is on the way when there is no provider any more is in time no more either.
+    let Some(provider) = &app.provider else {
+        return Ok(sent_on("/", Some(Why::Expired)));
+    };
     let back = query.map(|Query(back)| back).unwrap_or_default();
     let way = back
         .state
