@@ -40,6 +40,7 @@ describe('sharing', { concurrency: 2 }, () => {
     const { server, ann } = await withTwo(t)
     await share(ann, 'team/plan.md', { person: 'bob', access: 'read' })
     const bob = await arriveSignedIn(t, browser, server, 'bob')
+    await bob.page.getByTestId('folder').getByRole('link', { name: 'team' }).click()
     await bob.page.getByTestId('document').getByTitle('You may read this document').waitFor()
     assert.equal(await bob.page.getByRole('button', { name: 'Delete team/plan.md' }).count(), 0)
     await bob.goto(server, 'team/plan.md')
