@@ -98,13 +98,13 @@ async fn a_list_from_before_a_deletion_begins_nothing_again() {
     keeper.shared.state().files.insert(FILE.to_owned(), seen);
     keeper.shared.records.put(FILE, &gone).unwrap();
     keeper.listed(&list);
-    assert!(keeper.shared.records.get(FILE).unwrap().is_some());
+    assert_eq!(keeper.shared.records.is_gone(FILE).unwrap(), Some(true));
     keeper.ended(FILE.to_owned(), None, Ok(End::Idle));
     keeper.listed(&list);
-    assert!(keeper.shared.records.get(FILE).unwrap().is_some());
-    // It was begun again.
+    assert_eq!(keeper.shared.records.is_gone(FILE).unwrap(), Some(true));
+    // It was begun again, or came back.
     drop(keeper.ask(Duration::ZERO));
     keeper.listed(&list);
-    assert!(keeper.shared.records.get(FILE).unwrap().is_none());
+    assert_eq!(keeper.shared.records.is_gone(FILE).unwrap(), Some(false));
     assert!(!keeper.tasks.is_empty());
 }
