@@ -147,17 +147,28 @@ impl Accounts {
         })
     }
 
-    /// Gives a session another secret. The old one counts for a minute more.
-    pub fn rotate_session(&self, id: SessionId, now_ms: i64) -> Result<Secret, AccountsError> {
+    /// Gives a session another secret if it has had this one for a day. The old one counts for a minute more.
+    pub fn rotate_session(
+        &self,
+        id: SessionId,
+        now_ms: i64,
+    ) -> Result<Option<Secret>, AccountsError> {
+        let due = "SELECT 1 FROM sessions WHERE id = ?1 AND expires_at_ms > ?2
+            AND ifnull(former_until_ms - ?3, begun_at_ms) <= ?4";
+        let values = [id.0, now_ms, FORMER_MS, now_ms - DAY_MS];
+        if !self.read(|transaction| exists(transaction, due, values))? {
+            return Ok(None);
+        }
         let (secret, hash) = Secret::new(SecretKind::Session)?;
         self.change(|transaction| {
-            let rotate = "UPDATE sessions SET former_hash = hash, former_until_ms = ?3, hash = ?2
-                WHERE id = ?1 AND expires_at_ms > ?4";
-            let values = params![id.0, hash, now_ms + FORMER_MS, now_ms];
-            match execute(transaction, rotate, values)? {
-                0 => Err(Refusal::Missing("session").into()),
-                _ => Ok(secret),
+            // Of two who ask at once one gets it.
+            if !exists(transaction, due, values)? {
+                return Ok(None);
             }
+            let rotate = "UPDATE sessions SET former_hash = hash, former_until_ms = ?3, hash = ?2
+                WHERE id = ?1";
+            execute(transaction, rotate, params![id.0, hash, now_ms + FORMER_MS])?;
+            Ok(Some(secret))
         })
     }
 

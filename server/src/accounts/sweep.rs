@@ -26,8 +26,8 @@ impl Accounts {
             ] {
                 execute(transaction, take, [until])?;
             }
-            let former = "UPDATE sessions SET former_hash = NULL, former_until_ms = NULL
-                WHERE former_until_ms <= ?1";
+            let former = "UPDATE sessions SET former_hash = NULL
+                WHERE former_hash IS NOT NULL AND former_until_ms <= ?1";
             if execute(transaction, former, [now_ms])? > 0 {
                 changed(transaction)?;
             }

@@ -179,9 +179,20 @@ pub fn answer(body: Value) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
-/// `GET /api/session`
+/// `GET /api/session`: each page asks that first. Once a day its browser gets another secret with the answer.
 async fn session(State(app): State<Arc<App>>, Extension(visitor): Extension<Visitor>) -> Response {
-    answer(state(&app, &visitor.who))
+    let told = answer(state(&app, &visitor.who));
+    let Some(session) = visitor.who.session else {
+        return told;
+    };
+    let rotating = with(&app, move |accounts, now_ms| {
+        accounts.rotate_session(session, now_ms)
+    });
+    match rotating.await {
+        Ok(Some(secret)) => ([visitor.cookie(Some(secret.expose()))], told).into_response(),
+        // Who they are is known all the same.
+        Ok(None) | Err(_) => told,
+    }
 }
 
 #[derive(Deserialize)]

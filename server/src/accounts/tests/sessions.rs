@@ -94,9 +94,13 @@ fn a_session_lasts_while_it_is_seen_and_a_year_at_most() {
 fn the_old_secret_counts_for_a_minute() {
     let (_folder, accounts, _, bob) = peopled();
     let (id, old) = begin(&accounts, Some(bob), NOW);
-    let new = accounts.rotate_session(id, NOW).unwrap();
+    for early in [0, DAY - 1] {
+        assert!(accounts.rotate_session(id, NOW + early).unwrap().is_none());
+    }
+    const LATER: i64 = NOW + DAY;
+    let new = accounts.rotate_session(id, LATER).unwrap().unwrap();
     for (at, counts) in [(0, Some(id)), (59_999, Some(id)), (60_000, None)] {
-        let rules = accounts.rules(NOW + at).unwrap();
+        let rules = accounts.rules(LATER + at).unwrap();
         assert_eq!(
             (of(&rules, &new), of(&rules, &old)),
             (Some(id), counts),
@@ -105,12 +109,13 @@ fn the_old_secret_counts_for_a_minute() {
     }
     let changes = accounts.changes().unwrap();
     for (at, moved) in [(59_999, 0), (60_000, 1), (60_001, 1)] {
-        accounts.sweep(NOW + at).unwrap();
+        accounts.sweep(LATER + at).unwrap();
         assert_eq!(accounts.changes().unwrap(), changes + moved, "{at}");
     }
+    let next = |at| accounts.rotate_session(id, LATER + at).unwrap();
+    assert!(next(DAY - 1).is_none() && next(DAY).is_some() && next(DAY).is_none());
     accounts.sweep(NOW + 30 * DAY).unwrap();
-    let gone = accounts.rotate_session(id, NOW);
-    assert_eq!(refusal(gone), Refusal::Missing("session"));
+    assert!(next(30 * DAY).is_none());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Other sites, guessers, and those who send too much.
 
-use ropewalk_tests::Request;
-use ropewalk_tests::account::{Browser, PASSWORD, secret, team};
+use ropewalk_tests::account::{Browser, PASSWORD, secret, team, write_accounts};
+use ropewalk_tests::{Request, until};
 use serde_json::{Value, json};
 
 const AGENT_BYTES: usize = 4000;
@@ -453,6 +453,32 @@ async fn what_is_too_long_is_refused_and_changes_nothing() {
     let mut script = Browser::script(&server, &agent);
     assert_eq!(script.fail("GET", "/api/session", Value::Null).await.0, 401);
     assert_eq!(ada.text("notes").await, "text");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_gets_another_secret_each_day_and_the_old_one_ends() {
+    let (server, mut ada) = team(&[]).await;
+    let mut stolen = ada.clone();
+    assert_eq!(ada.state().await, "signed_in");
+    assert_eq!(ada.cookie, stolen.cookie, "not more often");
+    let day = 24 * 60 * 60 * 1000;
+    write_accounts(
+        &server,
+        &format!("UPDATE sessions SET begun_at_ms = begun_at_ms - {day}"),
+    );
+    assert_eq!(ada.state().await, "signed_in");
+    assert_ne!(ada.cookie, stolen.cookie);
+    // For those who asked at the same moment.
+    assert_eq!(stolen.state().await, "signed_in");
+    write_accounts(
+        &server,
+        "UPDATE sessions SET former_until_ms = former_until_ms - 60001",
+    );
+    until("it has ended", || async {
+        (stolen.clone().state().await == "signed_out").then_some(())
+    })
+    .await;
+    assert_eq!(ada.state().await, "signed_in");
 }
 
 #[tokio::test(flavor = "multi_thread")]
