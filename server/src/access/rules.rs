@@ -288,7 +288,7 @@ impl Rules {
     }
 
     /// What somebody was given for themselves or with a group of theirs, and everyone else was not with it; the best of each.
-    pub fn given(&self, who: &Who, now_ms: i64) -> Vec<(&Target, Access)> {
+    pub fn given(&self, who: &Who, now_ms: i64) -> Vec<(&Item, Access)> {
         let Some((id, person)) = self.person(who, now_ms) else {
             return Vec::new();
         };
@@ -299,14 +299,23 @@ impl Rules {
             Some(token) if token.target.includes(target) => token.access,
             _ => Access::None,
         };
-        let given = |(target, grants): (_, &Vec<Grant>)| {
+        let mut given: Vec<(&Item, Access)> = Vec::new();
+        for grants in self.grants.values() {
+            let first = given.len();
             let theirs = grants
                 .iter()
                 .filter(|grant| grant.subject != Subject::Everyone && is_for(grant, id, person));
-            let access = theirs.map(|grant| grant.access).max()?.min(most(target));
-            (access >= Access::Read).then_some((target, access))
-        };
-        self.grants.iter().filter_map(given).collect()
+            for grant in theirs {
+                let access = grant.access.min(most(&grant.item.target));
+                let mut known = given[first..].iter_mut();
+                match known.find(|(item, _)| **item == grant.item) {
+                    Some((_, best)) => *best = access.max(*best),
+                    None => given.push((&grant.item, access)),
+                }
+            }
+        }
+        given.retain(|(_, access)| *access >= Access::Read);
+        given
     }
 
     /// All grants that are about a target.

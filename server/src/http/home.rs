@@ -223,12 +223,13 @@ pub async fn shared(
             let mut newest = Newest::new(after, limit + 1);
             let mut folders: BTreeMap<String, (Access, Below)> = BTreeMap::new();
             let mut documents = 0;
-            for (target, access) in rules.given(&who, now_ms) {
-                match target {
+            for (item, access) in rules.given(&who, now_ms) {
+                match &item.target {
                     Target::Document(name) if documents < MAX_GIVEN => {
                         documents += 1;
                         let found = app.storage.entry(name)?;
                         if let Lookup::Found(entry) = found
+                            && item.is_of(Some(entry.id()))
                             && entry.owner != person
                         {
                             newest.add(entry);

@@ -245,4 +245,7 @@ async fn what_was_given_to_somebody_is_told_apart() {
         .done("DELETE", "/api/documents/grouped", Value::Null)
         .await;
     assert_eq!(names(&list(&ann, "view=shared").await).len(), 0);
+    // Another one of its name was not given to anybody.
+    owner.create("grouped", "secret").await;
+    assert_eq!(names(&list(&ann, "view=shared").await).len(), 0);
 }
