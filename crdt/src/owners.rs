@@ -84,6 +84,16 @@ impl Owners {
         person.is_some_and(|person| self.people.get(&connection) != Some(person))
     }
 
+    /// Whether an id belongs to another person than who speaks.
+    pub(crate) fn is_of_another(&self, client: ClientId, speaker: Speaker) -> bool {
+        match speaker {
+            Speaker::Trusted => false,
+            Speaker::Live(connection) | Speaker::Relay(connection) => {
+                self.is_anothers(client, connection)
+            }
+        }
+    }
+
     pub(crate) fn introduce(&mut self, connection: u64, client: ClientId) {
         if self.is_anothers(client, connection) {
             return;

@@ -177,6 +177,15 @@ impl Document {
             &self.limits,
             outcome,
         )?;
+        // What a person is yet to write is not theirs to pass on who have not seen what comes before: it would take its place.
+        let ahead = outcome.hold.iter();
+        let mut ahead = ahead.filter(|piece| piece.missing.client == piece.client);
+        if let Some(piece) =
+            ahead.find(|piece| self.owners.is_of_another(piece.client, offer.speaker))
+        {
+            let client = piece.client;
+            return Err(Error::Foreign { client });
+        }
         for &(client, start, end) in update.deleted() {
             let known = self.store.end(client);
             if end <= known {

@@ -321,3 +321,29 @@ fn what_is_written_says_whose_it_is() {
     assert_eq!(bring(&mut document, &of(&[(90, 1)]), Relay(2)), fills);
     assert_eq!(bring(&mut document, &of(&[(90, 3)]), Trusted), []);
 }
+
+/// Somebody passes on what another has not written yet, while that one is away.
+#[test]
+fn what_is_passed_on_ahead_takes_no_place_of_what_is_written_later() {
+    let (ann, eve) = (5, 7);
+    let ahead = |client| {
+        let mut update = of(&[(client, 2)]);
+        update.sections[0].blocks[0].content = Content::String("EVIL".to_owned());
+        update.write()
+    };
+    let mut document = Document::new(1);
+    document.speaks_for(1, Some(ann));
+    document.speaks_for(2, Some(eve));
+    document.introduce(1, 70);
+    document.belongs(70, ann);
+    taken(&mut document, &typed(70, 0), Live(1));
+    document.leave(1);
+    let _ = document.apply_from(&ahead(70), Relay(2));
+    document.speaks_for(3, Some(ann));
+    document.introduce(3, 70);
+    for clock in 1..4 {
+        let _ = document.apply_from(&typed(70, clock), Live(3)).unwrap();
+    }
+    document.check();
+    assert_eq!(document.text(ROOT).to_string(), "xxxx");
+}
