@@ -11,7 +11,8 @@ use crate::storage::{Space, StorageError, Summary};
 
 const TOGETHER: &str =
     "SELECT count(*), ifnull(sum(length), 0) FROM documents WHERE deleted_at_ms IS NULL";
-const LONGEST: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner FROM documents
+const LONGEST: &str =
+    "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence FROM documents
     WHERE deleted_at_ms IS NULL ORDER BY length DESC, id LIMIT ?1";
 
 pub fn summary(transaction: &Transaction<'_>, most: usize) -> Result<Summary, StorageError> {
