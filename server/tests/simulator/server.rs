@@ -22,7 +22,7 @@ use crate::network::{self, End, Wire};
 use crate::world::World;
 
 /// Whoever asks for something waits so long for the answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// On until the server stops for good.
 #[derive(Clone)]
