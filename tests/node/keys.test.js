@@ -43,7 +43,8 @@ async function start(t, app) {
   assert.equal(added.status, 0, added.stderr)
   const made = spawnSync(binary(), ['token', 'create', 'ann', '--name', 'test', '--access', 'own', '--data', server.data], { encoding: 'utf8' })
   server.token = made.stdout.match(/rwt_[\w-]+/)[0]
-  await until('the server knows ann', async () => await asks(server, server.token) === 200)
+  // Until it has seen that there is somebody, it lets everybody in.
+  await until('the server knows ann', async () => (await fetch(`${server.url}/api/documents`)).status === 401 && await asks(server, server.token) === 200)
   return server
 }
 
