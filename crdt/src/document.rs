@@ -247,9 +247,9 @@ impl Document {
     }
 
     /// A client id is this person's, for good: nobody else introduces themselves with it or inserts live under it. What others
-    /// have of it they still pass on.
-    pub fn belongs(&mut self, client: ClientId, person: PersonNumber) {
-        self.owners.belongs(client, person);
+    /// have of it they still pass on. Returns whether that is news.
+    pub fn belongs(&mut self, client: ClientId, person: PersonNumber) -> bool {
+        self.owners.belongs(client, person)
     }
 
     /// Whether a client id belongs to another person than a connection.

@@ -65,8 +65,10 @@ impl Owners {
     }
 
     /// Says whose an id is from now on.
-    pub(crate) fn belongs(&mut self, client: ClientId, person: PersonNumber) {
-        self.belongs.insert(client, person);
+    pub(crate) fn belongs(&mut self, client: ClientId, person: PersonNumber) -> bool {
+        if self.belongs.insert(client, person) == Some(person) {
+            return false;
+        }
         // Whoever of others owns it has not written under it.
         if let Some(owner) = self.owner(client)
             && self.is_anothers(client, owner)
@@ -76,6 +78,7 @@ impl Owners {
                 ids.retain(|id| *id != client);
             }
         }
+        true
     }
 
     /// Whether an id belongs to another person than a connection.

@@ -69,10 +69,17 @@ async fn sweep_once(app: &Arc<App>) -> Result<(), String> {
     Ok(())
 }
 
-/// Removes a document from the trash for good. What was given of it is forgotten before.
-/// `Ok(false)`: it is not there.
+/// Removes a document from the trash for good, and then what was given of it: that counts for this document alone, and it may have been
+/// taken back before. `Ok(false)`: it is not there.
 pub async fn remove(app: &Arc<App>, trashed: &Trashed, actor: Actor) -> Result<bool, StorageError> {
     let (id, name) = (trashed.id(), trashed.entry.name.clone());
+    let failed = |why: String| StorageError::Failed(why);
+    let erased = app.journal.erase(id).await;
+    if !erased.map_err(|error| failed(error.to_string()))? {
+        return Ok(false);
+    }
+    app.metrics.documents_erased.add_one();
+    app.erased.notify_one();
     let forgetting = app.machine.blocking({
         let app = app.clone();
         move || {
@@ -85,16 +92,9 @@ pub async fn remove(app: &Arc<App>, trashed: &Trashed, actor: Actor) -> Result<b
             app.gate.look(now_ms)
         }
     });
-    let failed = |why: String| StorageError::Failed(why);
     let forgotten = forgetting
         .await
         .ok_or_else(|| failed("a panic".to_owned()))?;
     forgotten.map_err(|error| failed(error.to_string()))?;
-    let erased = app.journal.erase(trashed.id()).await;
-    let erased = erased.map_err(|error| failed(error.to_string()))?;
-    if erased {
-        app.metrics.documents_erased.add_one();
-        app.erased.notify_one();
-    }
-    Ok(erased)
+    Ok(true)
 }

@@ -13,6 +13,9 @@ use crate::storage::Wrote;
 /// document, as long as it is open.
 const INTRODUCED: usize = 4096;
 
+/// Client ids of others that are written down of one update, at most: beyond that nobody is known to have passed on what is under them.
+const PASSED_ON: usize = 1024;
+
 /// Who wrote last under each client id that a person is known of.
 #[derive(Debug, Default)]
 pub struct Authors {
@@ -86,9 +89,9 @@ impl Task {
             && is_new
             && self.document.owner(client) == Some(id)
             && self.authors.introduced < INTRODUCED
+            && self.document.belongs(client, person.0)
         {
             self.authors.introduced += 1;
-            self.document.belongs(client, person.0);
         }
     }
 
@@ -98,7 +101,9 @@ impl Task {
             return Vec::new();
         }
         let person = who.and_then(|who| self.person(who));
-        let new = written.iter().filter_map(|written| {
+        let own = written.iter().filter(|written| written.is_own);
+        let others = written.iter().filter(|written| !written.is_own);
+        let new = own.chain(others.take(PASSED_ON)).filter_map(|written| {
             let wrote = Wrote {
                 client: written.client,
                 clock: written.clock,

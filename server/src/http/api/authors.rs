@@ -1,6 +1,7 @@
 //! Who wrote which part of a text.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::Query;
@@ -8,6 +9,8 @@ use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use ropewalk_crdt::{ClientId, Document};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::{no_store, root_name};
 use crate::App;
@@ -16,6 +19,11 @@ use crate::document::Command;
 use crate::http::error::ApiError;
 use crate::name::DocumentName;
 use crate::storage::Wrote;
+
+/// Documents that are read for this at once: each is in memory once more meanwhile.
+static TURNS: Semaphore = Semaphore::const_new(1);
+/// How long somebody waits for their turn.
+const TURN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +67,8 @@ pub async fn list(
         return Err(ApiError::bad_query("root is a text"));
     };
     let root = root_name(query.root)?;
+    let turn = timeout(TURN, TURNS.acquire()).await;
+    let _turn = turn.map_err(|_| ApiError::OVERLOADED)?;
     let handle = app.hub.open(app, &name);
     let state = handle.ask(who, 0, Command::State).await?;
     let (id, version) = (state.version.id, state.version.to_string());

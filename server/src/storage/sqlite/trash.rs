@@ -190,13 +190,14 @@ pub fn erase_some(transaction: &Transaction<'_>) -> Result<bool, StorageError> {
         return Ok(false);
     };
     let most = i64::try_from(ERASED_ROWS).unwrap_or(i64::MAX);
-    for statement in [
-        SOME_LOG,
-        SOME_HISTORY,
-        SOME_STRAYS,
-        SOME_DAMAGED,
-        SOME_WROTE,
-        VISITS,
+    for (statement, most) in [
+        (SOME_LOG, most),
+        (SOME_HISTORY, most),
+        (SOME_STRAYS, most),
+        (SOME_DAMAGED, most),
+        // Those are short.
+        (SOME_WROTE, most * 256),
+        (VISITS, most),
     ] {
         let gone = transaction.prepare_cached(statement)?.execute([id, most])?;
         if gone > 0 {

@@ -514,10 +514,12 @@ async fn nobody_fills_the_log_and_links_leave_their_marks_there() {
         (429, "too_many_attempts")
     );
     assert!(told > 100);
-    let refused = bob
-        .fail("DELETE", "/api/documents/notes", Value::Null)
-        .await;
-    assert_eq!(refused.0, 429);
+    let mut deleting = Vec::new();
+    for _ in 0..20 {
+        let refused = bob.fail("DELETE", "/api/documents/none", Value::Null).await;
+        deleting.push(refused.0);
+    }
+    assert!(deleting.contains(&429), "{deleting:?}");
     let audit = ada.done("GET", "/api/audit?limit=1000", Value::Null).await;
     let entries = audit["entries"].as_array().unwrap();
     let count = |action: &str| {
