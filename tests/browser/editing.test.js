@@ -150,12 +150,15 @@ describe('the editor page', { concurrency: 2 }, () => {
     await ann.page.keyboard.press('F1')
     const list = new Map(await ann.page.locator('.shortcuts dl div').evaluateAll((all) => all.map((row) => [row.querySelector('dt').innerText, row.querySelector('dd').innerText])))
     await ann.page.keyboard.press('Escape')
+    // As long as it is there, what is typed goes nowhere.
+    await ann.page.locator('.shortcuts').waitFor({ state: 'detached' })
     for (const what of ['Redo', 'Find', 'Find and replace', 'Jump to line', 'Wrap lines']) {
       assert.ok(list.get(what), `${what} is in the list: ${[...list]}`)
       assert.ok(menu.has(what), `${what} is in the menu: ${[...menu.keys()]}`)
       if (menu.get(what)) assert.equal(menu.get(what), list.get(what), what)
     }
     await ann.type('words')
+    await ann.untilText('words')
     await ann.page.keyboard.press('Control+z')
     await ann.untilText('')
     await ann.page.keyboard.press(list.get('Redo').replace('Ctrl', 'Control'))
