@@ -57,6 +57,7 @@ async fn words_are_found_where_they_stand_and_as_they_change() {
     until_found(&server, "hanf", &["ropes/hemp"]).await;
     until_found(&server, "gras", &["other"]).await;
     until_found(&server, "not", &["ropes/日本"]).await;
+    until_complete(&server).await;
     for (q, names) in [
         ("HANF seiler", &["ropes/hemp"][..]),
         ("nass", &["other", "ropes/hemp"]),
