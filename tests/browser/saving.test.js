@@ -5,6 +5,16 @@ import { after, before, describe, it } from 'node:test'
 import { Person, Ropewalk, until } from '../node/harness.js'
 import { launch, Visitor } from './harness.js'
 
+/** How many updates are in the browser's copy of the only document that it has. */
+const written = (page) => page.evaluate(async () => {
+  const asked = (request) => new Promise((done, failed) => Object.assign(request, { onsuccess: () => done(request.result), onerror: () => failed(request.error) }))
+  const [{ name }] = await indexedDB.databases()
+  const database = await asked(indexedDB.open(name))
+  const count = await asked(database.transaction('updates').objectStore('updates').count())
+  database.close()
+  return count
+})
+
 describe('saving', { concurrency: 2 }, () => {
   let browser
   before(async () => { browser = await launch() })
@@ -102,8 +112,11 @@ describe('saving', { concurrency: 2 }, () => {
     await ann.page.reload()
     await ann.content.waitFor()
     await ann.untilText('before ')
+    const before = await written(ann.page)
     await ann.type('unsent')
     await until('counted', async () => /unsent/.test(await ann.stateWords()))
+    // A letter whose write has only begun goes with the page.
+    await until('written', async () => (await written(ann.page)) >= before + 'unsent'.length)
     ann.page.on('dialog', (dialog) => dialog.accept())
     await ann.page.reload()
     await ann.untilText('before unsent')
