@@ -17,6 +17,7 @@ use crate::App;
 use crate::access::{Claims, Rules, SessionId, TokenId, Who};
 use crate::accounts::{Accounts, AccountsError, Secret, SecretKind};
 use crate::metrics::Metrics;
+use crate::storage::{Lookup, Storage};
 
 /// How often it is looked whether another process has changed the accounts, or time has.
 const LOOK: Duration = Duration::from_millis(250);
@@ -207,14 +208,15 @@ pub async fn watch(app: Arc<App>) {
             () = app.stopping.cancelled() => return,
             _ = looks.tick() => {}
         }
-        count = count.wrapping_add(1);
         let sweeps = count.is_multiple_of(SWEEP);
+        count = count.wrapping_add(1);
         let done = app.machine.blocking({
             let app = app.clone();
             move || {
                 let now_ms = app.machine.now_ms();
                 if let Some(accounts) = app.gate.accounts().filter(|_| sweeps) {
                     accounts.sweep(now_ms)?;
+                    follow(accounts, &*app.storage)?;
                 }
                 app.gate.look(now_ms)
             }
@@ -235,4 +237,17 @@ pub async fn watch(app: Arc<App>) {
         }
         is_failing = failed.is_some();
     }
+}
+
+/// Takes what was given of documents to the names that they have got, if whoever was about to say so could not.
+fn follow(accounts: &Accounts, storage: &dyn Storage) -> Result<(), AccountsError> {
+    for (id, name) in accounts.moves()? {
+        // What is not there, or cannot be read now, may be there later.
+        if let Ok(Lookup::Found(entry)) = storage.entry(&name)
+            && entry.position.id == id
+        {
+            accounts.move_document(id, &name)?;
+        }
+    }
+    Ok(())
 }

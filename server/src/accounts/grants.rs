@@ -91,10 +91,39 @@ impl Accounts {
             for forget in [
                 "DELETE FROM grants WHERE document = ?1",
                 "DELETE FROM links WHERE document = ?1",
+                "DELETE FROM moves WHERE document = ?1",
             ] {
                 execute(transaction, forget, [id.0])?;
             }
             note(transaction, actor, action, name.as_str(), now_ms)
+        })
+    }
+
+    /// A document is about to get another name. Should nobody come to say that it has it, [`Accounts::moves`] knows where to look.
+    pub fn will_move(&self, id: DocumentId, to: &DocumentName) -> Result<(), AccountsError> {
+        self.mark(|transaction| {
+            let will = "INSERT INTO moves (document, path) VALUES (?1, ?2)
+                ON CONFLICT (document) DO UPDATE SET path = excluded.path";
+            execute(transaction, will, params![id.0, to.as_str()])?;
+            Ok(())
+        })
+    }
+
+    /// It keeps the name that it has.
+    pub fn will_stay(&self, id: DocumentId) -> Result<(), AccountsError> {
+        self.mark(|transaction| {
+            execute(transaction, "DELETE FROM moves WHERE document = ?1", [id.0])?;
+            Ok(())
+        })
+    }
+
+    /// Documents that were about to get another name, and nobody has said whether they did; at most [`super::PAGE`].
+    pub fn moves(&self) -> Result<Vec<(DocumentId, DocumentName)>, AccountsError> {
+        let list = "SELECT document, path FROM moves LIMIT ?1";
+        self.read(|transaction| {
+            all(transaction, list, [limit(super::PAGE)], |row| {
+                Ok((DocumentId(row.get(0)?), rows::name(row, 1)?))
+            })
         })
     }
 
@@ -104,6 +133,7 @@ impl Accounts {
             for follow in [
                 "UPDATE grants SET path = ?2 WHERE document = ?1",
                 "UPDATE links SET path = ?2 WHERE document = ?1",
+                "DELETE FROM moves WHERE document = ?1 AND path = ?2",
             ] {
                 execute(transaction, follow, params![id.0, to.as_str()])?;
             }

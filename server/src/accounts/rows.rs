@@ -108,14 +108,20 @@ pub fn columns(item: &Item) -> (&'static str, &str, Option<i64>) {
 
 /// What [`written`] wrote into the columns `at` and the next.
 pub fn target(row: &Row<'_>, at: usize) -> Result<Target, AccountsError> {
-    let (scope, path): (String, String) = (row.get(at)?, row.get(at + 1)?);
-    let name = || DocumentName::new(&path).map_err(|error| damaged(error.to_string()));
+    let scope: String = row.get(at)?;
+    let name = || name(row, at + 1);
     match scope.as_str() {
         "everything" => Ok(Target::Everything),
         "folder" => Ok(Target::Folder(name()?)),
         "document" => Ok(Target::Document(name()?)),
         _ => Err(damaged(format!("access to `{scope}`"))),
     }
+}
+
+/// The name in a column.
+pub fn name(row: &Row<'_>, at: usize) -> Result<DocumentName, AccountsError> {
+    let name: String = row.get(at)?;
+    DocumentName::new(&name).map_err(|error| damaged(error.to_string()))
 }
 
 /// The access in a column.

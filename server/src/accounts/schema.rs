@@ -7,13 +7,13 @@ pub const APPLICATION_ID: u32 = 0x526f_7041;
 
 /// As those of the documents: every step from an empty file to the newest format, oldest first. A step that was ever released does
 /// not change any more.
-const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
+const MIGRATIONS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 /// Newest format known here.
 pub const KNOWN: i64 = MIGRATIONS.len() as i64;
 
 /// Has to be readable in a file of the newest format.
-pub const READABLE: [&str; 14] = [
+pub const READABLE: [&str; 15] = [
     "SELECT changes, key FROM state",
     "SELECT id, login, name, color, password, is_admin, issuer, subject, added_at_ms, disabled_at_ms FROM people",
     "SELECT id, hash, former_hash, former_until_ms, person_id, begun_at_ms, seen_at_ms, expires_at_ms, agent, address FROM sessions",
@@ -28,6 +28,7 @@ pub const READABLE: [&str; 14] = [
     "SELECT id, at_ms, person_id, login, action, about, address FROM audit",
     "SELECT group_id, person_id FROM given_members",
     "SELECT person_id FROM given_admins",
+    "SELECT document, path FROM moves",
 ];
 
 /// What access is for is a `scope` and a `path`, as a document may have the name `team/*`, and of a document that is shared its identity. Identities never come again: somebody may
@@ -183,6 +184,14 @@ CREATE INDEX given_members_by_person ON given_members (person_id);
 
 CREATE TABLE given_admins (
     person_id INTEGER PRIMARY KEY REFERENCES people (id)
+) STRICT;
+";
+
+/// Documents that are about to get another name, which is written elsewhere: what was given of them follows when they have it.
+const THIRD: &str = "
+CREATE TABLE moves (
+    document INTEGER PRIMARY KEY,
+    path     TEXT NOT NULL
 ) STRICT;
 ";
 

@@ -438,15 +438,6 @@ pub async fn forget(
     forgotten.await.map_err(|_| ApiError::NOT_FORGOTTEN)
 }
 
-/// A document has come back under another name: what was given of it goes with it.
-pub async fn follow(app: &Arc<App>, id: DocumentId, name: &DocumentName) -> Result<(), ApiError> {
-    if app.gate.rules().is_open {
-        return Ok(());
-    }
-    let name = name.clone();
-    with(app, move |accounts, _| accounts.move_document(id, &name)).await
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

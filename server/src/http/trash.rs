@@ -15,11 +15,11 @@ use super::accounts::{At, Body, actor, answer, at, body, person, with};
 use super::api::{MAX_PAGE, MAX_QUERY, PAGE, READ, position};
 use super::error::ApiError;
 use super::identity::Visitor;
-use super::{known, sharing};
+use super::known;
 use crate::App;
 use crate::access::{Access, Rules, Who};
 use crate::accounts::{Action, Actor};
-use crate::document::Command;
+use crate::document::{Command, Refused};
 use crate::name::DocumentName;
 use crate::storage::{DocumentId, Position, Storage, StorageError, Trashed, fold};
 use crate::trash::{ends_ms, remove};
@@ -176,11 +176,13 @@ async fn restore(
     let restoring = tokio::spawn(async move {
         let (who, id) = (visitor.who.clone(), trashed.id());
         let asking = handle.ask(&who, 0, |reply| Command::TakeBack { id, reply });
-        asking.await?;
         let about = match before == name {
-            true => name.to_string(),
+            true => {
+                asking.await?;
+                name.to_string()
+            }
             false => {
-                sharing::follow(&app, id, &name).await?;
+                moved(&app, id, &name, asking).await?;
                 format!("{before} as {name}")
             }
         };
@@ -189,6 +191,34 @@ async fn restore(
     });
     let name = restoring.await.map_err(|_| ApiError::INTERNAL)??;
     Ok(answer(json!({ "name": name.as_str() })))
+}
+
+/// Gives a document another name, and takes what was given of it there. The accounts are told before, so that they can find out after a
+/// crash between the two.
+async fn moved(
+    app: &Arc<App>,
+    id: DocumentId,
+    to: &DocumentName,
+    moving: impl Future<Output = Result<(), Refused>>,
+) -> Result<(), ApiError> {
+    if app.gate.rules().is_open {
+        return Ok(moving.await?);
+    }
+    let name = to.clone();
+    with(app, move |accounts, _| accounts.will_move(id, &name)).await?;
+    let moved = moving.await;
+    let name = to.clone();
+    let told = with(app, move |accounts, _| match moved {
+        Ok(()) => accounts.move_document(id, &name),
+        // Nobody knows whether it has.
+        Err(Refused::Storage | Refused::Again) => Ok(()),
+        Err(_) => accounts.will_stay(id),
+    });
+    if told.await.is_err() {
+        app.metrics.accounts_failed.add_one();
+        tracing::error!("what was given of a document will follow it to its other name later");
+    }
+    Ok(moved?)
 }
 
 /// `DELETE /api/trash/{id}`

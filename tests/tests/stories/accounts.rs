@@ -5,6 +5,7 @@ mod authors;
 mod embedded;
 mod hostile;
 mod matrix;
+mod moved;
 mod reader;
 mod revoked;
 
