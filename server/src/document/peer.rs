@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Wire;
-use crate::access::{Access, Who};
+use crate::access::{Access, PersonId, Who};
 use crate::session::Close;
 use crate::storage::Author;
 
@@ -181,6 +181,8 @@ pub struct Peer {
     pub wire: Wire,
     /// Who it is.
     pub who: Arc<Who>,
+    /// The person that this is, as long as the rules do not change.
+    pub person: Option<PersonId>,
     /// What it may do, as long as the rules do not change.
     pub access: Access,
     /// It has sent what it may not, which is not in the document: no marker of it is answered as if it were.
@@ -241,6 +243,7 @@ impl Peer {
             outbox,
             wire,
             who,
+            person: None,
             access,
             is_refused: false,
             has_edited: false,

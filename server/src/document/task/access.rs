@@ -9,7 +9,7 @@ use ropewalk_crdt::protocol;
 use tokio::time::Instant;
 
 use super::{Existence, Task};
-use crate::access::{Access, Denied, Known, Who};
+use crate::access::{Access, Denied, Known, PersonId, Who};
 use crate::document::peer::PeerId;
 use crate::document::{Command, Refused};
 use crate::session::Close;
@@ -70,16 +70,12 @@ impl Task {
 
     /// Somebody begins the document: it is theirs, and others may not be welcome any more. To be called before what they did is
     /// accepted.
-    pub(super) fn begun_by(&mut self, who: Option<&Who>) {
+    pub(super) fn begun_by(&mut self, person: Option<PersonId>) {
         if self.is_begun() {
             return;
         }
-        let now_ms = self.app.machine.now_ms();
-        let rules = self.rules.borrow();
-        let person = who.and_then(|who| rules.person(who, now_ms));
-        self.owner = person.map(|(id, _)| id);
-        let is_open = rules.is_open;
-        drop(rules);
+        self.owner = person;
+        let is_open = self.rules.borrow().is_open;
         if !is_open {
             // As soon as it is one that somebody has begun.
             self.rules.mark_changed();
@@ -124,14 +120,12 @@ impl Task {
     }
 
     /// Remembers that somebody was here.
-    pub(super) fn visited_by(&self, who: &Who) {
-        let now_ms = self.app.machine.now_ms();
-        let person = self.rules.borrow().person(who, now_ms).map(|(id, _)| id);
+    pub(super) fn visited_by(&self, person: Option<PersonId>) {
         if let Some(person) = person.filter(|_| self.existence == Existence::Stored) {
             self.app.visits.note(Visit {
                 person,
                 id: self.id,
-                at_ms: now_ms,
+                at_ms: self.app.machine.now_ms(),
             });
         }
     }
@@ -200,7 +194,7 @@ impl Task {
         if self.doubt(id).is_some() {
             match is_known {
                 true => self.let_in(id),
-                // What a reader has of the past is kept nowhere: it can fill no disk.
+                // A reader can fill no disk: what it has of the past is kept nowhere.
                 false if self.has_more(update) => self.close(id, Close::NOT_SET_ASIDE),
                 false => self.close(id, Close::REPLACED),
             }

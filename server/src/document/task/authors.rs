@@ -72,19 +72,22 @@ impl Task {
         rules.person(who, now_ms).map(|(id, _)| id)
     }
 
-    /// Tells the document who a peer is.
+    /// Finds out who a peer is, and tells the document.
     pub(super) fn know(&mut self, id: PeerId) {
-        if let Some(peer) = self.peers.get(&id) {
-            let person = self.person(&peer.who);
-            self.document.speaks_for(id, person.map(|person| person.0));
+        let Some(who) = self.peers.get(&id).map(|peer| peer.who.clone()) else {
+            return;
+        };
+        let person = self.person(&who);
+        self.document.speaks_for(id, person.map(|person| person.0));
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.person = person;
         }
     }
 
     /// A peer has introduced itself. A client id that nobody has written under is its person's, also while that is away.
     pub(super) fn claim(&mut self, id: PeerId, client: ClientId) {
         let is_new = self.document.version().vector.get(client) == 0;
-        let peer = self.peers.get(&id);
-        let person = peer.and_then(|peer| self.person(&peer.who));
+        let person = self.peers.get(&id).and_then(|peer| peer.person);
         if let Some(person) = person
             && is_new
             && self.document.owner(client) == Some(id)
@@ -96,11 +99,11 @@ impl Task {
     }
 
     /// What has to be stored of who wrote what somebody has brought.
-    pub(super) fn written_by(&mut self, who: Option<&Who>, written: &[Written]) -> Vec<Wrote> {
-        if written.is_empty() {
-            return Vec::new();
-        }
-        let person = who.and_then(|who| self.person(who));
+    pub(super) fn written_by(
+        &mut self,
+        person: Option<PersonId>,
+        written: &[Written],
+    ) -> Vec<Wrote> {
         let own = written.iter().filter(|written| written.is_own);
         let others = written.iter().filter(|written| !written.is_own);
         let new = own.chain(others.take(PASSED_ON)).filter_map(|written| {
@@ -123,7 +126,7 @@ impl Task {
     }
 
     /// The same for what the document inserts itself for somebody, under its own client id, from this clock on.
-    pub(super) fn written_for(&mut self, who: &Who, from: u64) -> Vec<Wrote> {
+    pub(super) fn written_for(&mut self, person: Option<PersonId>, from: u64) -> Vec<Wrote> {
         let Ok(from) = u32::try_from(from) else {
             return Vec::new();
         };
@@ -133,7 +136,7 @@ impl Task {
         let wrote = Wrote {
             client: self.document.client(),
             clock: from,
-            person: self.person(who),
+            person,
             is_relayed: false,
         };
         let new = self.authors.wrote(wrote, false, &mut self.document);

@@ -131,7 +131,8 @@ impl Task {
         });
         if changed || begins || receipt.is_some() {
             self.whole = None;
-            self.begun_by(Some(who));
+            let person = self.person(who);
+            self.begun_by(person);
             receipt
                 .iter()
                 .for_each(|receipt| self.receipts.add(receipt.clone()));
@@ -141,7 +142,7 @@ impl Task {
                 false => Bytes::new(),
             };
             let author = self.named(author, who);
-            let wrote = self.written_for(who, from);
+            let wrote = self.written_for(person, from);
             self.accepted.push(Accepted {
                 author,
                 wrote,

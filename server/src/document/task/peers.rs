@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::saving::{Accepted, Answer};
 use super::{Existence, Task};
-use crate::access::{Access, Who};
+use crate::access::{Access, PersonId};
 use crate::document::peer::{Has, Peer, PeerId};
 use crate::document::{Frame, Refused};
 use crate::session::Close;
@@ -38,9 +38,9 @@ impl Task {
         peer.settle(|| self.remembered.add(version));
         let access = peer.access;
         self.wait_for_end(&peer.who);
-        self.visited_by(&peer.who);
         self.peers.insert(id, peer);
         self.know(id);
+        self.visited_by(self.peers.get(&id).and_then(|peer| peer.person));
         self.visited = true;
         self.handle.people.store(self.peers.len(), Relaxed);
         Ok(access)
@@ -52,7 +52,7 @@ impl Task {
         };
         self.document.leave(peer);
         if gone.has_edited {
-            self.visited_by(&gone.who);
+            self.visited_by(gone.person);
         }
         if let Some(client) = gone.introduced {
             self.bequeath(client);
@@ -178,8 +178,8 @@ impl Task {
             return;
         }
         let author = self.author(peer);
-        let who = self.peers.get(&peer).map(|peer| peer.who.clone());
-        self.take(Some(peer), who.as_deref(), &author, &update, applied);
+        let person = self.peers.get(&peer).and_then(|peer| peer.person);
+        self.take(Some(peer), person, &author, &update, applied);
     }
 
     /// Counts what came of an update, and answers whether it said something new.
@@ -199,13 +199,13 @@ impl Task {
     pub(super) fn take(
         &mut self,
         from: Option<PeerId>,
-        who: Option<&Who>,
+        person: Option<PersonId>,
         author: &Arc<Author>,
         update: &Bytes,
         applied: Applied,
     ) {
-        self.begun_by(who);
-        let mut wrote = self.written_by(who, &applied.written);
+        self.begun_by(person);
+        let mut wrote = self.written_by(person, &applied.written);
         if let Some(peer) = from.and_then(|id| self.peers.get_mut(&id)) {
             peer.has_edited = true;
         }

@@ -67,10 +67,11 @@ impl Task {
                 return ControlFlow::Continue(());
             }
         };
-        self.begun_by(Some(&reply.who));
+        let person = self.person(&reply.who);
+        self.begun_by(person);
         // Without text this is an update that says nothing; it still begins the document's log.
         self.whole = None;
-        let wrote = self.written_for(&reply.who, from);
+        let wrote = self.written_for(person, from);
         self.accepted.push(Accepted {
             author: self.named(Arc::default(), &reply.who),
             wrote,
@@ -130,7 +131,7 @@ impl Task {
         })?;
         if self.counts(&applied) {
             let author = self.named(Arc::default(), who);
-            self.take(None, Some(who), &author, update, applied);
+            self.take(None, person, &author, update, applied);
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ impl Task {
             return Err(Refused::Storage);
         }
         let now_ms = self.app.machine.now_ms();
-        let person = self.rules.borrow().person(who, now_ms).map(|(id, _)| id);
+        let person = self.person(who);
         // Without the past of the name: what others in the trash held is theirs, and they may come back.
         let vector = self.document.version().vector.clone();
         let past = self.all_up_to_now();
