@@ -196,9 +196,8 @@ impl Journal {
     /// Queues an entry; waits while the queue is full. What becomes of it is told to `entry.durable`. Entries of one
     /// document must be queued one after the other, in the order of their sequence numbers.
     pub async fn append(&self, entry: Entry) -> Result<(), JournalError> {
-        let place = self
-            .place(entry.update.as_ref().map_or(0, Bytes::len))
-            .await?;
+        let update = entry.update.as_ref().map_or(0, Bytes::len);
+        let place = self.place(update + size_of_val(&*entry.wrote)).await?;
         let current = self.shared.accepts(entry.epoch);
         let queued = Queued::new(entry, place);
         if !current {

@@ -461,7 +461,16 @@ async fn a_full_queue_makes_writers_wait() {
         .now_or_never()
         .unwrap()
         .unwrap();
-    let mut waiting = Box::pin(journal.append(sized(writer.entry(), 2)));
+    let with_author = Entry {
+        wrote: vec![Wrote {
+            client: 9,
+            clock: 0,
+            person: None,
+            is_relayed: false,
+        }],
+        ..sized(writer.entry(), 1)
+    };
+    let mut waiting = Box::pin(journal.append(with_author));
     assert!(
         (&mut waiting).now_or_never().is_none(),
         "its bytes must wait"

@@ -856,6 +856,13 @@ fn who_wrote_is_kept_with_what_they_wrote() {
         assert_eq!(write(3, vec![first]), []);
         assert_eq!(write(9, vec![wrote(1, 0, None)]), [id], "it has no place");
         assert_eq!(storage.wrote(id).unwrap(), [first, second, largest]);
+        let second = wrote(9, 3, Some(6));
+        assert_eq!(write(4, vec![second]), []);
+        assert_eq!(
+            storage.wrote(id).unwrap(),
+            [first, second, largest],
+            "what came in the place of what had waited"
+        );
         assert_eq!(storage.wrote(other).unwrap(), []);
         assert!(storage.delete(id, 5_000, &Past::default()).unwrap());
         assert_eq!(storage.wrote(id).unwrap(), []);

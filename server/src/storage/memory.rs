@@ -233,7 +233,11 @@ impl State {
         document.receipts.extend_from_slice(receipts);
         let surplus = document.receipts.len().saturating_sub(MAX_RECEIPTS);
         document.receipts.drain(..surplus);
-        document.wrote.extend_from_slice(wrote);
+        for new in wrote {
+            let at = |wrote: &Wrote| (wrote.client, wrote.clock);
+            document.wrote.retain(|wrote| at(wrote) != at(new));
+            document.wrote.push(*new);
+        }
         true
     }
 }

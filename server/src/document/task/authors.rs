@@ -13,7 +13,8 @@ use crate::storage::Wrote;
 /// document, as long as it is open.
 const INTRODUCED: usize = 4096;
 
-/// Client ids of others that are written down of one update, at most: beyond that nobody is known to have passed on what is under them.
+/// Client ids of others that are written down of one update as passed on, at most: of what is under more of them it is written down that
+/// nobody knows, where somebody was known to write there.
 const PASSED_ON: usize = 1024;
 
 /// Who wrote last under each client id that a person is known of.
@@ -64,6 +65,21 @@ impl Authors {
     }
 }
 
+/// Who wrote each part of an update that somebody has brought.
+fn by(person: Option<PersonId>, written: &[Written]) -> impl Iterator<Item = Wrote> {
+    let mut others = 0;
+    written.iter().map(move |written| {
+        others += usize::from(!written.is_own);
+        let person = person.filter(|_| written.is_own || others <= PASSED_ON);
+        Wrote {
+            client: written.client,
+            clock: written.clock,
+            person,
+            is_relayed: person.is_some() && !written.is_own,
+        }
+    })
+}
+
 impl Task {
     /// The person that somebody is now.
     pub(super) fn person(&self, who: &Who) -> Option<PersonId> {
@@ -104,15 +120,8 @@ impl Task {
         person: Option<PersonId>,
         written: &[Written],
     ) -> Vec<Wrote> {
-        let own = written.iter().filter(|written| written.is_own);
-        let others = written.iter().filter(|written| !written.is_own);
-        let new = own.chain(others.take(PASSED_ON)).filter_map(|written| {
-            let wrote = Wrote {
-                client: written.client,
-                clock: written.clock,
-                person,
-                is_relayed: person.is_some() && !written.is_own,
-            };
+        let all = by(person, written).zip(written);
+        let new = all.filter_map(|(wrote, written)| {
             self.authors
                 .wrote(wrote, written.leaves_gap, &mut self.document)
         });
@@ -180,6 +189,28 @@ mod tests {
         }
         document.introduce(1, 9);
         assert_eq!(document.owner(9), Some(1), "she did not begin it");
+    }
+
+    #[test]
+    fn nobody_is_known_of_what_is_under_too_many_ids_of_others() {
+        let parts: Vec<Written> = (0..PASSED_ON as u64 + 3)
+            .map(|client| Written {
+                client,
+                clock: 1,
+                leaves_gap: false,
+                is_own: client == PASSED_ON as u64 + 2,
+            })
+            .collect();
+        let person = Some(PersonId(5));
+        let all: Vec<Wrote> = by(person, &parts).collect();
+        let (known, rest) = all.split_at(PASSED_ON);
+        let is_passed_on = |wrote: &Wrote| wrote.person == person && wrote.is_relayed;
+        assert!(known.iter().all(is_passed_on));
+        let rest: Vec<_> = rest
+            .iter()
+            .map(|wrote| (wrote.person, wrote.is_relayed))
+            .collect();
+        assert_eq!(rest, [(None, false), (None, false), (person, false)]);
     }
 
     #[test]

@@ -8,11 +8,14 @@ use crate::access::PersonId;
 use crate::storage::{DocumentId, StorageError, Wrote};
 
 pub const KEEP: &str = "INSERT INTO wrote (document_id, client, clock, person, is_relayed, crc32)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6) 
+    ON CONFLICT (document_id, client, clock) DO UPDATE
+        SET person = excluded.person, is_relayed = excluded.is_relayed, crc32 = excluded.crc32";
 pub const READ: &str = "SELECT client, clock, person, is_relayed, crc32 FROM wrote
     WHERE document_id = ?1 ORDER BY client, clock";
 pub const DROP: &str = "DELETE FROM wrote WHERE document_id = ?1";
 
+/// Where a row is, it is of something that waited and that something else has come in the place of.
 pub fn keep(transaction: &Transaction<'_>, id: i64, all: &[Wrote]) -> Result<(), StorageError> {
     for wrote in all {
         transaction.prepare_cached(KEEP)?.execute(params![
