@@ -321,6 +321,9 @@ pub enum Refused {
     /// The document is not at the version that was asked for.
     #[error("the document has moved on")]
     Moved,
+    /// The request has the name of another one.
+    #[error("this key was used for another request, and nothing is changed")]
+    KeyUsed,
     /// An offset lies behind the end of the text.
     #[error("offset {offset} lies behind the end of the text, {length}")]
     OutOfRange {

@@ -155,6 +155,7 @@ impl From<Refused> for Close {
             Refused::Malformed
             | Refused::Stale
             | Refused::Moved
+            | Refused::KeyUsed
             | Refused::OutOfRange { .. }
             | Refused::NotBoundary { .. }
             | Refused::Unsorted { .. }

@@ -149,6 +149,8 @@ pub struct Receipt {
     pub revision: Revision,
     /// Length of the edited text after it, in UTF-16 units.
     pub length: u64,
+    /// A digest of what was asked, where that is the same whenever it is asked.
+    pub digest: Option<i64>,
 }
 
 /// Receipts of a document that are kept: the newest.

@@ -773,6 +773,7 @@ fn receipt(request: &str, sequence: u64) -> Receipt {
             deleted: 3,
         },
         length: 4,
+        digest: (sequence > 2).then_some(-7),
     }
 }
 

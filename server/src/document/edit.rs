@@ -22,6 +22,8 @@ pub struct Request {
     pub only_at: Option<OnlyAt>,
     /// Names the request: whoever repeats it hears the same, and nothing changes.
     pub key: Option<Key>,
+    /// Whoever repeats a request has to mean the same.
+    pub digest: Option<Digest>,
     /// Who asks.
     pub author: Arc<Author>,
 }
@@ -34,6 +36,9 @@ pub enum OnlyAt {
     /// At one of these.
     One(Vec<Version>),
 }
+
+/// What was asked, in 64 bits, where that is the same whenever it is asked.
+pub type Digest = i64;
 
 /// A client's name for itself and for a request; at most `storage::MAX_KEY` bytes each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -362,7 +362,7 @@ async fn text(
         .ask(who, 0, |reply| Command::Text { root, reply })
         .await?;
     if wanted.is_some_and(|wanted| !text.version.is_state_of(&wanted)) {
-        return Err(ApiError::STALE);
+        return Err(ApiError::MOVED);
     }
     let (head, known) = versioned(text.version, headers);
     if known {

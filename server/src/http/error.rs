@@ -57,9 +57,11 @@ errors! {
     /// The update, or the version, is of what the name stood for before.
     REPLACED = CONFLICT, "replaced", "this is of what this name stood for before";
     /// The version is not known any more.
-    STALE = CONFLICT, "stale", "this version is too long ago, or not the one of now";
+    STALE = CONFLICT, "stale", "this version is too long ago";
     /// The document is at another version than the request is for.
     MOVED = PRECONDITION_FAILED, "version_mismatch", "the document has moved on";
+    /// The request has the name of another one.
+    KEY_USED = UNPROCESSABLE_ENTITY, "key_used", "this Idempotency-Key was used for another request, and nothing is changed";
     /// The root holds values.
     NOT_TEXT = CONFLICT, "not_text", "this root is not a text";
     /// Access that cannot be given.
@@ -207,6 +209,7 @@ impl From<Refused> for ApiError {
             Refused::Malformed => Self::BAD_UPDATE,
             Refused::Stale => Self::STALE,
             Refused::Moved => Self::MOVED,
+            Refused::KeyUsed => Self::KEY_USED,
             Refused::OutOfRange { .. } => Self::bad("out_of_range", refused.to_string()),
             Refused::NotBoundary { .. } => Self::bad("not_boundary", refused.to_string()),
             Refused::Unsorted { .. } => Self::bad("unsorted", refused.to_string()),

@@ -206,7 +206,7 @@ async fn a_version_of_long_ago_is_stale() {
     let read = server
         .get(&format!("/api/documents/a/text?version={seen}"))
         .await;
-    assert_eq!(refusal(&read), (409, "stale".to_owned()));
+    assert_eq!(refusal(&read), (412, "version_mismatch".to_owned()));
     let now = server.get("/api/documents/a/text").await;
     let now = now.header("etag").unwrap().trim_matches('"').to_owned();
     let read = server
@@ -303,10 +303,26 @@ async fn the_same_key_is_the_same_edit_also_after_a_kill() {
             assert_eq!((again.status, again.json()), (200, first.json()));
             assert_eq!(again.header("etag"), first.header("etag"));
         }
+        for other in [
+            appending("a", "twice"),
+            Request::new("POST", "/api/documents/a/append?root=other").body("once 💚"),
+            patching("a", &json!({"find": "once 💚", "replace": ""})),
+        ] {
+            let refused = server.send(other.header("idempotency-key", "k1")).await;
+            assert_eq!(refusal(&refused), (422, "key_used".to_owned()));
+        }
         assert_eq!(server.text("a").await, "once 💚!");
         server.kill().await;
         server.start_again().await;
     }
+    // A script that begins anew has another base.
+    let seen = server.get("/api/documents/a/text").await;
+    let seen = seen.header("etag").unwrap().trim_matches('"').to_owned();
+    let nothing = json!({"base": seen, "edits": []});
+    let again = server
+        .send(patching("a", &nothing).header("idempotency-key", "k2"))
+        .await;
+    assert_eq!((again.status, again.json()), (200, empty.json()));
     let other = appending("a", "?").header("idempotency-key", "k3");
     assert_eq!(server.send(other).await.status, 200);
     assert_eq!(server.text("a").await, "once 💚!?");

@@ -97,6 +97,7 @@ impl Task {
             change,
             only_at,
             key,
+            digest,
             author,
         } = request;
         let may_begin = match &change {
@@ -110,6 +111,10 @@ impl Task {
         }
         let told = key.as_ref().and_then(|key| self.receipts.known.get(key));
         if let Some(receipt) = told {
+            let (before, now) = (receipt.digest, digest);
+            if before.is_some() && now.is_some() && before != now {
+                return Err(Refused::KeyUsed);
+            }
             return Ok(self.repeated(receipt));
         }
         self.is_at(only_at.as_ref())?;
@@ -128,6 +133,7 @@ impl Task {
             restores: self.restores,
             revision: self.document.revision(),
             length,
+            digest,
         });
         if changed || begins || receipt.is_some() {
             self.whole = None;

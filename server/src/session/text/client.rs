@@ -246,6 +246,8 @@ impl Client {
                 client: hello.client.clone(),
                 request: id.clone(),
             }),
+            // Its edits are told anew when it comes back.
+            digest: None,
             author: Arc::new(self.author()),
         };
         let (handle, who) = (self.handle.clone(), self.who.clone());

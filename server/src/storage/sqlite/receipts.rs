@@ -8,13 +8,13 @@ use super::statements::{signed, unsigned};
 use crate::storage::{DocumentId, MAX_RECEIPTS, Receipt, StorageError};
 
 pub const KEEP: &str = "INSERT OR REPLACE INTO receipts
-    (document_id, sequence, client, request, restores, inserted, deleted, length, crc32)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    (document_id, sequence, client, request, restores, inserted, deleted, length, digest, crc32)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 /// All but the newest.
 pub const FORGET: &str = "DELETE FROM receipts WHERE document_id = ?1 AND sequence <=
     (SELECT sequence FROM receipts WHERE document_id = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?2)";
 pub const READ: &str =
-    "SELECT sequence, client, request, restores, inserted, deleted, length, crc32
+    "SELECT sequence, client, request, restores, inserted, deleted, length, digest, crc32
     FROM receipts WHERE document_id = ?1 ORDER BY sequence";
 pub const DROP: &str = "DELETE FROM receipts WHERE document_id = ?1";
 
@@ -34,6 +34,7 @@ pub fn keep(
             signed(receipt.revision.inserted)?,
             signed(receipt.revision.deleted)?,
             signed(receipt.length)?,
+            receipt.digest,
             sum(id, receipt),
         ])?;
     }
@@ -52,7 +53,7 @@ pub fn read(transaction: &Transaction<'_>, id: DocumentId) -> Result<Vec<Receipt
     let mut receipts = Vec::new();
     while let Some(row) = rows.next()? {
         match receipt(row) {
-            Ok(receipt) if sum(id.0, &receipt) == row.get::<_, i64>(7)? => receipts.push(receipt),
+            Ok(receipt) if sum(id.0, &receipt) == row.get::<_, i64>(8)? => receipts.push(receipt),
             _ => tracing::error!(id = id.0, "a receipt cannot be read"),
         }
     }
@@ -70,6 +71,7 @@ fn receipt(row: &Row<'_>) -> Result<Receipt, StorageError> {
             deleted: unsigned(row.get(5)?)?,
         },
         length: unsigned(row.get(6)?)?,
+        digest: row.get(7)?,
     })
 }
 
@@ -81,7 +83,13 @@ fn sum(id: i64, receipt: &Receipt) -> i64 {
         restores,
         revision: Revision { inserted, deleted },
         length,
+        digest,
     } = receipt;
-    let said = format!("{client}\0{request}\0{sequence} {restores} {inserted} {deleted} {length}");
+    let mut said =
+        format!("{client}\0{request}\0{sequence} {restores} {inserted} {deleted} {length}");
+    // Those of before have none.
+    if let Some(digest) = digest {
+        said.push_str(&format!(" {digest}"));
+    }
     checksum([id, 0, 0], said.as_bytes()).into()
 }

@@ -7,7 +7,7 @@ pub const APPLICATION_ID: u32 = 0x526f_7057;
 
 /// Every step from an empty file to the newest format, oldest first. A file's `user_version` is how many of them
 /// it has had. A step that was ever released does not change any more.
-const MIGRATIONS: [&str; 7] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH];
+const MIGRATIONS: [&str; 8] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH];
 
 /// Newest format known here.
 pub const KNOWN: i64 = MIGRATIONS.len() as i64;
@@ -176,6 +176,11 @@ CREATE TABLE wrote (
     crc32       INTEGER NOT NULL,
     PRIMARY KEY (document_id, client, clock)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What was asked, beside what was answered.
+const EIGHTH: &str = "
+ALTER TABLE receipts ADD COLUMN digest INTEGER;
 ";
 
 /// Brings a file of an older format, or an empty one, to the newest, in one transaction.
