@@ -1,5 +1,5 @@
 /** The server's HTTP API. */
-import { encodeName } from './name'
+import { apiPath } from './name'
 
 /** What somebody may do with a document; each includes those before it. */
 export type Access = 'read' | 'comment' | 'edit' | 'own'
@@ -102,15 +102,15 @@ export async function searchTexts(query: { q: string; folder: string; cursor: st
 }
 
 export async function describeDocument(name: string): Promise<DocumentEntry> {
-  return (await call(`/api/documents/${encodeName(name)}`)).json()
+  return (await call(apiPath(name))).json()
 }
 
 export async function createDocument(name: string, text = ''): Promise<void> {
-  await call(`/api/documents/${encodeName(name)}`, { method: 'PUT', body: text, headers: { 'content-type': 'text/plain; charset=utf-8' } })
+  await call(apiPath(name), { method: 'PUT', body: text, headers: { 'content-type': 'text/plain; charset=utf-8' } })
 }
 
 export async function deleteDocument(name: string): Promise<void> {
-  await call(`/api/documents/${encodeName(name)}`, { method: 'DELETE' })
+  await call(apiPath(name), { method: 'DELETE' })
 }
 
 /** What somebody had of a document that the name does not stand for any more. */
@@ -122,7 +122,7 @@ export interface Stray {
   bytes: number
 }
 
-const strays = (name: string) => `/api/documents/${encodeName(name)}/strays`
+const strays = (name: string) => `${apiPath(name)}/strays`
 
 /** Where its text is. */
 export const strayPath = (name: string, id: number) => `${strays(name)}/${id}`

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { encodeName, ending, nameFromPath, nameProblem, splitName, suggestName, trimName } from './name'
+import api from '../../server/src/http/openapi.json'
+import { apiPath, PARTS, encodeName, ending, nameFromPath, nameProblem, splitName, suggestName, trimName } from './name'
 
 describe('names', () => {
   it('takes paths of any script', () => {
@@ -25,6 +26,13 @@ describe('names', () => {
     }
     expect(nameFromPath('/edit/%ff')).toBeNull()
     expect(nameFromPath('/edit/a%2Fb')).toBe('a/b')
+  })
+
+  it('is never taken for a part of another document', () => {
+    const parts = Object.keys(api.paths).flatMap((path) => /^\/api\/documents\/\{name\}\/(\w+)/.exec(path)?.[1] ?? [])
+    expect([...new Set(parts)].sort()).toEqual(PARTS)
+    const paths = ['a/b c', 'text', 'a/text', 'b/a/links/7', 'a/text/b/c'].map((name) => apiPath(name).slice('/api/documents/'.length))
+    expect(paths).toEqual(['a/b%20c', 'text', 'a%2Ftext', 'b%2Fa%2Flinks%2F7', 'a/text/b/c'])
   })
 
   it('finds folders and ending', () => {

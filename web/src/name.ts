@@ -29,6 +29,16 @@ export function encodeName(name: string): string {
   return name.split('/').map(encodeURIComponent).join('/')
 }
 
+/** What the API has of a document, behind its name. */
+export const PARTS = ['append', 'authors', 'changes', 'content', 'links', 'sharing', 'strays', 'text']
+
+/** The document in the API. A name that ends like a part of another document has its slashes encoded, which some proxies do not let through. */
+export function apiPath(name: string): string {
+  const path = encodeName(name)
+  const isLikePart = name.split('/').slice(-2).some((end) => PARTS.includes(end))
+  return `/api/documents/${isLikePart ? path.replaceAll('/', '%2F') : path}`
+}
+
 /** The address of the page that edits `name`. */
 export function editPath(name: string): string {
   return `/edit/${encodeName(name)}`

@@ -29,6 +29,12 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// What the API has of a document, behind its name. A name that ends like this has its slashes encoded there: some proxies do not let
+/// them through, and only these names need that.
+const PARTS: [&str; 8] = [
+    "append", "authors", "changes", "content", "links", "sharing", "strays", "text",
+];
+
 /// Why there is no such address.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum BadAddress {
@@ -128,11 +134,16 @@ impl Address {
 
     /// The path of a document below `place`, such as `/yjs`.
     pub(super) fn path(&self, place: &str, name: &DocumentName) -> String {
-        let segments = name.as_str().split('/');
-        let segments: Vec<String> = segments
-            .map(|segment| utf8_percent_encode(segment, PLAIN).to_string())
-            .collect();
-        format!("{}{place}/{}", self.prefix, segments.join("/"))
+        format!("{}{place}/{}", self.prefix, encoded(name, "/"))
+    }
+
+    /// The path of a document in the API.
+    pub(super) fn api_path(&self, name: &DocumentName) -> String {
+        let mut ends = name.as_str().rsplit('/');
+        let (last, before) = (ends.next(), ends.next());
+        let is = |end: Option<&str>| end.is_some_and(|end| PARTS.contains(&end));
+        let slash = if is(last) || is(before) { "%2F" } else { "/" };
+        format!("{}/api/documents/{}", self.prefix, encoded(name, slash))
     }
 
     pub(super) fn prefix(&self) -> &str {
@@ -173,6 +184,14 @@ impl Address {
     }
 }
 
+fn encoded(name: &DocumentName, slash: &str) -> String {
+    let segments = name.as_str().split('/');
+    let segments: Vec<String> = segments
+        .map(|segment| utf8_percent_encode(segment, PLAIN).to_string())
+        .collect();
+    segments.join(slash)
+}
+
 /// Checks certificates by what this machine trusts; `SSL_CERT_FILE` names others. They are read once.
 fn tls() -> Result<Arc<ClientConfig>, BadAddress> {
     static TLS: OnceLock<Arc<ClientConfig>> = OnceLock::new();
@@ -210,5 +229,42 @@ impl fmt::Display for Address {
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Address({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn all_parts_of_a_document_are_known() {
+        let api: serde_json::Value =
+            serde_json::from_str(include_str!("../http/openapi.json")).unwrap();
+        let paths = api["paths"].as_object().unwrap();
+        let mut parts: Vec<&str> = paths
+            .keys()
+            .filter_map(|path| path.strip_prefix("/api/documents/{name}/"))
+            .filter_map(|rest| rest.split('/').next())
+            .collect();
+        parts.sort_unstable();
+        parts.dedup();
+        assert_eq!(parts, PARTS);
+    }
+
+    #[test]
+    fn no_name_reads_like_a_part_of_another_document() {
+        let address = Address::new("http://localhost/prefix", None).unwrap();
+        for (name, path) in [
+            ("a/b c", "a/b%20c"),
+            ("text", "text"),
+            ("a/text", "a%2Ftext"),
+            ("b/a/links/7", "b%2Fa%2Flinks%2F7"),
+            ("a/text/b/c", "a/text/b/c"),
+        ] {
+            let name = DocumentName::new(name).unwrap();
+            let path = format!("/prefix/api/documents/{path}");
+            assert_eq!(address.api_path(&name), path);
+        }
     }
 }

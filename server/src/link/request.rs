@@ -60,7 +60,7 @@ impl Address {
 
     /// Begins a document with a text, unless there is one of this name.
     pub async fn create(&self, name: &DocumentName, text: String) -> Result<Created, Unreachable> {
-        let path = self.path("/api/documents", name);
+        let path = self.api_path(name);
         match self.ask("PUT", &path, text).await? {
             (StatusCode::CREATED, _) => Ok(Created::Now),
             (StatusCode::CONFLICT, _) => Ok(Created::Before),
@@ -88,7 +88,7 @@ impl Address {
 
     /// Gives a document without text this one, unless somebody else was faster.
     pub async fn fill(&self, name: &DocumentName, text: &str) -> Result<(), Unreachable> {
-        let path = format!("{}/text", self.path("/api/documents", name));
+        let path = format!("{}/text", self.api_path(name));
         let reading = self.send("GET", &path, &[], String::new(), 1);
         let (status, head, said) = reading.await?;
         let version = match (status, head.get(ETAG)) {
@@ -110,7 +110,7 @@ impl Address {
 
     /// Deletes a document, if its text is this. Whether it is gone.
     pub async fn delete(&self, name: &DocumentName, text: &str) -> Result<bool, Unreachable> {
-        let path = self.path("/api/documents", name);
+        let path = self.api_path(name);
         let text_path = format!("{path}/text");
         let reading = self.send("GET", &text_path, &[], String::new(), text.len() + 1);
         let (status, head, said) = reading.await?;

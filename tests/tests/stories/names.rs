@@ -272,3 +272,23 @@ async fn what_is_not_a_name_is_refused_everywhere() {
     );
     assert!(!Path::new("/etc/passwd.db").exists());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_ends_like_a_part_of_another_document_is_one_of_its_own() {
+    let server = Ropewalk::start().await;
+    for name in ["a", "a%2Ftext", "a%2Fstrays%2F1", "a%2Flinks%2F1"] {
+        let target = format!("/api/documents/{name}");
+        let put = server.send(Request::new("PUT", &target).body(name)).await;
+        assert_eq!(put.status, 201, "{}", put.text());
+    }
+    assert_eq!(server.get("/api/documents/a/text").await.text(), "a");
+    for name in ["a%2Ftext", "a%2Fstrays%2F1", "a%2Flinks%2F1"] {
+        let target = format!("/api/documents/{name}");
+        assert_eq!(server.get(&format!("{target}/text")).await.text(), name);
+        let entry = server.get(&target).await.json();
+        assert_eq!(entry["name"], name.replace("%2F", "/"));
+        let deleted = server.send(Request::new("DELETE", &target)).await;
+        assert_eq!(deleted.status, 204, "{}", deleted.text());
+    }
+    assert_eq!(server.text("a").await, "a");
+}

@@ -1,6 +1,6 @@
 /** Who may do what with a document, or with all of a folder, as its owners see and change it. */
 import { send, type Access } from '../api'
-import { encodeName } from '../name'
+import { apiPath, encodeName } from '../name'
 
 /** What is shared. The folder without a name has all documents in it. */
 export type Shared = { document: string } | { folder: string }
@@ -29,7 +29,7 @@ export interface Sharing {
 export const ACCESS_WORDS: Record<Access, string> = { read: 'May read', comment: 'May comment', edit: 'May edit', own: 'May share it, too' }
 
 function path(of: Shared, tail: string): string {
-  if ('document' in of) return `/api/documents/${encodeName(of.document)}/${tail}`
+  if ('document' in of) return `${apiPath(of.document)}/${tail}`
   return of.folder === '' ? `/api/folders/${tail}` : `/api/folders/${encodeName(of.folder)}/${tail}`
 }
 
