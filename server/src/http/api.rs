@@ -20,7 +20,6 @@ use ropewalk_crdt::ROOT;
 use ropey::Rope;
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{bounded, person};
 use super::error::ApiError;
 use super::identity::Visitor;
 use super::{found, home, known, sharing, trash};
@@ -283,9 +282,7 @@ pub async fn delete(
     let name = DocumentName::from_url(named(&uri))?;
     let handle = app.hub.open(&app, &name);
     let only_at = edit::only_at(&headers)?;
-    if let Ok(person) = person(&app, who) {
-        bounded(&app, person, &visitor)?;
-    }
+    let by = trash::deed(&app, &visitor)?;
     // Whoever asks may hang up: what was given of it is forgotten all the same.
     let deleting = tokio::spawn(async move {
         let who = visitor.who.clone();
@@ -293,10 +290,10 @@ pub async fn delete(
         let id = asking.await?;
         if app.config.trash_days > 0 {
             // What was given of it is kept with it.
-            trash::note(&app, &visitor, Action::Deleted, name.to_string()).await;
+            trash::note(&app, by, Action::Deleted, name.to_string()).await;
             return Ok(());
         }
-        sharing::forget(&app, &visitor, id, &name).await
+        sharing::forget(&app, by, id, &name).await
     });
     deleting.await.map_err(|_| ApiError::INTERNAL)??;
     Ok(StatusCode::NO_CONTENT)

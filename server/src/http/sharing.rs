@@ -13,15 +13,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::accounts::{
-    self, MAX_BODY, actor, answer, bounded, ends, person, tries, with, with_password,
-};
+use super::accounts::{self, MAX_BODY, answer, bounded, ends, person, tries, with, with_password};
 use super::error::ApiError;
 use super::identity::Visitor;
 use super::{found, known};
 use crate::App;
 use crate::access::{Access, Denied, Grant, Item, LinkId, PersonId, Rules, Subject, Target};
-use crate::accounts::{Accounts, AccountsError, Action, Group, LinkEntry, NewLink, Refusal};
+use crate::accounts::{Accounts, AccountsError, Action, Actor, Group, LinkEntry, NewLink, Refusal};
 use crate::name::DocumentName;
 use crate::storage::{DocumentId, Lookup};
 
@@ -420,20 +418,16 @@ async fn revoke_link(
 /// Takes back what was given of a document that has just been deleted.
 pub async fn forget(
     app: &Arc<App>,
-    visitor: &Visitor,
+    by: Actor,
     id: DocumentId,
     name: &DocumentName,
 ) -> Result<(), ApiError> {
     if app.gate.rules().is_open {
         return Ok(());
     }
-    let actor = match person(app, &visitor.who) {
-        Ok(person) => actor(person, visitor),
-        Err(_) => visitor.nobody(),
-    };
     let name = name.clone();
     let forgotten = with(app, move |accounts, now_ms| {
-        accounts.forget_document(id, &name, Action::Deleted, &actor, now_ms)
+        accounts.forget_document(id, &name, Action::Deleted, &by, now_ms)
     });
     forgotten.await.map_err(|_| ApiError::NOT_FORGOTTEN)
 }

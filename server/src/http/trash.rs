@@ -11,7 +11,7 @@ use axum::routing::{delete, get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::accounts::{At, Body, actor, answer, at, body, person, with};
+use super::accounts::{At, Body, actor, answer, at, body, bounded, person, with};
 use super::api::{MAX_PAGE, MAX_QUERY, PAGE, READ, position};
 use super::error::ApiError;
 use super::identity::Visitor;
@@ -172,6 +172,7 @@ async fn restore(
         None => before.clone(),
     };
     let handle = app.hub.open(&app, &name);
+    let by = deed(&app, &visitor)?;
     // Whoever asks may hang up: what was done is in the log all the same.
     let restoring = tokio::spawn(async move {
         let (who, id) = (visitor.who.clone(), trashed.id());
@@ -186,7 +187,7 @@ async fn restore(
                 format!("{before} as {name}")
             }
         };
-        note(&app, &visitor, Action::TakenBack, about).await;
+        note(&app, by, Action::TakenBack, about).await;
         Ok::<_, ApiError>(name)
     });
     let name = restoring.await.map_err(|_| ApiError::INTERNAL)??;
@@ -228,7 +229,7 @@ async fn erase(
     id: At<i64>,
 ) -> Result<StatusCode, ApiError> {
     let trashed = one(&app, &visitor.who, at(id)?).await?;
-    let by = doer(&app, &visitor);
+    let by = deed(&app, &visitor)?;
     let erasing = tokio::spawn(async move { remove(&app, &trashed, by).await });
     match erasing.await.map_err(|_| ApiError::INTERNAL)?? {
         true => Ok(StatusCode::NO_CONTENT),
@@ -245,7 +246,7 @@ async fn empty(
     let mut found = all_owned(&app, &visitor.who, None, wanted, String::new()).await?;
     let is_empty = found.len() <= MAX_EMPTIED;
     found.truncate(MAX_EMPTIED);
-    let by = doer(&app, &visitor);
+    let by = deed(&app, &visitor)?;
     let erasing = tokio::spawn(async move {
         let mut removed = 0;
         for trashed in &found {
@@ -265,12 +266,19 @@ pub fn doer(app: &App, visitor: &Visitor) -> Actor {
     }
 }
 
+/// The same for what the log tells each time: nobody fills it with that.
+pub fn deed(app: &App, visitor: &Visitor) -> Result<Actor, ApiError> {
+    match person(app, &visitor.who) {
+        Ok(person) => bounded(app, person, visitor),
+        Err(_) => Ok(visitor.nobody()),
+    }
+}
+
 /// Tells the log of what was done. It is done, whether that works or not.
-pub async fn note(app: &Arc<App>, visitor: &Visitor, action: Action, about: String) {
+pub async fn note(app: &Arc<App>, by: Actor, action: Action, about: String) {
     if app.gate.rules().is_open {
         return;
     }
-    let by = doer(app, visitor);
     let noting = with(app, move |accounts, now_ms| {
         accounts.note(&by, action, &about, now_ms)
     });
