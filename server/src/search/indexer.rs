@@ -1,0 +1,343 @@
+//! The thread that keeps the index.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Weak;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::index::{self, Index, Place};
+use super::{MAX_TEXT, words};
+use crate::App;
+use crate::document::replay;
+use crate::name::DocumentName;
+use crate::storage::{DocumentId, Entry, Lookup, Position, StorageError};
+
+/// How often it is looked which documents have changed.
+const LOOK: Duration = Duration::from_secs(1);
+/// A document is indexed when it has not changed for so long,
+const QUIET: Duration = Duration::from_secs(2);
+/// or so long after it has changed first. It is also the longest that a change usually takes to be found.
+const LATEST: Duration = Duration::from_secs(10);
+/// A document is not indexed again before so many times as long as that took have passed.
+const REST: u32 = 20;
+/// How often everything is compared.
+const ALL: Duration = Duration::from_secs(60 * 60);
+/// Documents that are compared at once.
+const PAGE: usize = 500;
+/// Bytes of texts that go into the index in one transaction, about.
+const BATCH: usize = 2 << 20;
+/// Changed documents that are waited for; if there are more, everything is compared.
+const MAX_PENDING: usize = 10_000;
+/// Clocks go back a little, in milliseconds.
+const SLACK_MS: i64 = 60_000;
+
+/// A document that has changed.
+struct Pending {
+    name: DocumentName,
+    first: Instant,
+    last: Instant,
+    place: Place,
+    /// Not before then.
+    rests_until: Option<Instant>,
+}
+
+/// See the module.
+pub struct Indexer {
+    app: Weak<App>,
+    folder: PathBuf,
+    index: Option<Index>,
+    pending: HashMap<DocumentId, Pending>,
+    /// Documents that take long, and when they may be indexed again.
+    resting: HashMap<DocumentId, Instant>,
+    /// The newest edit that was looked at, in milliseconds since the Unix epoch.
+    newest_ms: i64,
+    /// When everything was compared.
+    compared: Option<Instant>,
+    commits: Option<u64>,
+}
+
+/// Why it did not get on.
+enum Trouble {
+    /// The server stops.
+    Stopping,
+    Storage(StorageError),
+    Index(rusqlite::Error),
+}
+
+impl From<StorageError> for Trouble {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Index(error)
+    }
+}
+
+impl Indexer {
+    pub fn new(app: Weak<App>, folder: PathBuf) -> Self {
+        Self {
+            app,
+            folder,
+            index: None,
+            pending: HashMap::new(),
+            resting: HashMap::new(),
+            newest_ms: i64::MIN,
+            compared: None,
+            commits: None,
+        }
+    }
+
+    /// Keeps the index until the server stops.
+    pub fn run(mut self, hinted: &Receiver<DocumentName>) {
+        loop {
+            match hinted.recv_timeout(LOOK) {
+                Ok(name) => self.hint(&name),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let Some(app) = self.app.upgrade() else {
+                return;
+            };
+            match self.turn(&app) {
+                Ok(()) => {}
+                Err(Trouble::Stopping) => return,
+                Err(Trouble::Storage(error)) => {
+                    tracing::debug!(%error, "the index of words waits for storage");
+                    (self.compared, self.commits) = (None, None);
+                }
+                Err(Trouble::Index(error)) => {
+                    app.metrics.search_failed.add_one();
+                    tracing::warn!(%error, "the index of words failed; it is opened anew");
+                    (self.index, self.compared, self.commits) = (None, None, None);
+                    self.pending.clear();
+                }
+            }
+            self.tell(&app);
+        }
+    }
+
+    fn tell(&self, app: &App) {
+        let Some(search) = app.search.get() else {
+            return;
+        };
+        let waits = self
+            .pending
+            .values()
+            .any(|p| p.first.elapsed() > 3 * LATEST);
+        let is_complete = self.index.is_some() && self.compared.is_some() && !waits;
+        search.is_complete.store(is_complete, Relaxed);
+    }
+
+    fn hint(&mut self, name: &DocumentName) {
+        let Some(app) = self.app.upgrade() else {
+            return;
+        };
+        if let Ok(Lookup::Found(entry)) = app.storage.entry(name) {
+            self.changed(&entry);
+        }
+    }
+
+    fn turn(&mut self, app: &App) -> Result<(), Trouble> {
+        let search = app.search.get();
+        if search.is_some_and(|search| search.is_damaged.swap(false, Relaxed)) {
+            tracing::warn!("the index of words is damaged; it is built anew");
+            (self.index, self.compared) = (None, None);
+            index::remove(&self.folder).map_err(|error| StorageError::Failed(error.to_string()))?;
+        }
+        // Somebody has removed it.
+        if self.index.is_none() || !self.folder.join(index::FILE).exists() {
+            (self.index, self.compared) = (Some(Index::open(&self.folder)?), None);
+        }
+        if self.compared.is_none_or(|at| at.elapsed() > ALL) {
+            self.compare(app)?;
+        }
+        self.look(app)?;
+        self.index_due(app)
+    }
+
+    fn index(&mut self) -> Result<&mut Index, Trouble> {
+        let none = || StorageError::Failed("there is no index".to_owned());
+        Ok(self.index.as_mut().ok_or_else(none)?)
+    }
+
+    /// Looks at what was edited since the last time.
+    fn look(&mut self, app: &App) -> Result<(), Trouble> {
+        let commits = app.journal.stats().commits();
+        if self.commits == Some(commits) {
+            return Ok(());
+        }
+        let since = self.newest_ms.saturating_sub(SLACK_MS);
+        let mut after: Option<Position> = None;
+        'pages: loop {
+            let entries = app.storage.list("", after, PAGE)?;
+            after = entries.last().map(|entry| entry.position);
+            let is_last = entries.len() < PAGE;
+            for entry in entries {
+                if entry.edited_at_ms < since {
+                    break 'pages;
+                }
+                self.newest_ms = self.newest_ms.max(entry.edited_at_ms);
+                if self.index()?.place(entry.id())? != Some(Place::of(&entry)) {
+                    self.changed(&entry);
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+        self.commits = Some(commits);
+        Ok(())
+    }
+
+    fn changed(&mut self, entry: &Entry) {
+        if self.pending.len() >= MAX_PENDING && !self.pending.contains_key(&entry.id()) {
+            self.compared = None;
+            return;
+        }
+        let (now, place) = (Instant::now(), Place::of(entry));
+        let pending = self.pending.entry(entry.id()).or_insert_with(|| Pending {
+            name: entry.name.clone(),
+            first: now,
+            last: now,
+            place,
+            rests_until: self.resting.get(&entry.id()).copied(),
+        });
+        if pending.place != place {
+            (pending.last, pending.place) = (now, place);
+        }
+        pending.name = entry.name.clone();
+    }
+
+    /// Indexes what has been quiet, or has waited for long.
+    fn index_due(&mut self, app: &App) -> Result<(), Trouble> {
+        let now = Instant::now();
+        self.resting.retain(|_, until| *until > now);
+        let is_due = |pending: &Pending| {
+            (now - pending.last >= QUIET || now - pending.first >= LATEST)
+                && pending.rests_until.is_none_or(|until| until <= now)
+        };
+        let due: Vec<DocumentId> = self
+            .pending
+            .iter()
+            .filter(|(_, p)| is_due(p))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            let Some(pending) = self.pending.remove(&id) else {
+                continue;
+            };
+            let began = Instant::now();
+            let read = read(app, &pending.name)?;
+            if let Some((entry, text)) = read {
+                self.index()?
+                    .put(&[(entry.id(), Place::of(&entry), text)])?;
+                app.metrics.search_indexed.add_one();
+            }
+            let took = began.elapsed();
+            self.resting.insert(id, Instant::now() + took * REST);
+            pause(app, took)?;
+        }
+        Ok(())
+    }
+
+    /// Compares all documents with the index, and brings it up to date.
+    fn compare(&mut self, app: &App) -> Result<(), Trouble> {
+        let mut after: Option<Position> = None;
+        let mut newest_ms = None;
+        loop {
+            let entries = app.storage.list("", after, PAGE)?;
+            after = entries.last().map(|entry| entry.position);
+            let is_last = entries.len() < PAGE;
+            newest_ms = newest_ms.or(entries.first().map(|entry| entry.edited_at_ms));
+            let (mut batch, mut bytes) = (Vec::new(), 0);
+            let mut began = Instant::now();
+            for entry in entries {
+                if self.index()?.place(entry.id())? == Some(Place::of(&entry)) {
+                    continue;
+                }
+                let Some((entry, text)) = read(app, &entry.name)? else {
+                    continue;
+                };
+                bytes += text.len();
+                batch.push((entry.id(), Place::of(&entry), text));
+                if bytes >= BATCH {
+                    self.index()?.put(&batch)?;
+                    app.metrics.search_indexed.add(batch.len() as u64);
+                    (batch, bytes) = (Vec::new(), 0);
+                    pause(app, began.elapsed())?;
+                    began = Instant::now();
+                }
+            }
+            self.index()?.put(&batch)?;
+            app.metrics.search_indexed.add(batch.len() as u64);
+            pause(app, began.elapsed())?;
+            if is_last {
+                break;
+            }
+        }
+        self.forget_gone(app)?;
+        self.newest_ms = newest_ms.unwrap_or(i64::MIN);
+        (self.compared, self.commits) = (Some(Instant::now()), None);
+        Ok(())
+    }
+
+    /// Forgets what is gone for good.
+    fn forget_gone(&mut self, app: &App) -> Result<(), Trouble> {
+        let mut after = DocumentId(i64::MIN);
+        loop {
+            let ids = self.index()?.after(after, PAGE)?;
+            let Some(last) = ids.last() else {
+                return Ok(());
+            };
+            after = *last;
+            let alive: Vec<DocumentId> = app.storage.entries(&ids)?.iter().map(Entry::id).collect();
+            for id in ids.into_iter().filter(|id| !alive.contains(id)) {
+                if app.storage.trashed(id)?.is_none() {
+                    self.index()?.forget(id)?;
+                }
+            }
+            pause(app, Duration::ZERO)?;
+        }
+    }
+}
+
+/// Half of the time is for others.
+fn pause(app: &App, took: Duration) -> Result<(), Trouble> {
+    // In small steps, so that the server need not wait for it.
+    let until = Instant::now() + took;
+    loop {
+        if app.stopping.is_cancelled() {
+            return Err(Trouble::Stopping);
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(Duration::from_millis(100)));
+    }
+}
+
+/// The text of a document, as it goes into the index, and its line. Nothing if there is none, or none that can be read.
+fn read(app: &App, name: &DocumentName) -> Result<Option<(Entry, String)>, Trouble> {
+    let Lookup::Found(entry) = app.storage.entry(name)? else {
+        return Ok(None);
+    };
+    let stored = match app.storage.load(name) {
+        Ok(Lookup::Found(stored)) if stored.id == entry.id() => stored,
+        Ok(_) => return Ok(None),
+        // Whoever opens it hears of it; it is as if it had no text.
+        Err(StorageError::Damaged(_)) => return Ok(Some((entry, String::new()))),
+        Err(error) => return Err(error.into()),
+    };
+    let client = app.machine.client_id();
+    let text = match replay(client, name, &stored, app.config.document_limits()) {
+        Ok(document) => document.all_text(MAX_TEXT),
+        Err(_) => String::new(),
+    };
+    Ok(Some((entry, words::split(&text))))
+}
