@@ -122,7 +122,7 @@ pub struct Metrics {
     pub documents_erased: Counter,
     /// Times that a document was indexed.
     pub search_indexed: Counter,
-    /// Times that the index of words failed and was opened anew.
+    /// Times that the index of words failed.
     pub search_failed: Counter,
     /// Views of documents that were read.
     pub views: Counter,
@@ -315,7 +315,7 @@ impl Metrics {
             ),
             (
                 "search_failed_total",
-                "Times that the index of words failed and was opened anew.",
+                "Times that the index of words failed.",
                 &self.search_failed,
             ),
             (

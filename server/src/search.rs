@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use tokio::sync::Semaphore;
 
@@ -15,6 +15,7 @@ use crate::App;
 use crate::name::DocumentName;
 use indexer::Indexer;
 
+mod backoff;
 pub mod index;
 mod indexer;
 pub mod words;
@@ -39,16 +40,22 @@ pub struct Search {
 }
 
 impl Search {
-    /// Starts the thread that keeps the index of a server. It ends soon after the server stops.
-    pub fn start(app: &Arc<App>, folder: PathBuf) -> std::io::Result<()> {
+    /// Without the thread; and what it is told.
+    fn new(folder: PathBuf) -> (Self, Receiver<DocumentName>) {
         let (hints, hinted) = sync_channel(1024);
         let search = Self {
-            folder: folder.clone(),
+            folder,
             turns: Semaphore::new(TURNS),
             is_complete: AtomicBool::new(false),
             is_damaged: AtomicBool::new(false),
             hints,
         };
+        (search, hinted)
+    }
+
+    /// Starts the thread that keeps the index of a server. It ends soon after the server stops.
+    pub fn start(app: &Arc<App>, folder: PathBuf) -> std::io::Result<()> {
+        let (search, hinted) = Self::new(folder.clone());
         if app.search.set(search).is_err() {
             return Ok(());
         }

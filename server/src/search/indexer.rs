@@ -1,12 +1,16 @@
 //! The thread that keeps the index.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Weak;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use thiserror::Error;
+
+use super::backoff::Backoff;
 use super::index::{self, Index, Place};
 use super::{MAX_TEXT, words};
 use crate::App;
@@ -56,25 +60,27 @@ pub struct Indexer {
     /// When everything was compared.
     compared: Option<Instant>,
     commits: Option<u64>,
+    backoff: Backoff,
 }
 
 /// Why it did not get on.
 enum Trouble {
     /// The server stops.
     Stopping,
-    Storage(StorageError),
-    Index(rusqlite::Error),
+    Failed(Failure),
 }
 
-impl From<StorageError> for Trouble {
-    fn from(error: StorageError) -> Self {
-        Self::Storage(error)
-    }
+#[derive(Debug, Error)]
+enum Failure {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Index(#[from] rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Index(error)
+impl<T: Into<Failure>> From<T> for Trouble {
+    fn from(failure: T) -> Self {
+        Self::Failed(failure.into())
     }
 }
 
@@ -89,6 +95,7 @@ impl Indexer {
             newest_ms: i64::MIN,
             compared: None,
             commits: None,
+            backoff: Backoff::default(),
         }
     }
 
@@ -103,21 +110,41 @@ impl Indexer {
             let Some(app) = self.app.upgrade() else {
                 return;
             };
-            match self.turn(&app) {
-                Ok(()) => {}
-                Err(Trouble::Stopping) => return,
-                Err(Trouble::Storage(error)) => {
-                    tracing::debug!(%error, "the index of words waits for storage");
-                    (self.compared, self.commits) = (None, None);
-                }
-                Err(Trouble::Index(error)) => {
-                    app.metrics.search_failed.add_one();
-                    tracing::warn!(%error, "the index of words failed; it is opened anew");
-                    (self.index, self.compared, self.commits) = (None, None, None);
-                    self.pending.clear();
+            if self.step(&app).is_break() {
+                return;
+            }
+        }
+    }
+
+    /// Does what is to be done now, unless it has failed and waits.
+    fn step(&mut self, app: &App) -> ControlFlow<()> {
+        if self.backoff.waits(Instant::now()) {
+            return ControlFlow::Continue(());
+        }
+        match self.turn(app) {
+            Ok(()) => {
+                if self.backoff.worked() {
+                    tracing::info!("the index of words works again");
                 }
             }
-            self.tell(&app);
+            Err(Trouble::Stopping) => return ControlFlow::Break(()),
+            Err(Trouble::Failed(failure)) => self.failed(app, &failure),
+        }
+        self.tell(app);
+        ControlFlow::Continue(())
+    }
+
+    fn failed(&mut self, app: &App, failure: &Failure) {
+        app.metrics.search_failed.add_one();
+        if self.backoff.failed(Instant::now()) {
+            tracing::warn!(error = %failure, "the index of words failed; it is tried again in growing pauses");
+        } else {
+            tracing::debug!(error = %failure, "the index of words failed again");
+        }
+        (self.compared, self.commits) = (None, None);
+        self.pending.clear();
+        if let Failure::Index(_) = failure {
+            self.index = None;
         }
     }
 
@@ -341,3 +368,6 @@ fn read(app: &App, name: &DocumentName) -> Result<Option<(Entry, String)>, Troub
     };
     Ok(Some((entry, words::split(&text))))
 }
+
+#[cfg(test)]
+mod tests;
