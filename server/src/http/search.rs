@@ -18,7 +18,7 @@ use super::error::ApiError;
 use super::known;
 use crate::App;
 use crate::access::{Access, Target, Who};
-use crate::search::index::{Reading, is_late};
+use crate::search::index::{Reading, is_damage, is_late};
 use crate::search::words::{NoQuestion, question, snippet};
 use crate::storage::{DocumentId, Entry};
 
@@ -95,8 +95,23 @@ struct Found {
 /// Why nothing was found.
 enum Missed {
     TooBroad,
-    Damaged,
+    /// The index cannot be read.
+    Unreadable {
+        is_damaged: bool,
+    },
     Storage(ApiError),
+}
+
+impl From<rusqlite::Error> for Missed {
+    fn from(error: rusqlite::Error) -> Self {
+        if is_late(&error) {
+            return Self::TooBroad;
+        }
+        tracing::debug!(%error, "the index of words cannot be read");
+        Self::Unreadable {
+            is_damaged: is_damage(&error),
+        }
+    }
 }
 
 /// `GET /api/search`
@@ -126,8 +141,8 @@ async fn search(
         Ok(found) => found,
         Err(Missed::TooBroad) => return Err(ApiError::TOO_BROAD),
         Err(Missed::Storage(error)) => return Err(error),
-        Err(Missed::Damaged) => {
-            if is_complete {
+        Err(Missed::Unreadable { is_damaged }) => {
+            if is_damaged && is_complete {
                 index.is_damaged();
             }
             let nothing = json!({ "documents": [], "next": null, "is_complete": false });
@@ -161,18 +176,11 @@ fn told(app: &App, who: &Who, entry: &Entry, snippet: &Snippet) -> Value {
 /// Finds a page. Who may read what is looked at before anything else is known of a document.
 fn find(app: &App, who: &Who, wanted: &Wanted) -> Result<Found, Missed> {
     let until = Instant::now() + PATIENCE;
-    let missed = |error: rusqlite::Error| match is_late(&error) {
-        true => Missed::TooBroad,
-        false => {
-            tracing::debug!(%error, "the index of words cannot be read");
-            Missed::Damaged
-        }
-    };
     let Some(search) = app.search.get() else {
-        return Err(Missed::Damaged);
+        return Err(Missed::Unreadable { is_damaged: false });
     };
-    let reading = Reading::open(&search.folder, until).map_err(missed)?;
-    let ids = reading.find(&wanted.question).map_err(missed)?;
+    let reading = Reading::open(&search.folder, until)?;
+    let ids = reading.find(&wanted.question)?;
     let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
     let (mut skip, mut found) = (wanted.skip, Vec::new());
     // What was found in time is shown; the next page may have more time for the rest.
@@ -221,7 +229,7 @@ fn find(app: &App, who: &Who, wanted: &Wanted) -> Result<Found, Missed> {
                 // It has changed meanwhile, or the index is of another database.
                 Ok(_) => continue,
                 Err(error) if is_late(&error) => return is_late_with(found),
-                Err(error) => return Err(missed(error)),
+                Err(error) => return Err(error.into()),
             }
         }
     }

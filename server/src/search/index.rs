@@ -63,24 +63,20 @@ pub struct Index {
 }
 
 impl Index {
-    /// Opens the index in a folder, or makes a new one. What is there and is none is removed.
+    /// Opens the index in a folder, or makes a new one. What is there and is none is removed; what cannot be read now is not.
     pub fn open(folder: &Path) -> rusqlite::Result<Self> {
         let file = folder.join(FILE);
-        match connect(&file) {
-            Ok(connection) => Ok(Self { connection }),
-            Err(error) => {
-                if file.exists() {
+        if file.try_exists().map_err(not_usable)? {
+            match connect(&file) {
+                Ok(connection) => return Ok(Self { connection }),
+                Err(error) if is_damage(&error) => {
                     tracing::warn!(%error, "the index of words cannot be used; it is built anew");
                 }
-                remove(folder).map_err(|error| {
-                    rusqlite::Error::SqliteFailure(
-                        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
-                        Some(error.to_string()),
-                    )
-                })?;
-                make(&file).map(|connection| Self { connection })
+                Err(error) => return Err(error),
             }
         }
+        remove(folder).map_err(not_usable)?;
+        make(&file).map(|connection| Self { connection })
     }
 
     /// Up to where a document is indexed.
@@ -198,6 +194,15 @@ impl Reading {
     }
 }
 
+/// Whether the index is none, whatever is done with it. Everything else may pass: a full disk, a lock.
+pub fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(
+        code,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
 /// Whether something took too long.
 pub fn is_late(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
@@ -220,7 +225,13 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
         "SELECT document_id, sequence, edited_at_ms, created_at_ms FROM indexed LIMIT 1",
         "SELECT rowid, text FROM texts LIMIT 1",
     ] {
-        connection.prepare(statement)?.exists([])?;
+        match connection.prepare(statement) {
+            // A table or a column is not there.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => {
+                return Err(damaged("it is of another format"));
+            }
+            prepared => prepared?.exists([])?,
+        };
     }
     Ok(connection)
 }
@@ -228,6 +239,12 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
 fn damaged(why: &str) -> rusqlite::Error {
     let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
     rusqlite::Error::SqliteFailure(code, Some(why.to_owned()))
+}
+
+/// What the system says, as an error of the index.
+pub fn not_usable(error: io::Error) -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+    rusqlite::Error::SqliteFailure(code, Some(error.to_string()))
 }
 
 fn make(file: &Path) -> rusqlite::Result<Connection> {
@@ -258,4 +275,59 @@ pub fn remove(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn put(index: &mut Index, id: i64) {
+        let place = Place {
+            sequence: 1,
+            edited_at_ms: 2,
+            created_at_ms: 3,
+        };
+        let text = (DocumentId(id), place, "hemp".to_owned());
+        index.put(&[text]).unwrap();
+    }
+
+    fn has(folder: &Path, id: i64) -> bool {
+        let index = Index::open(folder).unwrap();
+        index.place(DocumentId(id)).unwrap().is_some()
+    }
+
+    #[test]
+    fn what_cannot_be_opened_now_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        put(&mut Index::open(folder.path()).unwrap(), 1);
+        let other = Connection::open(folder.path().join(FILE)).unwrap();
+        other
+            .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")
+            .unwrap();
+        let busy = Index::open(folder.path()).err().unwrap();
+        assert_eq!(busy.sqlite_error_code(), Some(ErrorCode::DatabaseBusy));
+        assert!(!is_damage(&busy));
+        drop(other);
+        assert!(has(folder.path(), 1));
+    }
+
+    #[test]
+    fn what_is_no_index_is_built_anew() {
+        for damage in [
+            "DROP TABLE indexed",
+            "DROP TABLE texts",
+            "PRAGMA user_version = 99",
+            "PRAGMA application_id = 99",
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            put(&mut Index::open(folder.path()).unwrap(), 1);
+            let other = Connection::open(folder.path().join(FILE)).unwrap();
+            other.execute_batch(damage).unwrap();
+            drop(other);
+            put(&mut Index::open(folder.path()).unwrap(), 2);
+            assert!(!has(folder.path(), 1), "{damage}");
+            assert!(has(folder.path(), 2), "{damage}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use rusqlite::ErrorCode;
 use thiserror::Error;
 
 use super::backoff::Backoff;
@@ -143,8 +144,16 @@ impl Indexer {
         }
         (self.compared, self.commits) = (None, None);
         self.pending.clear();
-        if let Failure::Index(_) = failure {
-            self.index = None;
+        let Failure::Index(error) = failure else {
+            return;
+        };
+        match error.sqlite_error_code() {
+            // It is as good as before.
+            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy) => {}
+            _ => self.index = None,
+        }
+        if let Some(search) = app.search.get().filter(|_| index::is_damage(error)) {
+            search.is_damaged();
         }
     }
 
@@ -171,10 +180,11 @@ impl Indexer {
 
     fn turn(&mut self, app: &App) -> Result<(), Trouble> {
         let search = app.search.get();
-        if search.is_some_and(|search| search.is_damaged.swap(false, Relaxed)) {
+        if let Some(search) = search.filter(|search| search.is_damaged.load(Relaxed)) {
             tracing::warn!("the index of words is damaged; it is built anew");
             (self.index, self.compared) = (None, None);
-            index::remove(&self.folder).map_err(|error| StorageError::Failed(error.to_string()))?;
+            index::remove(&self.folder).map_err(index::not_usable)?;
+            search.is_damaged.store(false, Relaxed);
         }
         // Somebody has removed it.
         if self.index.is_none() || !self.folder.join(index::FILE).exists() {

@@ -97,3 +97,32 @@ fn what_fails_is_not_tried_all_the_time_and_goes_on_when_it_can() {
     world.step();
     assert!(world.is_complete());
 }
+
+#[test]
+fn only_damage_costs_the_index() {
+    let mut world = World::new("");
+    let id = world.create("a");
+    world.step();
+    let mut fail = |code| {
+        let error = rusqlite::ffi::Error::new(code);
+        let failure = Failure::Index(rusqlite::Error::SqliteFailure(error, None));
+        world.indexer.failed(&world.app, &failure);
+        // What storage says is put into the index again only if it is not there.
+        world.step();
+        assert!(world.is_complete());
+        world.app.metrics.search_indexed.get()
+    };
+    for passes in [
+        rusqlite::ffi::SQLITE_FULL,
+        rusqlite::ffi::SQLITE_BUSY,
+        rusqlite::ffi::SQLITE_IOERR_WRITE,
+        rusqlite::ffi::SQLITE_CANTOPEN,
+        rusqlite::ffi::SQLITE_READONLY,
+    ] {
+        assert_eq!(fail(passes), 1, "{passes}");
+    }
+    assert_eq!(fail(rusqlite::ffi::SQLITE_CORRUPT_VTAB), 2);
+    assert_eq!(fail(rusqlite::ffi::SQLITE_NOTADB), 3);
+    let index = world.indexer.index.as_ref().unwrap();
+    assert!(index.place(id).unwrap().is_some());
+}
