@@ -22,6 +22,8 @@ pub mod words;
 
 /// Bytes of a document's text that are indexed, about: the first.
 pub const MAX_TEXT: usize = 1 << 20;
+/// Documents that the thread is told of and has not looked at.
+const MAX_HINTS: usize = 1024;
 /// Searches at once.
 pub const TURNS: usize = 2;
 
@@ -42,7 +44,7 @@ pub struct Search {
 impl Search {
     /// Without the thread; and what it is told.
     fn new(folder: PathBuf) -> (Self, Receiver<DocumentName>) {
-        let (hints, hinted) = sync_channel(1024);
+        let (hints, hinted) = sync_channel(MAX_HINTS);
         let search = Self {
             folder,
             turns: Semaphore::new(TURNS),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Weak;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,7 +14,7 @@ use thiserror::Error;
 
 use super::backoff::Backoff;
 use super::index::{self, Index, Place};
-use super::{MAX_TEXT, words};
+use super::{MAX_HINTS, MAX_TEXT, words};
 use crate::App;
 use crate::document::replay;
 use crate::name::DocumentName;
@@ -61,6 +62,7 @@ pub struct Indexer {
     /// When everything was compared.
     compared: Option<Instant>,
     commits: Option<u64>,
+    hinted: Vec<DocumentName>,
     backoff: Backoff,
 }
 
@@ -77,6 +79,8 @@ enum Failure {
     Storage(#[from] StorageError),
     #[error(transparent)]
     Index(#[from] rusqlite::Error),
+    #[error("a panic")]
+    Panic,
 }
 
 impl<T: Into<Failure>> From<T> for Trouble {
@@ -96,6 +100,7 @@ impl Indexer {
             newest_ms: i64::MIN,
             compared: None,
             commits: None,
+            hinted: Vec::new(),
             backoff: Backoff::default(),
         }
     }
@@ -104,13 +109,14 @@ impl Indexer {
     pub fn run(mut self, hinted: &Receiver<DocumentName>) {
         loop {
             match hinted.recv_timeout(LOOK) {
-                Ok(name) => self.hint(&name),
+                Ok(name) => self.hinted.push(name),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             let Some(app) = self.app.upgrade() else {
                 return;
             };
+            self.hinted.extend(hinted.try_iter().take(MAX_HINTS));
             if self.step(&app).is_break() {
                 return;
             }
@@ -120,9 +126,13 @@ impl Indexer {
     /// Does what is to be done now, unless it has failed and waits.
     fn step(&mut self, app: &App) -> ControlFlow<()> {
         if self.backoff.waits(Instant::now()) {
+            // Everything is compared afterwards.
+            self.hinted.clear();
             return ControlFlow::Continue(());
         }
-        match self.turn(app) {
+        // Whoever counts on the thread must not find it dead over one text.
+        let turned = catch_unwind(AssertUnwindSafe(|| self.turn(app)));
+        match turned.unwrap_or(Err(Trouble::Failed(Failure::Panic))) {
             Ok(()) => {
                 if self.backoff.worked() {
                     tracing::info!("the index of words works again");
@@ -144,8 +154,12 @@ impl Indexer {
         }
         (self.compared, self.commits) = (None, None);
         self.pending.clear();
-        let Failure::Index(error) = failure else {
-            return;
+        self.hinted.clear();
+        let error = match failure {
+            Failure::Storage(_) => return,
+            // Whatever it was about to do.
+            Failure::Panic => return self.index = None,
+            Failure::Index(error) => error,
         };
         match error.sqlite_error_code() {
             // It is as good as before.
@@ -169,15 +183,6 @@ impl Indexer {
         search.is_complete.store(is_complete, Relaxed);
     }
 
-    fn hint(&mut self, name: &DocumentName) {
-        let Some(app) = self.app.upgrade() else {
-            return;
-        };
-        if let Ok(Lookup::Found(entry)) = app.storage.entry(name) {
-            self.changed(&entry);
-        }
-    }
-
     fn turn(&mut self, app: &App) -> Result<(), Trouble> {
         let search = app.search.get();
         if let Some(search) = search.filter(|search| search.is_damaged.load(Relaxed)) {
@@ -192,6 +197,11 @@ impl Indexer {
         }
         if self.compared.is_none_or(|at| at.elapsed() > ALL) {
             self.compare(app)?;
+        }
+        for name in std::mem::take(&mut self.hinted) {
+            if let Lookup::Found(entry) = app.storage.entry(&name)? {
+                self.changed(&entry);
+            }
         }
         self.look(app)?;
         self.index_due(app)

@@ -40,6 +40,8 @@ enum Failing {
     Once,
     /// Everything.
     Always,
+    /// The next read is a bug.
+    Panic,
 }
 
 #[derive(Debug)]
@@ -129,6 +131,11 @@ impl Memory {
         };
     }
 
+    /// Lets the next read panic.
+    pub fn panic_next(&self) {
+        self.state().failing = Failing::Panic;
+    }
+
     /// Lets writes wait, as on a slow disk, until it is called with `false`.
     pub fn hold(&self, held: bool) {
         self.state().held = held;
@@ -145,8 +152,12 @@ impl Memory {
     }
 
     fn reading(&self) -> Result<MutexGuard<'_, State>, StorageError> {
-        let state = self.state();
+        let mut state = self.state();
         match state.failing {
+            Failing::Panic => {
+                state.failing = Failing::No;
+                panic!("as the test wants it");
+            }
             _ if state.closed => Err(StorageError::Failed("closed".to_owned())),
             Failing::Always => Err(StorageError::Failed("as the test wants it".to_owned())),
             Failing::No | Failing::Once => Ok(state),

@@ -126,3 +126,19 @@ fn only_damage_costs_the_index() {
     let index = world.indexer.index.as_ref().unwrap();
     assert!(index.place(id).unwrap().is_some());
 }
+
+#[test]
+fn a_panic_ends_nothing() {
+    let mut world = World::new("");
+    world.create("a");
+    world.step();
+    assert!(world.is_complete());
+    world.create("b");
+    world.indexer.compared = None;
+    world.storage.panic_next();
+    world.step();
+    assert_eq!((world.failures(), world.is_complete()), (1, false));
+    world.step();
+    assert!(world.is_complete());
+    assert_eq!(world.app.metrics.search_indexed.get(), 2);
+}
