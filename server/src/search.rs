@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::App;
 use crate::name::DocumentName;
+use crate::storage::DocumentId;
 use indexer::Indexer;
 
 mod backoff;
@@ -38,18 +39,29 @@ pub struct Search {
     is_complete: AtomicBool,
     /// Something was found wrong with the index.
     is_damaged: AtomicBool,
-    hints: SyncSender<DocumentName>,
+    /// There was no room to tell of a document that is gone.
+    is_behind: AtomicBool,
+    hints: SyncSender<Hint>,
+}
+
+/// Of what no edit tells.
+enum Hint {
+    /// It came back from the trash.
+    Back(DocumentName),
+    /// It is gone for good.
+    Gone(DocumentId),
 }
 
 impl Search {
     /// Without the thread; and what it is told.
-    fn new(folder: PathBuf) -> (Self, Receiver<DocumentName>) {
+    fn new(folder: PathBuf) -> (Self, Receiver<Hint>) {
         let (hints, hinted) = sync_channel(MAX_HINTS);
         let search = Self {
             folder,
             turns: Semaphore::new(TURNS),
             is_complete: AtomicBool::new(false),
             is_damaged: AtomicBool::new(false),
+            is_behind: AtomicBool::new(false),
             hints,
         };
         (search, hinted)
@@ -80,9 +92,16 @@ impl Search {
         self.is_complete.store(false, Relaxed);
     }
 
-    /// A document is there of which no edit tells: it came back from the trash.
+    /// A document came back from the trash.
     pub fn hint(&self, name: &DocumentName) {
         // It is found when everything is compared.
-        let _ = self.hints.try_send(name.clone());
+        let _ = self.hints.try_send(Hint::Back(name.clone()));
+    }
+
+    /// A document is gone for good: nothing of it is kept.
+    pub fn forget(&self, id: DocumentId) {
+        if self.hints.try_send(Hint::Gone(id)).is_err() {
+            self.is_behind.store(true, Relaxed);
+        }
     }
 }

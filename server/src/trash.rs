@@ -79,6 +79,9 @@ pub async fn remove(app: &Arc<App>, trashed: &Trashed, actor: Actor) -> Result<b
         return Ok(false);
     }
     app.metrics.documents_erased.add_one();
+    if let Some(search) = app.search.get() {
+        search.forget(id);
+    }
     app.erased.notify_one();
     let forgetting = app.machine.blocking({
         let app = app.clone();

@@ -15,7 +15,7 @@ pub const FILE: &str = "search.db";
 /// Says in the file's header what it is: "RopS".
 const APPLICATION_ID: u32 = 0x526f_7053;
 /// An index of another format is built anew.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 /// How many instructions of SQLite between two looks at the clock.
 const LOOK: i32 = 1000;
 /// How long something waits for a moment's lock.
@@ -114,15 +114,34 @@ impl Index {
         ids.collect()
     }
 
-    /// Forgets a document.
-    pub fn forget(&mut self, id: DocumentId) -> rusqlite::Result<()> {
+    /// Forgets a document, and overwrites what there was of it. `Ok(false)`: it is not there.
+    pub fn forget(&mut self, id: DocumentId) -> rusqlite::Result<bool> {
         let transaction = self.connection.transaction()?;
-        forget(&transaction, id)?;
-        transaction.commit()
+        // It takes a hundred times as long, too much for what is only put in anew.
+        overwrite(&transaction, true)?;
+        let was_there = forget(&transaction, id)?;
+        overwrite(&transaction, false)?;
+        transaction.commit()?;
+        Ok(was_there)
+    }
+
+    /// Leaves nothing in the journal of the index. `Ok(false)`: somebody reads it.
+    pub fn empty_journal(&self) -> rusqlite::Result<bool> {
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+        self.connection
+            .query_row(checkpoint, [], |row| Ok(row.get::<_, i64>(0)? == 0))
     }
 }
 
-fn forget(connection: &Connection, id: DocumentId) -> rusqlite::Result<()> {
+/// Whether words are taken out of the index where they stand, and not only marked.
+fn overwrite(connection: &Connection, does: bool) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO texts (texts, rank) VALUES ('secure-delete', ?1)")?
+        .execute([does])?;
+    Ok(())
+}
+
+fn forget(connection: &Connection, id: DocumentId) -> rusqlite::Result<bool> {
     let known = connection
         .prepare_cached("DELETE FROM indexed WHERE document_id = ?1")?
         .execute([id.0])?;
@@ -131,7 +150,7 @@ fn forget(connection: &Connection, id: DocumentId) -> rusqlite::Result<()> {
             .prepare_cached("DELETE FROM texts WHERE rowid = ?1")?
             .execute([id.0])?;
     }
-    Ok(())
+    Ok(known > 0)
 }
 
 fn place(connection: &Connection, id: DocumentId) -> rusqlite::Result<Option<Place>> {
@@ -262,6 +281,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
     crate::storage::sqlite::use_write_ahead(connection)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
+    // What is forgotten is overwritten.
+    connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)
 }
 
@@ -310,6 +331,40 @@ mod tests {
         assert!(!is_damage(&busy));
         drop(other);
         assert!(has(folder.path(), 1));
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut index = Index::open(folder.path()).unwrap();
+        let place = Place {
+            sequence: 1,
+            edited_at_ms: 2,
+            created_at_ms: 3,
+        };
+        for id in 1..50 {
+            let text = match id {
+                7 => "xylophone ".repeat(2000) + "quartz",
+                _ => "hemp rope ".repeat(id),
+            };
+            let id = DocumentId(id as i64);
+            index.put(&[(id, place, text)]).unwrap();
+        }
+        let holds = |word: &[u8]| {
+            [FILE, "search.db-wal"].iter().any(|file| {
+                let bytes = fs::read(folder.path().join(file)).unwrap_or_default();
+                bytes.windows(word.len()).any(|some| some == word)
+            })
+        };
+        assert!(index.empty_journal().unwrap() && holds(b"xylophone"));
+        assert!(index.forget(DocumentId(7)).unwrap());
+        assert!(!index.forget(DocumentId(7)).unwrap());
+        assert!(index.empty_journal().unwrap());
+        // Of words the index keeps what follows the one before.
+        for word in [&b"xylophone"[..], b"ylophone", b"quartz", b"uartz"] {
+            assert!(!holds(word), "{}", String::from_utf8_lossy(word));
+        }
+        assert!(holds(b"hemp"));
     }
 
     #[test]

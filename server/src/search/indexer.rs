@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::backoff::Backoff;
 use super::index::{self, Index, Place};
-use super::{MAX_HINTS, MAX_TEXT, words};
+use super::{Hint, MAX_HINTS, MAX_TEXT, words};
 use crate::App;
 use crate::document::replay;
 use crate::name::DocumentName;
@@ -62,7 +62,9 @@ pub struct Indexer {
     /// When everything was compared.
     compared: Option<Instant>,
     commits: Option<u64>,
-    hinted: Vec<DocumentName>,
+    hinted: Vec<Hint>,
+    /// What was forgotten lies in the journal of the index still.
+    is_left: bool,
     backoff: Backoff,
 }
 
@@ -101,15 +103,17 @@ impl Indexer {
             compared: None,
             commits: None,
             hinted: Vec::new(),
+            // It may have ended in between.
+            is_left: true,
             backoff: Backoff::default(),
         }
     }
 
     /// Keeps the index until the server stops.
-    pub fn run(mut self, hinted: &Receiver<DocumentName>) {
+    pub fn run(mut self, hinted: &Receiver<Hint>) {
         loop {
             match hinted.recv_timeout(LOOK) {
-                Ok(name) => self.hinted.push(name),
+                Ok(hint) => self.hinted.push(hint),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -198,13 +202,41 @@ impl Indexer {
         if self.compared.is_none_or(|at| at.elapsed() > ALL) {
             self.compare(app)?;
         }
-        for name in std::mem::take(&mut self.hinted) {
-            if let Lookup::Found(entry) = app.storage.entry(&name)? {
-                self.changed(&entry);
-            }
+        self.take_hints(app)?;
+        if search.is_some_and(|search| search.is_behind.swap(false, Relaxed)) {
+            self.forget_gone(app)?;
         }
         self.look(app)?;
-        self.index_due(app)
+        self.index_due(app)?;
+        if self.is_left {
+            // Somebody who reads it meanwhile keeps it there.
+            self.is_left = !self.index()?.empty_journal()?;
+        }
+        Ok(())
+    }
+
+    fn take_hints(&mut self, app: &App) -> Result<(), Trouble> {
+        for hint in std::mem::take(&mut self.hinted) {
+            match hint {
+                Hint::Back(name) => {
+                    if let Lookup::Found(entry) = app.storage.entry(&name)? {
+                        self.changed(&entry);
+                    }
+                }
+                Hint::Gone(id) => {
+                    let began = Instant::now();
+                    self.forget(id)?;
+                    pause(app, began.elapsed())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, id: DocumentId) -> Result<(), Trouble> {
+        self.pending.remove(&id);
+        self.is_left |= self.index()?.forget(id)?;
+        Ok(())
     }
 
     fn index(&mut self) -> Result<&mut Index, Trouble> {
@@ -345,7 +377,7 @@ impl Indexer {
             let alive: Vec<DocumentId> = app.storage.entries(&ids)?.iter().map(Entry::id).collect();
             for id in ids.into_iter().filter(|id| !alive.contains(id)) {
                 if app.storage.trashed(id)?.is_none() {
-                    self.index()?.forget(id)?;
+                    self.forget(id)?;
                 }
             }
             pause(app, Duration::ZERO)?;

@@ -247,6 +247,30 @@ async fn nobody_finds_what_they_may_not_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_gone_for_good_leaves_the_index_too() {
+    let server = Ropewalk::start().await;
+    create(&server, "gone", "xylophone").await;
+    create(&server, "kept", "hemp").await;
+    until_found(&server, "xylophone", &["gone"]).await;
+    until_found(&server, "hemp", &["kept"]).await;
+    let deleted = Request::new("DELETE", "/api/documents/gone");
+    assert_eq!(server.send(deleted).await.status, 204);
+    let trash = server.get("/api/trash").await.json();
+    let erased = format!("/api/trash/{}", trash["documents"][0]["id"]);
+    let erased = server.send(Request::new("DELETE", &erased)).await;
+    assert_eq!(erased.status, 204);
+    until("the word is in no file of the index", || async {
+        let is_left = ["search.db", "search.db-wal"].iter().any(|file| {
+            let bytes = std::fs::read(server.data().path().join(file)).unwrap_or_default();
+            bytes.windows(8).any(|some| some == b"ylophone")
+        });
+        (!is_left).then_some(())
+    })
+    .await;
+    assert_eq!(found(&server, "hemp").await, ["kept"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_is_gone_or_damaged_is_built_anew() {
     let mut server = Ropewalk::start().await;
     create(&server, "a", &"hemp ".repeat(2000)).await;

@@ -46,6 +46,9 @@ impl Task {
                 vector,
             };
             journal.delete(epoch, id, now_ms, own).await?;
+            if let Some(search) = self.app.search.get() {
+                search.forget(id);
+            }
         }
         self.close_all(Close::DELETED);
         let mut empty = load::Loaded::empty(&self.app, Existence::Deleted, self.epoch);

@@ -18,7 +18,7 @@ struct World {
     storage: Arc<Memory>,
     app: Arc<App>,
     indexer: Indexer,
-    _hinted: Receiver<DocumentName>,
+    _hinted: Receiver<Hint>,
 }
 
 impl World {
