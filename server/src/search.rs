@@ -9,24 +9,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use tokio::sync::Semaphore;
-
 use crate::App;
 use crate::name::DocumentName;
 use crate::storage::DocumentId;
 use indexer::Indexer;
+use turns::Turns;
 
 mod backoff;
 pub mod index;
 mod indexer;
+pub mod turns;
 pub mod words;
 
 /// Bytes of a document's text that are indexed, about: the first.
 pub const MAX_TEXT: usize = 1 << 20;
 /// Documents that the thread is told of and has not looked at.
 const MAX_HINTS: usize = 1024;
-/// Searches at once.
-pub const TURNS: usize = 2;
 
 /// See the module.
 #[derive(Debug)]
@@ -34,7 +32,7 @@ pub struct Search {
     /// The folder of the index.
     pub folder: PathBuf,
     /// Turns to search.
-    pub turns: Semaphore,
+    pub turns: Arc<Turns>,
     /// Everything that was there when the server began has been compared, and nothing waits for long.
     is_complete: AtomicBool,
     /// Something was found wrong with the index.
@@ -58,7 +56,7 @@ impl Search {
         let (hints, hinted) = sync_channel(MAX_HINTS);
         let search = Self {
             folder,
-            turns: Semaphore::new(TURNS),
+            turns: Arc::default(),
             is_complete: AtomicBool::new(false),
             is_damaged: AtomicBool::new(false),
             is_behind: AtomicBool::new(false),

@@ -79,7 +79,7 @@ impl Attempts {
 }
 
 /// Whoever has one address of IPv6 has many: what counts is its network.
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(six) => {

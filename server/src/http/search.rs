@@ -14,11 +14,14 @@ use serde_json::{Value, json};
 
 use super::accounts::answer;
 use super::api::Listed;
+use super::attempts::network;
 use super::error::ApiError;
+use super::identity::Visitor;
 use super::known;
 use crate::App;
 use crate::access::{Access, Target, Who};
 use crate::search::index::{Reading, is_damage, is_late};
+use crate::search::turns::{Asker, NoTurn};
 use crate::search::words::{NoQuestion, question, snippet};
 use crate::storage::{DocumentId, Entry};
 
@@ -31,8 +34,6 @@ const MAX_FOUND: usize = 200;
 const READ: usize = 200;
 /// How long a search may take.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long somebody waits for their turn.
-const TURN: Duration = Duration::from_secs(5);
 
 pub fn router() -> Router<Arc<App>> {
     Router::new().route("/api/search", get(search))
@@ -117,25 +118,28 @@ impl From<rusqlite::Error> for Missed {
 /// `GET /api/search`
 async fn search(
     State(app): State<Arc<App>>,
-    Extension(who): Extension<Arc<Who>>,
+    Extension(visitor): Extension<Visitor>,
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Ok(Query(asked)) = query else {
         let what = "q and folder are texts, limit and cursor numbers";
         return Err(ApiError::bad_query(what));
     };
-    let rules = app.gate.rules();
-    if !rules.is_known(&who, app.machine.now_ms()) {
-        return Err(ApiError::NOT_KNOWN);
-    }
+    let (who, asker) = (visitor.who.clone(), asker(&app, &visitor)?);
     let wanted = asked.wanted()?;
     let index = app.search.get().ok_or(ApiError::NO_SEARCH)?;
-    let turn = tokio::time::timeout(TURN, index.turns.acquire()).await;
-    let _turn = turn.map_err(|_| ApiError::OVERLOADED)?;
+    let turn = index.turns.take(asker).await.map_err(|why| match why {
+        NoTurn::TooMany => ApiError::too_many(PATIENCE),
+        NoTurn::Late => ApiError::OVERLOADED,
+    })?;
     let (skip, is_complete) = (wanted.skip, index.is_complete());
     let finding = app.machine.blocking({
         let (app, who) = (app.clone(), who.clone());
-        move || find(&app, &who, &wanted)
+        // Whoever has gone meanwhile has it until it is done.
+        move || {
+            let _turn = turn;
+            find(&app, &who, &wanted)
+        }
     });
     let found = match finding.await.ok_or(ApiError::INTERNAL)? {
         Ok(found) => found,
@@ -158,6 +162,18 @@ async fn search(
         .collect();
     let told = json!({ "documents": documents, "next": next, "is_complete": is_complete });
     Ok(answer(told))
+}
+
+/// Who asks, if they may ask at all.
+fn asker(app: &App, visitor: &Visitor) -> Result<Asker, ApiError> {
+    let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
+    if !rules.is_known(&visitor.who, now_ms) {
+        return Err(ApiError::NOT_KNOWN);
+    }
+    Ok(match rules.person(&visitor.who, now_ms) {
+        Some((id, _)) => Asker::Person(id),
+        None => Asker::Address(network(visitor.address)),
+    })
 }
 
 fn told(app: &App, who: &Who, entry: &Entry, snippet: &Snippet) -> Value {
@@ -241,7 +257,51 @@ fn find(app: &App, who: &Who, wanted: &Wanted) -> Result<Found, Missed> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::net::IpAddr;
+
+    use axum::body::Body;
+    use futures_util::FutureExt as _;
+    use tower::ServiceExt as _;
+
     use super::*;
+    use crate::config::Config;
+    use crate::gate::Gate;
+    use crate::journal::{Journal, JournalLimits};
+    use crate::listen::Peer;
+    use crate::machine::Host;
+    use crate::search::Search;
+    use crate::storage::memory::Memory;
+
+    #[tokio::test]
+    async fn whoever_asks_too_much_at_once_waits() {
+        let storage = Arc::new(Memory::default());
+        let journal = Journal::start(storage.clone(), JournalLimits::default()).unwrap();
+        let (config, host) = (Config::default(), Arc::new(Host));
+        let app = App::new(config, storage, journal, host, Gate::open()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        Search::start(&app, folder.path().to_owned()).unwrap();
+        let ask = |address: [u8; 4]| {
+            let request = axum::extract::Request::get("/api/search?q=a")
+                .header("host", "127.0.0.1")
+                .extension(Peer(IpAddr::from(address)))
+                .body(Body::empty());
+            crate::http::router(app.clone()).oneshot(request.unwrap())
+        };
+        let turns = &app.search.get().unwrap().turns;
+        let here = Asker::Address(IpAddr::from([10, 0, 0, 1]));
+        let _running = turns.take(here).await.unwrap();
+        let mut waiting: Vec<_> = (0..7).map(|_| Box::pin(turns.take(here))).collect();
+        for one in &mut waiting {
+            assert!(one.now_or_never().is_none());
+        }
+        let refused = ask([10, 0, 0, 1]).await.unwrap();
+        assert_eq!(refused.status(), 429);
+        assert!(refused.headers().contains_key("retry-after"));
+        let answered = ask([10, 0, 0, 2]).await.unwrap();
+        assert_eq!(answered.status(), 200);
+        app.stopping.cancel();
+    }
 
     #[test]
     fn a_folder_is_a_name() {
