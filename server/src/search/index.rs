@@ -184,9 +184,11 @@ impl Reading {
         Ok(Self { connection })
     }
 
-    /// All documents in which something is found, the best first.
+    /// All documents in which something is found, the newest edit first. How well it fits would tell of other texts: what counts as
+    /// rare depends on all of them.
     pub fn find(&self, question: &str) -> rusqlite::Result<Vec<DocumentId>> {
-        let find = "SELECT rowid FROM texts WHERE texts MATCH ?1 ORDER BY rank";
+        let find = "SELECT document_id FROM texts CROSS JOIN indexed ON document_id = texts.rowid
+            WHERE texts MATCH ?1 ORDER BY edited_at_ms DESC, document_id DESC";
         let mut statement = self.connection.prepare(find)?;
         let found = statement.query_map([question], |row| Ok(DocumentId(row.get(0)?)))?;
         found.collect()
