@@ -14,6 +14,10 @@ use super::{
 use crate::access::PersonId;
 use crate::name::DocumentName;
 
+mod trash;
+
+use trash::Discarded;
+
 /// Storage that forgets everything when it is dropped.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -67,13 +71,6 @@ struct Kept {
     discarded: Option<Discarded>,
     /// Set of a tombstone where the document of this identity was before.
     moved_to: Option<DocumentId>,
-}
-
-#[derive(Debug)]
-struct Discarded {
-    at_ms: i64,
-    by: Option<PersonId>,
-    vector: VersionVector,
 }
 
 impl Kept {
@@ -190,20 +187,6 @@ impl State {
     fn is_taken(&self, name: &DocumentName) -> bool {
         let mut alive = self.documents.values().filter(|kept| !kept.deleted);
         alive.any(|kept| kept.name == *name)
-    }
-
-    fn trashed(&self) -> Vec<Trashed> {
-        let trashed = |(id, kept): (&DocumentId, &Kept)| {
-            let discarded = kept.discarded.as_ref()?;
-            Some(Trashed {
-                entry: line(*id, kept),
-                deleted_at_ms: discarded.at_ms,
-                deleted_by: discarded.by,
-                kept_from_ms: discarded.at_ms,
-                is_name_free: !self.is_taken(&kept.name),
-            })
-        };
-        self.documents.iter().filter_map(trashed).collect()
     }
 
     fn append(&mut self, append: &Append) -> bool {
@@ -394,25 +377,11 @@ impl Storage for Memory {
     }
 
     fn discard(&self, discard: &Discard<'_>) -> Result<bool, StorageError> {
-        let mut state = self.writing()?;
-        let Some(document) = state.alive(discard.id) else {
-            return Ok(false);
-        };
-        document.deleted = true;
-        document.discarded = Some(Discarded {
-            at_ms: discard.now_ms,
-            by: discard.by,
-            vector: discard.vector.clone(),
-        });
-        Ok(true)
+        Ok(self.writing()?.discard(discard))
     }
 
     fn trash(&self, after: Option<Position>, limit: usize) -> Result<Vec<Trashed>, StorageError> {
-        let mut trashed = self.reading()?.trashed();
-        trashed.retain(|one| after.is_none_or(|after| place(&one.position()) < place(&after)));
-        trashed.sort_by_key(|one| std::cmp::Reverse(place(&one.position())));
-        trashed.truncate(limit);
-        Ok(trashed)
+        Ok(self.reading()?.trash(after, limit))
     }
 
     fn trashed(&self, id: DocumentId) -> Result<Option<Trashed>, StorageError> {
@@ -421,63 +390,20 @@ impl Storage for Memory {
     }
 
     fn trashed_before(&self, ms: i64, limit: usize) -> Result<Vec<Trashed>, StorageError> {
-        let mut trashed = self.reading()?.trashed();
-        trashed.retain(|one| one.kept_from_ms < ms);
-        trashed.sort_by_key(|one| (one.kept_from_ms, one.id()));
-        trashed.truncate(limit);
-        Ok(trashed)
+        Ok(self.reading()?.trashed_before(ms, limit))
     }
 
     fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError> {
-        let mut state = self.writing()?;
-        let is_taken = state.is_taken(name);
-        let Some(document) = state.documents.get_mut(&id) else {
-            return Ok(false);
-        };
-        let Some(discarded) = document.discarded.take_if(|_| !is_taken) else {
-            return Ok(false);
-        };
-        document.deleted = false;
-        let before = std::mem::replace(&mut document.name, name.clone());
-        let is_mark = |kept: &Kept| kept.moved_to == Some(id) && kept.name == *name;
-        state.documents.retain(|_, kept| !is_mark(kept));
-        if before != *name {
-            let tombstone = Kept {
-                deleted: true,
-                moved_to: Some(id),
-                past: Some(Past {
-                    stamp: None,
-                    vector: discarded.vector,
-                }),
-                ..Kept::new(&before.into(), discarded.at_ms, 0)
-            };
-            state.documents.insert(self.allocate(), tombstone);
-        }
-        Ok(true)
+        let tombstone = self.allocate();
+        Ok(self.writing()?.take_back(id, name, tombstone))
     }
 
     fn erase(&self, id: DocumentId) -> Result<bool, StorageError> {
-        let mut state = self.writing()?;
-        let Some(document) = state.documents.get_mut(&id) else {
-            return Ok(false);
-        };
-        let Some(discarded) = document.discarded.take() else {
-            return Ok(false);
-        };
-        document.past = Some(Past {
-            stamp: None,
-            vector: discarded.vector,
-        });
-        Ok(true)
+        Ok(self.writing()?.erase(id))
     }
 
     fn erase_some(&self) -> Result<bool, StorageError> {
-        let mut state = self.writing()?;
-        let mut gone = state.documents.values_mut();
-        let mut gone = gone
-            .by_ref()
-            .filter(|kept| kept.deleted && kept.discarded.is_none());
-        Ok(gone.any(Kept::clear))
+        Ok(self.writing()?.erase_some())
     }
 
     fn receipts(&self, id: DocumentId) -> Result<Vec<Receipt>, StorageError> {
