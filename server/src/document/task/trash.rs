@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Existence, Task, load};
+use super::{Existence, Task, finished, load};
 use crate::access::{Access, Denied, Known, Who};
 use crate::document::Refused;
 use crate::document::edit::OnlyAt;
@@ -30,6 +30,11 @@ impl Task {
         self.is_at(only_at)?;
         if self.all_durable().await.is_break() {
             return Err(Refused::Storage);
+        }
+        // A snapshot that is under way would be taken for one of what comes back, and no other would ever follow it.
+        if self.compacting.is_some() {
+            let result = finished(&mut self.compacting).await;
+            self.compacted(result);
         }
         let now_ms = self.app.machine.now_ms();
         let person = self.person(who);
