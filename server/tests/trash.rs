@@ -307,6 +307,56 @@ fn removing_goes_on_where_it_was_and_takes_little_at_once() {
 }
 
 #[test]
+fn nothing_leads_to_what_is_removed_without_a_trash() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Sqlite::open(folder.path()).unwrap();
+    let id = create(&storage, "a");
+    discard(&storage, id, 80);
+    assert!(storage.take_back(id, &name("b")).unwrap());
+    let file = Connection::open(folder.path().join(FILE)).unwrap();
+    let marks = || {
+        let count = "SELECT count(*) FROM documents WHERE moved_to IS NOT NULL";
+        file.query_row(count, [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    assert_eq!(marks(), 1);
+    let past = Past {
+        stamp: None,
+        vector: vector(9),
+    };
+    assert!(storage.delete(id, 90, &past).unwrap());
+    assert_eq!(marks(), 0);
+}
+
+#[test]
+fn the_trash_of_the_format_before_keeps_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Sqlite::open(folder.path()).unwrap();
+    for (document, at_ms) in [("a", 80), ("b", 90), ("c", 70)] {
+        let id = create(&storage, document);
+        discard(&storage, id, at_ms);
+    }
+    let before = storage.trash(None, 9).unwrap();
+    drop(storage);
+    let file = Connection::open(folder.path().join(FILE)).unwrap();
+    file.execute_batch(
+        "DROP INDEX trash_by_deletion; ALTER TABLE trash DROP COLUMN deleted_at_ms;
+         ALTER TABLE receipts DROP COLUMN digest; PRAGMA user_version = 7",
+    )
+    .unwrap();
+    drop(file);
+    let storage = Sqlite::open(folder.path()).unwrap();
+    let names = |trash: &[Trashed]| {
+        trash
+            .iter()
+            .map(|one| one.entry.name.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&before), ["b", "a", "c"]);
+    assert_eq!(storage.trash(None, 9).unwrap(), before);
+}
+
+#[test]
 fn a_database_of_the_format_before_keeps_all() {
     let folder = tempfile::tempdir().unwrap();
     let storage = Sqlite::open(folder.path()).unwrap();

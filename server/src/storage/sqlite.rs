@@ -24,6 +24,8 @@ pub(crate) mod files;
 mod history;
 mod lineage;
 pub(crate) mod open;
+#[cfg(test)]
+mod plans;
 mod pool;
 pub(crate) mod reader;
 mod receipts;

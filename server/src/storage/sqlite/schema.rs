@@ -7,7 +7,9 @@ pub const APPLICATION_ID: u32 = 0x526f_7057;
 
 /// Every step from an empty file to the newest format, oldest first. A file's `user_version` is how many of them
 /// it has had. A step that was ever released does not change any more.
-const MIGRATIONS: [&str; 8] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH];
+const MIGRATIONS: [&str; 8] = [
+    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH,
+];
 
 /// Newest format known here.
 pub const KNOWN: i64 = MIGRATIONS.len() as i64;
@@ -178,9 +180,14 @@ CREATE TABLE wrote (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What was asked, beside what was answered.
+/// What was asked stands beside what was answered. The trash is listed by when something was deleted.
 const EIGHTH: &str = "
 ALTER TABLE receipts ADD COLUMN digest INTEGER;
+
+ALTER TABLE trash ADD COLUMN deleted_at_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE trash SET deleted_at_ms =
+    coalesce((SELECT deleted_at_ms FROM documents WHERE documents.id = trash.document_id), 0);
+CREATE INDEX trash_by_deletion ON trash (deleted_at_ms DESC, document_id DESC);
 ";
 
 /// Brings a file of an older format, or an empty one, to the newest, in one transaction.

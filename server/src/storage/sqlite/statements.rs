@@ -139,7 +139,7 @@ const ENTRY_BY_ID: &str =
 const BELOW: &str =
     "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence FROM documents
     WHERE name >= ?1 AND (?2 IS NULL OR name < ?2) AND deleted_at_ms IS NULL ORDER BY name";
-const PROBE: &str = "UPDATE probe SET writes = writes + 1";
+pub const PROBE: &str = "UPDATE probe SET writes = writes + 1";
 
 /// Reads a document and checks every row of it.
 pub fn load(transaction: &Transaction<'_>, name: &DocumentName) -> Result<Lookup, StorageError> {
@@ -380,7 +380,7 @@ pub fn delete(
         .prepare_cached(FOLD)?
         .execute(params![id.0, i64::MAX])?;
     transaction.prepare_cached(DROP)?.execute([id.0])?;
-    let beside = [receipts::DROP, strays::DROP, wrote::DROP];
+    let beside = [receipts::DROP, strays::DROP, wrote::DROP, trash::SETTLE];
     let content = [history::DROP, DROP_FORMER, salvage::DROP];
     for statement in content.into_iter().chain(beside) {
         transaction.prepare_cached(statement)?.execute([id.0])?;

@@ -8,13 +8,14 @@ use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::storage::{Discard, DocumentId, ERASED_ROWS, Position, StorageError, Trashed, fold};
 
-pub const KEEP: &str = "INSERT INTO trash (document_id, kept_from_ms, person, crc32, vector)
-    VALUES (?1, ?2, ?3, ?4, ?5)";
-pub const LIST: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence, deleted_at_ms, person, kept_from_ms,
+pub const KEEP: &str =
+    "INSERT INTO trash (document_id, kept_from_ms, person, crc32, vector, deleted_at_ms)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?2)";
+pub const LIST: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence, trash.deleted_at_ms, person, kept_from_ms,
         NOT EXISTS (SELECT 1 FROM documents taken WHERE taken.name = documents.name AND taken.deleted_at_ms IS NULL)
-    FROM trash JOIN documents ON documents.id = trash.document_id
-    WHERE (deleted_at_ms, id) < (?1, ?2) ORDER BY deleted_at_ms DESC, id DESC LIMIT ?3";
-pub const ONE: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence, deleted_at_ms, person, kept_from_ms,
+    FROM trash CROSS JOIN documents ON documents.id = document_id WHERE (trash.deleted_at_ms, document_id) < (?1, ?2)
+    ORDER BY trash.deleted_at_ms DESC, document_id DESC LIMIT ?3";
+pub const ONE: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence, trash.deleted_at_ms, person, kept_from_ms,
         NOT EXISTS (SELECT 1 FROM documents taken WHERE taken.name = documents.name AND taken.deleted_at_ms IS NULL)
     FROM trash JOIN documents ON documents.id = trash.document_id WHERE trash.document_id = ?1";
 pub const OLD: &str = "SELECT document_id FROM trash WHERE kept_from_ms < ?1 ORDER BY kept_from_ms, document_id LIMIT ?2";
