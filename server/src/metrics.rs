@@ -43,6 +43,11 @@ impl Gauge {
         Held(self.0.clone())
     }
 
+    /// Lets it stand at `n`, if nobody holds it. Answers what it stood at.
+    pub fn set(&self, n: u64) -> u64 {
+        self.0.swap(n, Relaxed)
+    }
+
     /// What it stands at.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
@@ -120,6 +125,8 @@ pub struct Metrics {
     pub documents_taken_back: Counter,
     /// Documents that were removed from there for good.
     pub documents_erased: Counter,
+    /// Documents that should be removed from there and cannot be read.
+    pub trash_damaged: Gauge,
     /// Times that a document was indexed.
     pub search_indexed: Counter,
     /// Times that the index of words failed.
@@ -169,6 +176,11 @@ impl Metrics {
             "unsaved_updates",
             "Updates that are applied and not yet on disk.",
             journal.queued_updates(),
+        );
+        gauge(
+            "trash_damaged",
+            "Documents that should be removed from the trash and cannot be read.",
+            self.trash_damaged.get(),
         );
         gauge("unsaved_bytes", "Bytes in them.", journal.queued_bytes());
         for (name, help, counter) in [

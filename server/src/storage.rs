@@ -315,6 +315,15 @@ impl Trashed {
     }
 }
 
+/// Documents of the trash whose time is over.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Those that can be read.
+    pub trashed: Vec<Trashed>,
+    /// How many before them cannot.
+    pub damaged: usize,
+}
+
 /// A document that is put into the trash.
 #[derive(Clone, Copy, Debug)]
 pub struct Discard<'d> {
@@ -398,12 +407,12 @@ pub trait Storage: Send + Sync + 'static {
     fn delete(&self, id: DocumentId, now_ms: i64, past: &Past) -> Result<bool, StorageError>;
     /// Marks the document deleted and keeps all that it has, in the trash. Its name is free. `Ok(false)`: there is no such document.
     fn discard(&self, discard: &Discard<'_>) -> Result<bool, StorageError>;
-    /// At most `limit` documents of the trash after `after`, the newest deletion first.
+    /// At most `limit` documents of the trash after `after`, the newest deletion first. Those whose line cannot be read are left out.
     fn trash(&self, after: Option<Position>, limit: usize) -> Result<Vec<Trashed>, StorageError>;
     /// One of these.
     fn trashed(&self, id: DocumentId) -> Result<Option<Trashed>, StorageError>;
     /// At most `limit` documents of the trash that are kept since before then, the oldest first.
-    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Vec<Trashed>, StorageError>;
+    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Due, StorageError>;
     /// Takes a document out of the trash, under this name, as if it had never been deleted. `Ok(false)`: it is not there, or
     /// the name is taken.
     fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError>;

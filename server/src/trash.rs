@@ -53,12 +53,13 @@ async fn sweep_once(app: &Arc<App>) -> Result<(), String> {
             move || app.storage.trashed_before(before, AT_ONCE)
         });
         let due = reading.await.ok_or("a panic")?.map_err(|e| e.to_string())?;
-        for trashed in &due {
+        for trashed in &due.trashed {
             let removed = remove(app, trashed, Actor::nobody()).await;
             removed.map_err(|error| error.to_string())?;
             sleep(PAUSE).await;
         }
-        if due.len() < AT_ONCE {
+        if due.trashed.len() < AT_ONCE {
+            tell_damaged(app, due.damaged);
             break;
         }
     }
@@ -67,6 +68,17 @@ async fn sweep_once(app: &Arc<App>) -> Result<(), String> {
         sleep(PAUSE).await;
     }
     Ok(())
+}
+
+/// What cannot be read stays where it is, and does not stop the rest.
+fn tell_damaged(app: &App, damaged: usize) {
+    let before = app.metrics.trash_damaged.set(damaged as u64);
+    if damaged as u64 > before {
+        tracing::error!(
+            damaged,
+            "documents in the trash cannot be read and are not removed; see `ropewalk verify`"
+        );
+    }
 }
 
 /// Removes a document from the trash for good, and then what was given of it: that counts for this document alone, and it may have been

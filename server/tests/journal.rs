@@ -13,7 +13,7 @@ use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::{FILE, Sqlite};
 use ropewalk::storage::{
-    Append, Compaction, Discard, DocumentId, Lineage, Lookup, Pack, Past, Position, Receipt,
+    Append, Compaction, Discard, DocumentId, Due, Lineage, Lookup, Pack, Past, Position, Receipt,
     Record, Salvage, Storage, StorageError, Stored, Stray, Trashed, Visit, Wrote,
 };
 use tokio::sync::watch;
@@ -697,7 +697,7 @@ impl Storage for Bent {
     fn trashed(&self, id: DocumentId) -> Result<Option<Trashed>, StorageError> {
         self.0.trashed(id)
     }
-    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Vec<Trashed>, StorageError> {
+    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Due, StorageError> {
         self.0.trashed_before(ms, limit)
     }
     fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError> {

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use ropewalk_crdt::VersionVector;
 
 use super::{
-    Append, Begin, Compaction, Discard, DocumentId, Entry, Lineage, Lookup, MAX_RECEIPTS,
+    Append, Begin, Compaction, Discard, DocumentId, Due, Entry, Lineage, Lookup, MAX_RECEIPTS,
     MAX_STRAY_BYTES, MAX_STRAYS, MAX_VISITS, Pack, Past, Position, Receipt, Record, Salvage,
     Storage, StorageError, Stored, Stray, Trashed, Visit, Wrote, fold,
 };
@@ -389,8 +389,11 @@ impl Storage for Memory {
         Ok(trashed.into_iter().find(|one| one.id() == id))
     }
 
-    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Vec<Trashed>, StorageError> {
-        Ok(self.reading()?.trashed_before(ms, limit))
+    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Due, StorageError> {
+        Ok(Due {
+            trashed: self.reading()?.trashed_before(ms, limit),
+            damaged: 0,
+        })
     }
 
     fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError> {

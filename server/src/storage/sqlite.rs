@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::{
-    Append, Compaction, Discard, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Receipt,
-    Record, Salvage, Space, Storage, StorageError, Stray, Summary, Trashed, Visit, Wrote,
+    Append, Compaction, Discard, DocumentId, Due, Entry, Lineage, Lookup, Pack, Past, Position,
+    Receipt, Record, Salvage, Space, Storage, StorageError, Stray, Summary, Trashed, Visit, Wrote,
 };
 use crate::access::PersonId;
 use crate::name::DocumentName;
@@ -244,7 +244,7 @@ impl Storage for Sqlite {
         self.read(|transaction| trash::one(transaction, id))
     }
 
-    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Vec<Trashed>, StorageError> {
+    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Due, StorageError> {
         self.read(|transaction| trash::before(transaction, ms, limit))
     }
 

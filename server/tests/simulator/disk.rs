@@ -6,8 +6,8 @@ use ropewalk::access::PersonId;
 use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::{
-    Append, Compaction, Discard, DocumentId, Entry, Lineage, Lookup, Pack, Past, Position, Receipt,
-    Record, Salvage, Storage, StorageError, Stored, Stray, Trashed, Visit, Wrote,
+    Append, Compaction, Discard, DocumentId, Due, Entry, Lineage, Lookup, Pack, Past, Position,
+    Receipt, Record, Salvage, Storage, StorageError, Stored, Stray, Trashed, Visit, Wrote,
 };
 use tokio::time::Instant;
 
@@ -312,7 +312,7 @@ impl Storage for Mounted {
         self.memory()?.trashed(id)
     }
 
-    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Vec<Trashed>, StorageError> {
+    fn trashed_before(&self, ms: i64, limit: usize) -> Result<Due, StorageError> {
         self.memory()?.trashed_before(ms, limit)
     }
 

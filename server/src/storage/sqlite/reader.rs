@@ -88,7 +88,7 @@ impl Reader {
 
     /// All documents in the trash as of one moment.
     pub fn trash(&mut self) -> Result<Vec<Trashed>, StorageError> {
-        trash::list(&self.connection.transaction()?, None, usize::MAX)
+        trash::all(&self.connection.transaction()?)
     }
 
     /// As [`Reader::load_with_history`], of a document in the trash.

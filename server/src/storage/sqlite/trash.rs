@@ -6,7 +6,9 @@ use super::statements::{self, line};
 use super::{lineage, receipts};
 use crate::access::PersonId;
 use crate::name::DocumentName;
-use crate::storage::{Discard, DocumentId, ERASED_ROWS, Position, StorageError, Trashed, fold};
+use crate::storage::{
+    Discard, DocumentId, Due, ERASED_ROWS, Position, StorageError, Trashed, fold,
+};
 
 pub const KEEP: &str =
     "INSERT INTO trash (document_id, kept_from_ms, person, crc32, vector, deleted_at_ms)
@@ -14,11 +16,12 @@ pub const KEEP: &str =
 pub const LIST: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence, trash.deleted_at_ms, person, kept_from_ms,
         NOT EXISTS (SELECT 1 FROM documents taken WHERE taken.name = documents.name AND taken.deleted_at_ms IS NULL)
     FROM trash CROSS JOIN documents ON documents.id = document_id WHERE (trash.deleted_at_ms, document_id) < (?1, ?2)
-    ORDER BY trash.deleted_at_ms DESC, document_id DESC LIMIT ?3";
+    ORDER BY trash.deleted_at_ms DESC, document_id DESC";
 pub const ONE: &str = "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence, trash.deleted_at_ms, person, kept_from_ms,
         NOT EXISTS (SELECT 1 FROM documents taken WHERE taken.name = documents.name AND taken.deleted_at_ms IS NULL)
     FROM trash JOIN documents ON documents.id = trash.document_id WHERE trash.document_id = ?1";
-pub const OLD: &str = "SELECT document_id FROM trash WHERE kept_from_ms < ?1 ORDER BY kept_from_ms, document_id LIMIT ?2";
+pub const OLD: &str =
+    "SELECT document_id FROM trash WHERE kept_from_ms < ?1 ORDER BY kept_from_ms, document_id";
 pub const FIND: &str = "SELECT id, sequence, generation, owner FROM documents
     JOIN trash ON trash.document_id = documents.id WHERE id = ?1";
 pub const VECTOR: &str =
@@ -78,7 +81,7 @@ pub fn discard(transaction: &Transaction<'_>, discard: &Discard<'_>) -> Result<b
     Ok(true)
 }
 
-/// One page of the list.
+/// One page of the list, without what cannot be read.
 pub fn list(
     transaction: &Transaction<'_>,
     after: Option<Position>,
@@ -87,14 +90,41 @@ pub fn list(
     let (at, id) = after.map_or((i64::MAX, i64::MAX), |after| {
         (after.edited_at_ms, after.id.0)
     });
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut statement = transaction.prepare_cached(LIST)?;
-    let mut rows = statement.query(params![at, id, limit])?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(trashed(row)?);
-    }
+    each(transaction, (at, id), &mut |trashed| {
+        match trashed {
+            Err(StorageError::Damaged(why)) => tracing::debug!(why, "left out of the trash"),
+            trashed => found.push(trashed?),
+        }
+        Ok(found.len() < limit)
+    })?;
     Ok(found)
+}
+
+/// All of them.
+pub fn all(transaction: &Transaction<'_>) -> Result<Vec<Trashed>, StorageError> {
+    let mut found = Vec::new();
+    each(transaction, (i64::MAX, i64::MAX), &mut |trashed| {
+        found.push(trashed?);
+        Ok(true)
+    })?;
+    Ok(found)
+}
+
+/// Hands each of them to `take`, which says whether it takes more.
+fn each(
+    transaction: &Transaction<'_>,
+    (at, id): (i64, i64),
+    take: &mut dyn FnMut(Result<Trashed, StorageError>) -> Result<bool, StorageError>,
+) -> Result<(), StorageError> {
+    let mut statement = transaction.prepare_cached(LIST)?;
+    let mut rows = statement.query(params![at, id])?;
+    while let Some(row) = rows.next()? {
+        if !take(trashed(row))? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// One of them.
@@ -105,19 +135,19 @@ pub fn one(transaction: &Transaction<'_>, id: DocumentId) -> Result<Option<Trash
 }
 
 /// Those that are kept for longest.
-pub fn before(
-    transaction: &Transaction<'_>,
-    ms: i64,
-    limit: usize,
-) -> Result<Vec<Trashed>, StorageError> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+pub fn before(transaction: &Transaction<'_>, ms: i64, limit: usize) -> Result<Due, StorageError> {
     let mut statement = transaction.prepare_cached(OLD)?;
-    let mut rows = statement.query(params![ms, limit])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.extend(one(transaction, DocumentId(row.get(0)?))?);
+    let mut rows = statement.query([ms])?;
+    let mut due = Due::default();
+    while due.trashed.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        match one(transaction, DocumentId(row.get(0)?)) {
+            Err(StorageError::Damaged(_)) => due.damaged += 1,
+            trashed => due.trashed.extend(trashed?),
+        }
     }
-    Ok(found)
+    Ok(due)
 }
 
 fn trashed(row: &Row<'_>) -> Result<Trashed, StorageError> {
