@@ -252,6 +252,12 @@ impl Journal {
         .await
     }
 
+    /// Says that it is now then. Of the time since it was said last `most_ms` counts for what is in the trash, at most.
+    pub async fn see_time(&self, now_ms: i64, most_ms: i64) -> Result<(), JournalError> {
+        let work = move |storage: &dyn Storage| storage.see_time(now_ms, most_ms).map(|()| true);
+        self.alone(self.epoch(), 0, work).await.map(drop)
+    }
+
     /// Takes a document out of the trash. `Ok(false)`: it is not there, or the name is taken.
     pub async fn take_back(
         &self,

@@ -413,6 +413,9 @@ pub trait Storage: Send + Sync + 'static {
     fn trashed(&self, id: DocumentId) -> Result<Option<Trashed>, StorageError>;
     /// At most `limit` documents of the trash that are kept since before then, the oldest first.
     fn trashed_before(&self, ms: i64, limit: usize) -> Result<Due, StorageError>;
+    /// It is now then. Of the time since this was said last `most_ms` at most counts for what is in the trash, and nothing there is kept
+    /// from later on than now.
+    fn see_time(&self, now_ms: i64, most_ms: i64) -> Result<(), StorageError>;
     /// Takes a document out of the trash, under this name, as if it had never been deleted. `Ok(false)`: it is not there, or
     /// the name is taken.
     fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError>;

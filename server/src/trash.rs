@@ -19,6 +19,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Of a day.
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// How often it is written down what time it is.
+const SEEN_MS: i64 = 60 * 60 * 1000;
+/// Of the time between two of these so much counts, at most: a clock may have jumped.
+const COUNTED_MS: i64 = DAY_MS;
+
 /// When a document that is kept since then is removed, in milliseconds since the Unix epoch.
 pub fn ends_ms(app: &App, kept_from_ms: i64) -> i64 {
     let days = i64::try_from(app.config.trash_days).unwrap_or(i64::MAX);
@@ -29,6 +34,7 @@ pub fn ends_ms(app: &App, kept_from_ms: i64) -> i64 {
 pub async fn sweep(app: Arc<App>) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut seen_ms = None;
     loop {
         tokio::select! {
             () = app.stopping.cancelled() => return,
@@ -37,15 +43,21 @@ pub async fn sweep(app: Arc<App>) {
         }
         tokio::select! {
             () = app.stopping.cancelled() => return,
-            swept = sweep_once(&app) => if let Err(error) = swept {
+            swept = sweep_once(&app, &mut seen_ms) => if let Err(error) = swept {
                 tracing::warn!(error, "the trash is looked after later");
             }
         }
     }
 }
 
-async fn sweep_once(app: &Arc<App>) -> Result<(), String> {
+async fn sweep_once(app: &Arc<App>, seen_ms: &mut Option<i64>) -> Result<(), String> {
+    let wrong = |error: JournalError| error.to_string();
     let now_ms = app.machine.now_ms();
+    if seen_ms.is_none_or(|seen_ms| now_ms.abs_diff(seen_ms) >= SEEN_MS.unsigned_abs()) {
+        let seeing = app.journal.see_time(now_ms, COUNTED_MS);
+        seeing.await.map_err(wrong)?;
+        *seen_ms = Some(now_ms);
+    }
     let before = now_ms.saturating_sub(ends_ms(app, 0)).saturating_add(1);
     loop {
         let reading = app.machine.blocking({
@@ -63,7 +75,6 @@ async fn sweep_once(app: &Arc<App>) -> Result<(), String> {
             break;
         }
     }
-    let wrong = |error: JournalError| error.to_string();
     while app.journal.erase_some().await.map_err(wrong)? {
         sleep(PAUSE).await;
     }

@@ -521,7 +521,7 @@ fn a_log_of_an_older_format_is_read_and_goes_into_the_history() {
         "ALTER TABLE log DROP COLUMN framing; DROP TABLE history; DROP TABLE former_snapshots;
          DROP TABLE damaged; DROP TABLE restores; DROP TABLE pasts; DROP TABLE strays;
          DROP TABLE receipts; DROP TABLE wrote;
-         DROP TABLE trash; DROP TABLE erasing; DROP TABLE visits; DROP INDEX documents_moved;
+         DROP TABLE trash; DROP TABLE clock; DROP TABLE erasing; DROP TABLE visits; DROP INDEX documents_moved;
          ALTER TABLE documents DROP COLUMN moved_to; ALTER TABLE documents DROP COLUMN restores; ALTER TABLE documents DROP COLUMN owner;
           PRAGMA user_version = 2",
     )

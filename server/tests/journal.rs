@@ -700,6 +700,9 @@ impl Storage for Bent {
     fn trashed_before(&self, ms: i64, limit: usize) -> Result<Due, StorageError> {
         self.0.trashed_before(ms, limit)
     }
+    fn see_time(&self, now_ms: i64, most_ms: i64) -> Result<(), StorageError> {
+        self.0.see_time(now_ms, most_ms)
+    }
     fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError> {
         self.0.take_back(id, name)
     }

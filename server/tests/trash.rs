@@ -307,6 +307,29 @@ fn removing_goes_on_where_it_was_and_takes_little_at_once() {
 }
 
 #[test]
+fn a_clock_that_jumps_empties_no_trash() {
+    const MOST: i64 = 100;
+    on_each(|storage| {
+        let id = create(storage, "a");
+        storage.see_time(1_000, MOST).unwrap();
+        discard(storage, id, 1_000);
+        let kept_from = |now_ms| {
+            storage.see_time(now_ms, MOST).unwrap();
+            storage.trashed(id).unwrap().unwrap().kept_from_ms
+        };
+        assert_eq!(kept_from(1_100), 1_000, "time that passes counts");
+        assert_eq!(kept_from(1_201), 1_001, "and of more as much");
+        assert_eq!(kept_from(1_000_000), 999_700, "a jump");
+        assert_eq!(kept_from(999_900), 999_700, "a little back");
+        assert_eq!(kept_from(2_000), 2_000, "and all the way");
+        assert_eq!(kept_from(2_100), 2_000);
+        let due = storage.trashed_before(2_000, 9).unwrap();
+        assert!(due.trashed.is_empty());
+        assert_eq!(storage.trash(None, 1).unwrap()[0].deleted_at_ms, 1_000);
+    });
+}
+
+#[test]
 fn nothing_leads_to_what_is_removed_without_a_trash() {
     let folder = tempfile::tempdir().unwrap();
     let storage = Sqlite::open(folder.path()).unwrap();
@@ -340,7 +363,7 @@ fn the_trash_of_the_format_before_keeps_its_order() {
     drop(storage);
     let file = Connection::open(folder.path().join(FILE)).unwrap();
     file.execute_batch(
-        "DROP INDEX trash_by_deletion; ALTER TABLE trash DROP COLUMN deleted_at_ms;
+        "DROP INDEX trash_by_deletion; ALTER TABLE trash DROP COLUMN deleted_at_ms; DROP TABLE clock;
          ALTER TABLE receipts DROP COLUMN digest; PRAGMA user_version = 7",
     )
     .unwrap();
@@ -372,7 +395,7 @@ fn a_database_of_the_format_before_keeps_all() {
     let before = all_of(&storage, "a");
     drop(storage);
     file.execute_batch(
-        "DROP TABLE wrote; DROP TABLE trash; DROP TABLE erasing; DROP TABLE visits; DROP INDEX documents_moved;
+        "DROP TABLE wrote; DROP TABLE trash; DROP TABLE clock; DROP TABLE erasing; DROP TABLE visits; DROP INDEX documents_moved;
          ALTER TABLE documents DROP COLUMN moved_to; PRAGMA user_version = 5",
     )
     .unwrap();

@@ -31,6 +31,7 @@ pub struct Memory {
 struct State {
     documents: BTreeMap<DocumentId, Kept>,
     visits: Vec<Visit>,
+    seen_ms: Option<i64>,
     failing: Failing,
     held: bool,
     closed: bool,
@@ -394,6 +395,11 @@ impl Storage for Memory {
             trashed: self.reading()?.trashed_before(ms, limit),
             damaged: 0,
         })
+    }
+
+    fn see_time(&self, now_ms: i64, most_ms: i64) -> Result<(), StorageError> {
+        self.writing()?.see_time(now_ms, most_ms);
+        Ok(())
     }
 
     fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError> {

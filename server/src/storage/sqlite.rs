@@ -248,6 +248,10 @@ impl Storage for Sqlite {
         self.read(|transaction| trash::before(transaction, ms, limit))
     }
 
+    fn see_time(&self, now_ms: i64, most_ms: i64) -> Result<(), StorageError> {
+        self.write(|transaction| trash::see_time(transaction, now_ms, most_ms))
+    }
+
     fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError> {
         let tombstone = self.allocate();
         self.write(|transaction| trash::take_back(transaction, id, name, tombstone))

@@ -218,6 +218,9 @@ impl Storage for Mounted {
         })
     }
 
+    fn see_time(&self, now_ms: i64, most_ms: i64) -> Result<(), StorageError> {
+        self.write("see time", |memory| memory.see_time(now_ms, most_ms))
+    }
     fn take_back(&self, id: DocumentId, name: &DocumentName) -> Result<bool, StorageError> {
         self.write("take back", |memory| {
             let done = memory.take_back(id, name)?;

@@ -399,6 +399,23 @@ async fn what_is_there_for_long_enough_goes_for_good() {
     assert_eq!(stale.closed().await.code, 4409);
     assert_eq!(server.text(NAME).await, "new words");
 
+    // As if ten years had passed, over night.
+    server.terminate().await;
+    write(
+        &server,
+        "UPDATE trash SET kept_from_ms = kept_from_ms - 315360000000;
+         UPDATE clock SET seen_ms = seen_ms - 315360000000",
+    );
+    server.start_again_with(&["--trash-days", "3"]).await;
+    let left = until("the trash is looked at", || async {
+        let left = trash(&server).await;
+        let deleted_at = left[0]["deleted_at"].as_i64().unwrap();
+        (left[0]["expires_at"].as_i64().unwrap() > deleted_at).then_some(left)
+    })
+    .await;
+    assert_eq!(left[0]["name"], "kept");
+    assert_eq!(server.metric("ropewalk_documents_erased_total").await, 0.0);
+
     // Without a trash nothing is kept, and what is there goes.
     server.terminate().await;
     server.start_again_with(&["--trash-days", "0"]).await;

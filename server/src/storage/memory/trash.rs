@@ -12,6 +12,7 @@ use crate::storage::{Discard, DocumentId, Past, Position, Trashed};
 #[derive(Debug)]
 pub struct Discarded {
     pub at_ms: i64,
+    pub kept_from_ms: i64,
     pub by: Option<PersonId>,
     pub vector: VersionVector,
 }
@@ -24,7 +25,7 @@ impl State {
                 entry: line(*id, kept),
                 deleted_at_ms: discarded.at_ms,
                 deleted_by: discarded.by,
-                kept_from_ms: discarded.at_ms,
+                kept_from_ms: discarded.kept_from_ms,
                 is_name_free: !self.is_taken(&kept.name),
             })
         };
@@ -38,6 +39,7 @@ impl State {
         document.deleted = true;
         document.discarded = Some(Discarded {
             at_ms: discard.now_ms,
+            kept_from_ms: discard.now_ms,
             by: discard.by,
             vector: discard.vector.clone(),
         });
@@ -58,6 +60,19 @@ impl State {
         trashed.sort_by_key(|one| (one.kept_from_ms, one.id()));
         trashed.truncate(limit);
         trashed
+    }
+
+    pub fn see_time(&mut self, now_ms: i64, most_ms: i64) {
+        let passed = now_ms.saturating_sub(self.seen_ms.unwrap_or(now_ms));
+        self.seen_ms = Some(now_ms);
+        if (0..=most_ms).contains(&passed) {
+            return;
+        }
+        let not_counted = passed.saturating_sub(most_ms).max(0);
+        let documents = self.documents.values_mut();
+        for discarded in documents.filter_map(|kept| kept.discarded.as_mut()) {
+            discarded.kept_from_ms = (discarded.kept_from_ms + not_counted).min(now_ms);
+        }
     }
 
     pub fn take_back(

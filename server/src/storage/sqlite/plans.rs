@@ -7,10 +7,11 @@ use super::statements::STATEMENTS;
 use super::{schema, statements, trash, visits};
 
 /// Those that read all of a table, or sort what they find.
-const MEANT: [&str; 5] = [
+const MEANT: [&str; 6] = [
     statements::PROBE,
     trash::ERASING,
     trash::KEEP_LONGER,
+    trash::KEEP_ON,
     // Of one person these are few.
     visits::FORGET,
     visits::LIST,

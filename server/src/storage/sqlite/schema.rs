@@ -180,7 +180,8 @@ CREATE TABLE wrote (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What was asked stands beside what was answered. The trash is listed by when something was deleted.
+/// What was asked stands beside what was answered. The trash is listed by when something was deleted, and time that passes is counted, as
+/// clocks jump.
 const EIGHTH: &str = "
 ALTER TABLE receipts ADD COLUMN digest INTEGER;
 
@@ -188,6 +189,10 @@ ALTER TABLE trash ADD COLUMN deleted_at_ms INTEGER NOT NULL DEFAULT 0;
 UPDATE trash SET deleted_at_ms =
     coalesce((SELECT deleted_at_ms FROM documents WHERE documents.id = trash.document_id), 0);
 CREATE INDEX trash_by_deletion ON trash (deleted_at_ms DESC, document_id DESC);
+CREATE TABLE clock (
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    seen_ms INTEGER NOT NULL
+) STRICT;
 ";
 
 /// Brings a file of an older format, or an empty one, to the newest, in one transaction.

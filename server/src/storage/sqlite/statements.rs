@@ -14,7 +14,7 @@ use crate::storage::{
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 81] = [
+pub const STATEMENTS: [&str; 84] = [
     NEWEST,
     FIND,
     WAS_DELETED,
@@ -79,6 +79,9 @@ pub const STATEMENTS: [&str; 81] = [
     trash::SOME_DAMAGED,
     trash::SOME_WROTE,
     trash::KEEP_LONGER,
+    trash::KEEP_ON,
+    trash::SEEN,
+    trash::SEE,
     trash::FIND,
     CREATE,
     ADVANCE,

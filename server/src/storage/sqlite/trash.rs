@@ -56,6 +56,9 @@ pub const SOME_DAMAGED: &str =
     "DELETE FROM damaged WHERE id IN (SELECT id FROM damaged WHERE document_id = ?1 LIMIT ?2)";
 pub const SOME_WROTE: &str = "DELETE FROM wrote WHERE document_id = ?1 AND (client, clock) IN
     (SELECT client, clock FROM wrote WHERE document_id = ?1 LIMIT ?2)";
+pub const SEEN: &str = "SELECT seen_ms FROM clock WHERE id = 1";
+pub const SEE: &str = "INSERT OR REPLACE INTO clock (id, seen_ms) VALUES (1, ?1)";
+pub const KEEP_ON: &str = "UPDATE trash SET kept_from_ms = min(kept_from_ms + ?1, ?2)";
 /// After a restore the days are counted anew.
 pub const KEEP_LONGER: &str = "UPDATE trash SET kept_from_ms = max(kept_from_ms, ?1)";
 
@@ -158,6 +161,27 @@ fn trashed(row: &Row<'_>) -> Result<Trashed, StorageError> {
         kept_from_ms: row.get(9)?,
         is_name_free: row.get(10)?,
     })
+}
+
+/// See `Storage::see_time`.
+pub fn see_time(
+    transaction: &Transaction<'_>,
+    now_ms: i64,
+    most_ms: i64,
+) -> Result<(), StorageError> {
+    let seen: Option<i64> = transaction
+        .prepare_cached(SEEN)?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    let passed = now_ms.saturating_sub(seen.unwrap_or(now_ms));
+    if passed < 0 || passed > most_ms {
+        let not_counted = passed.saturating_sub(most_ms).max(0);
+        transaction
+            .prepare_cached(KEEP_ON)?
+            .execute([not_counted, now_ms])?;
+    }
+    transaction.prepare_cached(SEE)?.execute([now_ms])?;
+    Ok(())
 }
 
 /// Takes a document out of the trash, under a name.
