@@ -353,6 +353,8 @@ pub const MAX_VISITS: usize = 100;
 
 /// Clients of a past that are remembered, about; of more, only those of the last document are.
 pub const MAX_PAST_CLIENTS: usize = 1 << 16;
+/// Clients of all that a name stood for that are looked at when it is opened, about, of tombstones and of the trash each.
+pub const MAX_PAST_READ: usize = 1 << 19;
 /// Rows that are removed at once of a document that is gone for good.
 pub const ERASED_ROWS: usize = 16;
 

@@ -6,17 +6,16 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use super::rows::checksum;
 use super::statements::{FIND, unsigned};
 use crate::name::DocumentName;
-use crate::storage::{Lineage, MAX_PAST_CLIENTS, Past, StorageError};
+use crate::storage::{Lineage, MAX_PAST_CLIENTS, MAX_PAST_READ, Past, StorageError};
 
 pub const OWN: &str = "SELECT document_id, stamp, crc32, vector FROM pasts WHERE document_id = ?1";
 pub const TOMBSTONES: &str =
-    "SELECT document_id, stamp, crc32, vector FROM pasts WHERE document_id IN
-    (SELECT id FROM documents WHERE name = ?1 AND deleted_at_ms IS NOT NULL)
-        AND document_id NOT IN (SELECT document_id FROM trash)";
+    "SELECT document_id, stamp, crc32, vector FROM documents CROSS JOIN pasts ON document_id = id
+    WHERE name = ?1 AND deleted_at_ms IS NOT NULL AND id NOT IN (SELECT document_id FROM trash) ORDER BY id DESC";
 /// What is in the trash keeps its own past, for when it comes back.
 pub const DISCARDED: &str =
-    "SELECT document_id, NULL, crc32, vector FROM trash WHERE document_id IN
-    (SELECT id FROM documents WHERE name = ?1 AND deleted_at_ms IS NOT NULL)";
+    "SELECT document_id, NULL, crc32, vector FROM documents CROSS JOIN trash ON document_id = id
+    WHERE name = ?1 AND documents.deleted_at_ms IS NOT NULL ORDER BY id DESC";
 pub const KEEP: &str =
     "INSERT OR REPLACE INTO pasts (document_id, stamp, crc32, vector) VALUES (?1, ?2, ?3, ?4)";
 pub const STAMPED: &str =
@@ -37,7 +36,10 @@ pub const RESTORES: &str = "SELECT coalesce(max(id), 0) FROM restores";
 pub const RESTORED: &str =
     "SELECT restores < (SELECT coalesce(max(id), 0) FROM restores) FROM documents WHERE id = ?1";
 
-/// How what a name stands for came to be.
+/// What a row costs, in clients.
+const ROW: usize = 16;
+
+/// How what a name stands for came to be. What it stood for longest ago is left out where that is too much.
 pub fn lineage(
     transaction: &Transaction<'_>,
     name: &DocumentName,
@@ -45,20 +47,16 @@ pub fn lineage(
     let mut past: Option<Past> = None;
     let mut add = |row: &Row<'_>| {
         let Some(found) = read(row)? else {
-            return Ok(());
+            return Ok(ROW);
         };
         let known = past.get_or_insert_default();
-        known.vector.join(&found.vector);
-        known.stamp = found.stamp.or(known.stamp);
-        Ok::<_, StorageError>(())
-    };
-    for statement in [TOMBSTONES, DISCARDED] {
-        let mut statement = transaction.prepare_cached(statement)?;
-        let mut rows = statement.query([name.as_str()])?;
-        while let Some(row) = rows.next()? {
-            add(row)?;
+        let is_room = known.vector.len() + found.vector.len() <= MAX_PAST_CLIENTS;
+        if is_room || known.vector.is_empty() {
+            known.vector.join(&found.vector);
         }
-    }
+        known.stamp = known.stamp.or(found.stamp);
+        Ok::<_, StorageError>(ROW + found.vector.len())
+    };
     let living: Option<i64> = transaction
         .prepare_cached(FIND)?
         .query_row([name.as_str()], |row| row.get(0))
@@ -74,6 +72,16 @@ pub fn lineage(
         let mut statement = transaction.prepare_cached(OWN)?;
         if let Some(row) = statement.query([id])?.next()? {
             add(row)?;
+        }
+    }
+    for statement in [TOMBSTONES, DISCARDED] {
+        let mut statement = transaction.prepare_cached(statement)?;
+        let mut rows = statement.query([name.as_str()])?;
+        let mut room = MAX_PAST_READ;
+        while room > 0
+            && let Some(row) = rows.next()?
+        {
+            room = room.saturating_sub(add(row)?);
         }
     }
     Ok(Lineage {
@@ -160,4 +168,56 @@ pub fn keep(
 pub fn encoded(id: i64, stamp: Option<i64>, vector: &VersionVector) -> (u32, Vec<u8>) {
     let vector = vector.encode();
     (checksum([id, stamp.unwrap_or(-1), 0], &vector), vector)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::storage::sqlite::schema;
+
+    /// What a name stood for after so many documents were put into the trash, each with so many clients of its own.
+    fn trashed(documents: u64, clients: u64) -> VersionVector {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let transaction = connection.transaction().unwrap();
+        let document = "INSERT INTO documents (id, name, folded, created_at_ms, edited_at_ms, length, sequence, deleted_at_ms)
+            VALUES (?1, 'a', 'A', 1, 1, 0, 0, 1)";
+        for id in 1..=documents {
+            let id = i64::try_from(id).unwrap();
+            transaction
+                .prepare_cached(document)
+                .unwrap()
+                .execute([id])
+                .unwrap();
+            let mut vector = VersionVector::new();
+            for client in 0..clients {
+                vector.advance(id.unsigned_abs() * clients + client, 1);
+            }
+            let (crc, vector) = encoded(id, None, &vector);
+            let keep = crate::storage::sqlite::trash::KEEP;
+            let mut keep = transaction.prepare_cached(keep).unwrap();
+            keep.execute(params![id, 1, None::<i64>, crc, vector])
+                .unwrap();
+        }
+        let lineage = lineage(&transaction, &DocumentName::new("a").unwrap()).unwrap();
+        lineage.past.unwrap().vector
+    }
+
+    #[test]
+    fn of_what_a_name_stood_for_the_newest_is_known_up_to_a_bound() {
+        let all = trashed(600, 100);
+        assert_eq!(all.len(), 60_000);
+        // More clients than are remembered.
+        let some = trashed(10, 20_000);
+        assert_eq!(some.len(), 60_000);
+        assert!(some.get(10 * 20_000) == 1 && some.get(7 * 20_000) == 0);
+        // One document alone is known whole.
+        assert_eq!(trashed(2, 100_000).len(), 100_000);
+        // More documents than are looked at.
+        let some = trashed(33_000, 1);
+        assert!(some.len() < 31_000 && some.get(33_000) == 1 && some.get(1) == 0);
+    }
 }
