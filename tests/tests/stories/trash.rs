@@ -474,6 +474,113 @@ async fn a_backup_has_the_trash_in_it() {
     assert_eq!(strays.json()["strays"].as_array().unwrap().len(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_who_restores_and_who_erases_one_wins() {
+    let mut server = Ropewalk::start().await;
+    let (mut restored, mut erased) = (0, 0);
+    for round in 0..24u64 {
+        let name = format!("{NAME}{round}");
+        create(&server, &name, "words").await;
+        delete(&server, &name).await;
+        let id = trash(&server).await[0]["id"].clone();
+        let restore = Request::new("POST", &format!("/api/trash/{id}/restore"))
+            .header("content-type", "application/json")
+            .body("{}");
+        let erase = Request::new("DELETE", &format!("/api/trash/{id}"));
+        // Each has a start over the other, more and more.
+        let start = std::time::Duration::from_micros(round / 2 * 100);
+        let wait = |waits: bool| {
+            tokio::time::sleep(if waits {
+                start
+            } else {
+                std::time::Duration::ZERO
+            })
+        };
+        let (one, other) = tokio::join!(
+            async {
+                wait(round % 2 == 0).await;
+                server.send(restore).await.status
+            },
+            async {
+                wait(round % 2 == 1).await;
+                server.send(erase).await.status
+            }
+        );
+        assert_eq!(trash(&server).await, [Value::Null; 0]);
+        match (one, other) {
+            (200, 404) => {
+                restored += 1;
+                assert_eq!(server.text(&name).await, "words");
+            }
+            (404, 204) => {
+                erased += 1;
+                let gone = server.get(&format!("/api/documents/{name}")).await;
+                assert_eq!((gone.status, gone.code()), (410, "deleted".to_owned()));
+            }
+            both => panic!("{both:?}"),
+        }
+    }
+    assert!(restored > 0 && erased > 0, "{restored} {erased}");
+    // Nothing is left of those that are gone, and all of those that are not.
+    until("what is erased is gone", || async {
+        (count(&server, "erasing") == 0).then_some(())
+    })
+    .await;
+    server.kill().await;
+    server.start_again().await;
+    let names = names(&server).await;
+    assert_eq!(names.len(), restored);
+    for name in names {
+        assert_eq!(server.text(&name).await, "words");
+    }
+    assert_eq!(count(&server, "log"), i64::try_from(restored).unwrap());
+}
+
+/// The server is killed while a document comes back under another name: it is in the trash or there, and whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_leaves_what_comes_back_elsewhere_in_one_place() {
+    let mut server = Ropewalk::start().await;
+    let ann = Client::join(&server, "0").await;
+    ann.insert(0, &"words ".repeat(1000));
+    ann.all_saved().await;
+    let doc = ann.leave().await;
+    let mut here = "0".to_owned();
+    let mut came_back = 0;
+    for round in 1..=12u64 {
+        delete(&server, &here).await;
+        let there = round.to_string();
+        let id = trash(&server).await[0]["id"].clone();
+        let restore = Request::new("POST", &format!("/api/trash/{id}/restore"))
+            .header("content-type", "application/json")
+            .body(json!({ "name": there }).to_string());
+        let address = server.address;
+        let asking = tokio::spawn(async move { restore.try_send(address).await });
+        tokio::time::sleep(std::time::Duration::from_micros(round * 400)).await;
+        server.kill().await;
+        let answer = asking.await.unwrap();
+        server.start_again().await;
+        let (is_there, trashed) = (names(&server).await, trash(&server).await);
+        if is_there.is_empty() {
+            assert!(answer.is_err(), "it was promised");
+            assert_eq!((trashed.len(), &trashed[0]["name"]), (1, &json!(here)));
+            let (status, body) = self::restore(&server, &trashed[0], json!({})).await;
+            assert_eq!((status, body), (200, json!({ "name": here })));
+        } else {
+            assert_eq!((&is_there, trashed.len()), (&vec![there.clone()], 0));
+            let target = format!("/api/documents/{here}");
+            assert_eq!(server.get(&target).await.status, 410, "a mark is there");
+            here = there;
+            came_back += 1;
+        }
+        assert_eq!(server.text(&here).await.len(), 6000);
+    }
+    assert!(came_back > 0);
+    let ann = Client::open(&server, &here, doc).await;
+    ann.append("more");
+    ann.all_saved().await;
+    assert_eq!(server.text(&here).await.len(), 6004);
+}
+
 /// The server is killed while a document goes into the trash or comes back: it is in one of the two places, and whole.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_leaves_it_here_or_there() {
