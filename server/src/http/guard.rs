@@ -129,10 +129,11 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(header::HeaderName, &str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.clone(), value.parse().unwrap()))
-            .collect()
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name, value.parse().unwrap());
+        }
+        headers
     }
 
     #[test]
@@ -166,9 +167,7 @@ mod tests {
         }
         assert!(!host_allowed(&config, &headers(&[]), true));
         let twice = headers(&[(header::HOST, "localhost"), (header::HOST, "localhost")]);
-        assert!(
-            !host_allowed(&config, &twice, true) || twice.get_all(header::HOST).iter().count() == 1
-        );
+        assert!(!host_allowed(&config, &twice, true));
     }
 
     #[test]
