@@ -33,6 +33,8 @@ const OF_DEEDS: Allowance = Allowance {
 };
 /// Addresses and accounts that are remembered, at most.
 const REMEMBERED: usize = 10_000;
+/// So many are forgotten at once when there are more.
+const FORGOTTEN: usize = REMEMBERED / 8;
 
 #[derive(Clone, Copy, Debug)]
 struct Allowance {
@@ -97,12 +99,8 @@ fn take<K: Eq + Hash>(
 ) -> Result<(), Duration> {
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
     let now = Instant::now();
-    if all.len() >= REMEMBERED {
-        all.retain(|_, whole| *whole > now);
-    }
-    let is_full = all.len() >= REMEMBERED && !all.contains_key(&key);
-    if is_full {
-        return Err(every);
+    if all.len() >= REMEMBERED && !all.contains_key(&key) {
+        make_room(&mut all, now);
     }
     let whole = all.entry(key).or_insert(now);
     let next = (*whole).max(now) + every;
@@ -114,8 +112,31 @@ fn take<K: Eq + Hash>(
     Ok(())
 }
 
+/// Forgets those that have all of their tries, and if that is not enough, those that have most: whoever is at their bound is remembered
+/// longest, and nobody is refused because of others. Many at once, so that whoever has been forgotten is not right away again.
+fn make_room<K: Eq + Hash>(all: &mut HashMap<K, Instant>, now: Instant) {
+    all.retain(|_, whole| *whole > now);
+    let most = REMEMBERED - FORGOTTEN;
+    if all.len() <= most {
+        return;
+    }
+    let left = all.len() - most;
+    let mut ends: Vec<Instant> = all.values().copied().collect();
+    let (_, last, _) = ends.select_nth_unstable(left - 1);
+    let last = *last;
+    // All that end before the last of them, and as many as have to of those that end with it.
+    all.retain(|_, whole| *whole >= last);
+    let mut left = all.len() - most;
+    all.retain(|_, whole| {
+        let goes = *whole == last && left > 0;
+        left -= usize::from(goes);
+        !goes
+    });
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -157,13 +178,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_remembered_has_a_bound() {
+    async fn many_others_neither_lock_somebody_out_nor_give_tries_back() {
         let attempts = Attempts::default();
-        for number in 0..REMEMBERED {
-            assert_eq!(attempts.of_account(&number.to_string()), Ok(()));
+        let address = |number: u32| IpAddr::from(number.to_be_bytes());
+        let guesser = address(u32::MAX);
+        for _ in 0..OF_ADDRESS.most {
+            assert_eq!(attempts.of_address(guesser), Ok(()));
         }
-        assert!(attempts.of_account("one more").is_err());
-        tokio::time::advance(OF_ACCOUNT.every).await;
-        assert_eq!(attempts.of_account("one more"), Ok(()));
+        // Each of them has nine tries left.
+        for number in 0..3 * REMEMBERED as u32 {
+            assert_eq!(attempts.of_address(address(number)), Ok(()), "{number}");
+            assert!(attempts.of_address(guesser).is_err(), "{number}");
+        }
+        let there = || attempts.addresses.lock().unwrap().len();
+        assert!((REMEMBERED - FORGOTTEN..=REMEMBERED).contains(&there()));
+        // Also when everybody is at their bound, somebody new gets theirs.
+        for number in 0..REMEMBERED as u32 + 1 {
+            for _ in 0..OF_ADDRESS.most {
+                let _ = attempts.of_address(address(number));
+            }
+        }
+        assert_eq!(attempts.of_address(address(u32::MAX - 1)), Ok(()));
+        assert!(there() <= REMEMBERED);
+        // Those that have all of their tries again go first.
+        tokio::time::advance(OF_ADDRESS.every * OF_ADDRESS.most).await;
+        for number in 0..REMEMBERED as u32 + 1 {
+            assert_eq!(attempts.of_address(address(number)), Ok(()));
+        }
+        assert!(there() <= REMEMBERED);
     }
 }
