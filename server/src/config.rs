@@ -31,7 +31,7 @@ pub struct Config {
     pub trust_proxy: Vec<String>,
     /// Keys of those who may sign document tokens, JSON Web Key Sets in files and at URLs. Default none.
     pub token_keys: Vec<String>,
-    /// The address under which browsers reach the server, such as `https://write.example.org`; people who sign in elsewhere come back to it. Default none.
+    /// The address under which browsers reach the server, such as `https://write.example.org`; people who sign in elsewhere come back to it. With `https://` cookies are for TLS only. Default none.
     pub public_url: String,
     /// Signing in with accounts of another system.
     pub oidc: Oidc,
@@ -143,6 +143,11 @@ impl Config {
             queue_bytes: self.queue_bytes,
             ..JournalLimits::default()
         }
+    }
+
+    /// Whether people reach the pages over TLS and in no other way.
+    pub fn is_over_tls(&self) -> bool {
+        self.public_url.starts_with("https://")
     }
 
     /// What no single setting can say: why these do not go together.

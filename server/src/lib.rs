@@ -199,9 +199,12 @@ impl Server {
         self.local_addr
     }
 
-    /// Where people probably reach it: a URL without a path. What stands in front of it is not known here.
+    /// Where people reach it, as far as that is known: a URL without a path.
     pub fn place(&self) -> String {
         let config = &self.app.config;
+        if !config.public_url.is_empty() {
+            return config.public_url.clone();
+        }
         match config.allow_host.first() {
             Some(host) if config.trust_proxy.is_empty() => {
                 format!("http://{host}:{}", self.local_addr.port())

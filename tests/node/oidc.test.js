@@ -255,4 +255,15 @@ describe('issuers', { concurrency: 4 }, () => {
     const other = await zoe.fetch(`${elsewhere}/api/oidc`, { method: 'POST', headers: { origin: elsewhere, 'content-type': 'application/json' }, body: '{}' })
     assert.deepEqual([other.status, (await other.json()).code], [400, 'other_address'])
   })
+
+  it('get a cookie for TLS alone where the pages are over TLS', async (t) => {
+    const { server } = await start(t)
+    await server.terminate()
+    const place = 'https://write.example.org'
+    server.args[server.args.indexOf('--public-url') + 1] = place
+    server.args.push('--allow-origin', place)
+    await server.startAgain()
+    const response = await fetch(`${server.url}/api/oidc`, { method: 'POST', headers: { origin: place, 'content-type': 'application/json' }, body: '{}' })
+    assert.match(response.headers.get('set-cookie'), /^__Host-ropewalk-oidc=[^;]+; Path=\/; Max-Age=600; HttpOnly; SameSite=Lax; Secure$/)
+  })
 })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Extension, Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::identity::Visitor;
+use super::identity::{Visitor, keeps_cookies};
 use super::people::kind;
 use crate::App;
 use crate::access::{PersonId, SessionId, Who};
@@ -206,8 +206,10 @@ struct SignIn {
 async fn sign_in(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
     sent: Body<SignIn>,
 ) -> Result<Response, ApiError> {
+    keeps_cookies(&app.config, &headers)?;
     let SignIn { login, password } = body(sent)?;
     tries(&app, &visitor)?;
     if let Err(wait) = app.attempts.of_account(&login)
@@ -411,8 +413,10 @@ struct Join {
 async fn join(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
     sent: Body<Join>,
 ) -> Result<Response, ApiError> {
+    keeps_cookies(&app.config, &headers)?;
     let sent = body(sent)?;
     tries(&app, &visitor)?;
     let Some((SecretKind::Invitation, hash)) = Secret::parse(&sent.secret) else {

@@ -182,6 +182,11 @@ impl ApiError {
         Self::bad("bad_body", "the body did not arrive whole")
     }
 
+    /// Somebody signs in at another address than people come back to, or than cookies are for.
+    pub fn other_address(right: &str) -> Self {
+        Self::bad("other_address", format!("open {right} to sign in"))
+    }
+
     /// Something in the request that cannot be read, and what it should be.
     pub fn bad(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self {

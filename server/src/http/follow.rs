@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Extension, State};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use super::accounts::{Body, answer, body, too_many, tries, with, with_password};
 use super::error::ApiError;
-use super::identity::Visitor;
+use super::identity::{Visitor, keeps_cookies};
 use super::trash::doer;
 use crate::App;
 use crate::access::Target;
@@ -31,8 +32,10 @@ struct Follow {
 async fn follow(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
     sent: Body<Follow>,
 ) -> Result<Response, ApiError> {
+    keeps_cookies(&app.config, &headers)?;
     let Follow { link, password } = body(sent)?;
     let Some((SecretKind::Link, hash)) = Secret::parse(&link) else {
         return Err(ApiError::NO_LINK);

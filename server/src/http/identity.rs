@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
@@ -33,7 +33,7 @@ pub struct Visitor {
     pub address: IpAddr,
     /// What their browser calls itself.
     pub agent: String,
-    /// Whether they came over TLS.
+    /// Whether their browser speaks TLS, with the proxy before us if not with us.
     is_secure: bool,
 }
 
@@ -68,6 +68,15 @@ impl Visitor {
             .flat_map(|cookies| cookies.split(';'))
             .filter_map(|cookie| cookie.trim().split_once('='))
             .find_map(|(found, value)| (found.strip_prefix(host)? == name).then_some(value))
+    }
+}
+
+/// Refuses whoever would be signed in on a page of plain HTTP where all are over TLS: their browser would not keep the cookie.
+pub fn keeps_cookies(config: &Config, headers: &HeaderMap) -> Result<(), ApiError> {
+    let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
+    match origin.is_some_and(|origin| origin.starts_with(b"http://")) && config.is_over_tls() {
+        true => Err(ApiError::other_address(&config.public_url)),
+        false => Ok(()),
     }
 }
 
@@ -125,7 +134,7 @@ fn visitor(app: &App, request: &Request) -> Result<Visitor, ApiError> {
         who: Arc::default(),
         address: address(&app.config, peer, headers),
         agent: agent.to_owned(),
-        is_secure: is_proxied && proto == Some(b"https"),
+        is_secure: app.config.is_over_tls() || is_proxied && proto == Some(b"https"),
     };
     if app.gate.rules().is_open {
         return Ok(visitor);

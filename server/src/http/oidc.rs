@@ -100,9 +100,7 @@ async fn set_out(
     // The cookie is for the address that they are at now.
     let origin = headers.get(header::ORIGIN);
     if origin.is_some_and(|origin| origin.as_bytes() != provider.origin().as_bytes()) {
-        let there = provider.origin();
-        let where_to = format!("open {there} to sign in: people come back to that address");
-        return Err(ApiError::bad("other_address", where_to));
+        return Err(ApiError::other_address(provider.origin()));
     }
     let room = app.attempts.of_guests(visitor.address);
     room.map_err(|wait| too_many(app, wait))?;

@@ -1,7 +1,7 @@
 //! Other sites, guessers, and those who send too much.
 
 use ropewalk_tests::account::{Browser, PASSWORD, secret, team, write_accounts};
-use ropewalk_tests::{Request, until};
+use ropewalk_tests::{Request, Response, Ropewalk, until};
 use serde_json::{Value, json};
 
 const AGENT_BYTES: usize = 4000;
@@ -239,6 +239,58 @@ async fn a_cookie_that_somebody_else_chose_is_never_taken_over() {
     for part in ["; HttpOnly", "; SameSite=Lax", "; Path=/"] {
         assert!(cookie.contains(part), "{cookie}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_pages_are_over_tls_cookies_are_for_nothing_else() {
+    // The proxy before it is not trusted: nobody says how a browser came.
+    let place = "https://write.example.org";
+    let server = Ropewalk::with(&["--listen", "0.0.0.0:0", "--public-url", place]).await;
+    let first = until("the one-time link is printed", || async {
+        let output = server.output();
+        let (_, first) = output.split_once(&format!("{place}/join#"))?;
+        first.split_once('\n').map(|(first, _)| first.to_owned())
+    })
+    .await;
+    let post = async |origin: &str, target: &str, cookie: &str, body: Value| {
+        let request = Request::new("POST", target)
+            .host("write.example.org")
+            .header("origin", origin)
+            .header("cookie", cookie)
+            .header("content-type", "application/json");
+        request.body(body.to_string()).send(server.address).await
+    };
+    let cookie_of = |response: &Response| {
+        let cookie = response.header("set-cookie").unwrap_or_default();
+        assert!(
+            cookie.starts_with("__Host-ropewalk=rws_") && cookie.ends_with("; Secure"),
+            "{} {cookie}",
+            response.text()
+        );
+        cookie.split(';').next().unwrap().to_owned()
+    };
+    let join = json!({ "secret": first, "login": "ada", "password": PASSWORD });
+    // A browser would not keep the cookie there, and the link would be used.
+    let plain = "http://write.example.org";
+    let refused = post(plain, "/api/join", "", join.clone()).await;
+    assert_eq!((refused.status, &*refused.code()), (400, "other_address"));
+    let joined = post(place, "/api/join", "", join).await;
+    let cookie = cookie_of(&joined);
+    let sign_in = json!({ "login": "ada", "password": PASSWORD });
+    let refused = post(plain, "/api/session", "", sign_in.clone()).await;
+    assert_eq!(refused.code(), "other_address");
+    cookie_of(&post(place, "/api/session", "", sign_in).await);
+    let made = post(
+        place,
+        "/api/folders/team/links",
+        &cookie,
+        json!({ "access": "read" }),
+    )
+    .await;
+    let follow = json!({ "link": secret(&made.json()["url"]) });
+    let refused = post(plain, "/api/follow", "", follow.clone()).await;
+    assert_eq!(refused.code(), "other_address");
+    cookie_of(&post(place, "/api/follow", "", follow).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
