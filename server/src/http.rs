@@ -35,7 +35,7 @@ mod tokens;
 mod trash;
 mod ysweet;
 
-pub use accounts::PASSWORDS;
+pub use accounts::{LINK_PASSWORDS, PASSWORDS};
 pub use admin::Counted;
 use error::ApiError;
 use identity::Visitor;

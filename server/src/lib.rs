@@ -88,8 +88,10 @@ pub struct App {
     pub counted: http::Counted,
     /// How often passwords may be tried.
     pub attempts: Attempts,
-    /// Turns to look at a password.
+    /// Turns to look at a password that somebody signs in with.
     pub passwords: Semaphore,
+    /// Turns to look at the password of a link.
+    pub link_passwords: Semaphore,
     /// Where it runs.
     pub machine: Arc<dyn Machine>,
     /// Counters.
@@ -129,6 +131,7 @@ impl App {
             gate,
             attempts: Attempts::default(),
             passwords: Semaphore::new(http::PASSWORDS),
+            link_passwords: Semaphore::new(http::LINK_PASSWORDS),
             hub: Hub::default(),
             connections: Arc::default(),
             counted: http::Counted::default(),

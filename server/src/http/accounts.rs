@@ -11,6 +11,7 @@ use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::error::ApiError;
 use super::identity::{Visitor, keeps_cookies};
@@ -24,8 +25,10 @@ use crate::accounts::{
 
 /// Bytes of a body, at most.
 pub const MAX_BODY: usize = 64 * 1024;
-/// Passwords that are looked at or waited for at once: each takes 19 MiB and a while.
+/// Passwords that are looked at at once: each takes 19 MiB and a while.
 pub const PASSWORDS: usize = 2;
+/// The same of links, beside those: whoever guesses one keeps nobody from signing in.
+pub const LINK_PASSWORDS: usize = 1;
 /// How long somebody waits for their turn.
 const TURN: Duration = Duration::from_secs(10);
 
@@ -87,7 +90,23 @@ pub async fn with_password<T: Send + 'static>(
     app: &Arc<App>,
     work: impl FnOnce(&Accounts, i64) -> Result<T, AccountsError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let turn = tokio::time::timeout(TURN, app.passwords.acquire()).await;
+    in_turn(app, &app.passwords, work).await
+}
+
+/// The same with the password of a link, from somebody who may be guessing.
+pub async fn with_link_password<T: Send + 'static>(
+    app: &Arc<App>,
+    work: impl FnOnce(&Accounts, i64) -> Result<T, AccountsError> + Send + 'static,
+) -> Result<T, ApiError> {
+    in_turn(app, &app.link_passwords, work).await
+}
+
+async fn in_turn<T: Send + 'static>(
+    app: &Arc<App>,
+    turns: &Semaphore,
+    work: impl FnOnce(&Accounts, i64) -> Result<T, AccountsError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let turn = tokio::time::timeout(TURN, turns.acquire()).await;
     let _turn = turn.map_err(|_| ApiError::OVERLOADED)?;
     with(app, work).await
 }

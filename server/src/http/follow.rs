@@ -10,7 +10,7 @@ use axum::routing::post;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::accounts::{Body, answer, body, too_many, tries, with, with_password};
+use super::accounts::{Body, answer, body, too_many, tries, with, with_link_password};
 use super::error::ApiError;
 use super::identity::{Visitor, keeps_cookies};
 use super::trash::doer;
@@ -50,7 +50,7 @@ async fn follow(
             .of_link(id)
             .map_err(|wait| too_many(&app, wait))?;
         let actor = doer(&app, &visitor);
-        let is_right = with_password(&app, move |accounts, now_ms| {
+        let is_right = with_link_password(&app, move |accounts, now_ms| {
             accounts.check_link(id, &password, &actor, now_ms)
         });
         if !is_right.await? {

@@ -1,5 +1,8 @@
 //! Other sites, guessers, and those who send too much.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use ropewalk_tests::account::{Browser, PASSWORD, secret, team, write_accounts};
 use ropewalk_tests::{Request, Response, Ropewalk, until};
 use serde_json::{Value, json};
@@ -199,6 +202,41 @@ async fn the_password_of_a_link_is_not_guessed_either() {
         429
     );
     assert_eq!(guest.text("notes").await, "text", "who is in stays in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_guesses_at_links_keeps_nobody_from_signing_in() {
+    const GUESSES: usize = 16;
+    let (server, mut ada) = team(&[]).await;
+    ada.create("notes", "text").await;
+    let mut links = Vec::new();
+    for _ in 0..2 {
+        let body = json!({ "access": "read", "password": "hemp" });
+        let made = ada.done("POST", "/api/documents/notes/links", body).await;
+        links.push(secret(&made["url"]));
+    }
+    let answered = Arc::new(AtomicUsize::new(0));
+    let guessing: Vec<_> = (0..GUESSES)
+        .map(|number| {
+            let (mut guesser, answered) = (Browser::of(&server), answered.clone());
+            let wrong = json!({ "link": links[number % 2], "password": "jute" });
+            tokio::spawn(async move {
+                let refused = guesser.fail("POST", "/api/follow", wrong).await;
+                answered.fetch_add(1, Relaxed);
+                assert_eq!(refused, (403, "link_password".into()));
+            })
+        })
+        .collect();
+    until("they are at it", || async {
+        (answered.load(Relaxed) > 0).then_some(())
+    })
+    .await;
+    assert_eq!(Browser::of(&server).sign_in("ada").await.status, 200);
+    let before = answered.load(Relaxed);
+    assert!(before < GUESSES / 2, "behind {before} of {GUESSES} guesses");
+    for guess in guessing {
+        guess.await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
