@@ -14,7 +14,7 @@ pub use remote::Remote;
 pub use tokens::{Keys, is_url};
 
 use crate::App;
-use crate::access::{Claims, Rules, SessionId, TokenId, Who};
+use crate::access::{Claims, Hash, Rules, SessionId, TokenId, Who};
 use crate::accounts::{Accounts, AccountsError, Secret, SecretKind};
 use crate::metrics::Metrics;
 use crate::storage::{Lookup, Storage};
@@ -47,6 +47,8 @@ pub struct Gate {
 enum Used {
     Session(SessionId),
     Token(TokenId),
+    /// The new secret of a session, for the first time.
+    Secret(Hash),
 }
 
 /// What the rules in memory are of.
@@ -127,9 +129,14 @@ impl Gate {
         Ok(())
     }
 
-    /// Whether it is time to write down that what somebody came with was used.
-    pub fn is_used(&self, who: &Who, now_ms: i64) -> bool {
-        let all = [who.session.map(Used::Session), who.token.map(Used::Token)];
+    /// Whether it is time to write down that what somebody came with was used. `secret`: what their session is known by.
+    pub fn is_used(&self, who: &Who, secret: Option<Hash>, now_ms: i64) -> bool {
+        let secret = secret.filter(|hash| self.rules.borrow().unused.contains(hash));
+        let all = [
+            who.session.map(Used::Session),
+            who.token.map(Used::Token),
+            secret.map(Used::Secret),
+        ];
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.len() > REMEMBERED {
             used.retain(|_, at| now_ms - *at < NOTED_MS);
@@ -146,10 +153,18 @@ impl Gate {
     }
 
     /// Writes down that it was used. Blocks.
-    pub fn note_use(&self, who: &Who, now_ms: i64) -> Result<(), AccountsError> {
+    pub fn note_use(
+        &self,
+        who: &Who,
+        secret: Option<Hash>,
+        now_ms: i64,
+    ) -> Result<(), AccountsError> {
         let Some(accounts) = &self.accounts else {
             return Ok(());
         };
+        if let Some(secret) = secret.filter(|hash| self.rules().unused.contains(hash)) {
+            accounts.end_former(&secret, now_ms)?;
+        }
         if let Some(session) = who.session {
             accounts.mark_session(session, now_ms)?;
         }

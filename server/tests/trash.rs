@@ -396,7 +396,7 @@ fn a_database_of_the_format_before_keeps_all() {
     drop(storage);
     file.execute_batch(
         "DROP TABLE wrote; DROP TABLE trash; DROP TABLE clock; DROP TABLE erasing; DROP TABLE visits; DROP INDEX documents_moved;
-         ALTER TABLE documents DROP COLUMN moved_to; PRAGMA user_version = 5",
+         ALTER TABLE documents DROP COLUMN moved_to; ALTER TABLE receipts DROP COLUMN digest; PRAGMA user_version = 5",
     )
     .unwrap();
     drop(file);

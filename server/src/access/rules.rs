@@ -1,6 +1,6 @@
 //! What the accounts say at one moment.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     Access, Denied, GrantId, GroupId, Item, LinkId, PersonId, SessionId, Subject, Target, TokenId,
@@ -123,8 +123,10 @@ pub struct Rules {
     pub is_open: bool,
     /// All accounts.
     pub people: HashMap<PersonId, Person>,
-    /// Sessions by the hash of their secret; a session that has just changed its secret has two for a moment.
+    /// Sessions by the hash of their secret; a session that has just got another one has two.
     pub sessions: HashMap<Hash, SessionId>,
+    /// Hashes of secrets that sessions have got and that nobody has used yet.
+    pub unused: HashSet<Hash>,
     /// Sessions.
     pub sessions_by_id: HashMap<SessionId, Session>,
     /// API tokens by the hash of their secret.

@@ -74,12 +74,16 @@ fn sessions(
         rules.sessions.insert(hash, session.id);
         rules.sessions_by_id.insert(session.id, session);
     }
-    let former = "SELECT former_hash, id FROM sessions
-        WHERE former_hash IS NOT NULL AND former_until_ms > ?1 AND expires_at_ms > ?1";
-    for (hash, id) in all(transaction, former, [now_ms], |row| {
-        Ok((rows::hash(row, 0)?, SessionId(row.get(1)?)))
+    let former = "SELECT former_hash, id, hash, former_until_ms IS NULL FROM sessions
+        WHERE former_hash IS NOT NULL AND ifnull(former_until_ms > ?1, 1) AND expires_at_ms > ?1";
+    for (former, id, hash, is_unused) in all(transaction, former, [now_ms], |row| {
+        let (former, hash) = (rows::hash(row, 0)?, rows::hash(row, 2)?);
+        Ok((former, SessionId(row.get(1)?), hash, row.get(3)?))
     })? {
-        rules.sessions.insert(hash, id);
+        rules.sessions.insert(former, id);
+        if is_unused {
+            rules.unused.insert(hash);
+        }
     }
     let followed = "SELECT session_id, link_id FROM session_links ORDER BY followed_at_ms, link_id";
     for (session, link) in all(transaction, followed, [], |row| {

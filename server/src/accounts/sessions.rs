@@ -9,7 +9,7 @@ use super::rows::{all, changed, count, execute, exists, first};
 use super::secret::{Secret, SecretKind};
 use super::text::{MAX_ADDRESS_BYTES, MAX_AGENT_BYTES, cut};
 use super::{Accounts, AccountsError, Action, Actor, Refusal};
-use crate::access::{LinkId, PersonId, SessionId};
+use crate::access::{Hash, LinkId, PersonId, SessionId};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
@@ -17,8 +17,9 @@ const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 const IDLE_MS: i64 = 30 * DAY_MS;
 /// No session lasts longer.
 const LONGEST_MS: i64 = 365 * DAY_MS;
-/// How long a secret counts after the session has got a new one: requests that are under way have the old one.
-const FORMER_MS: i64 = MINUTE_MS;
+/// How long a secret counts after the one that took its place was used first: requests that are under way have the old one. With what it
+/// takes until that is seen, no longer than a minute.
+const FORMER_MS: i64 = 45_000;
 /// Most sessions of a person; the one that was not seen for longest gives way.
 pub const MAX_OF_PERSON: usize = 100;
 /// Most sessions of nobody, who came by links; likewise.
@@ -147,28 +148,44 @@ impl Accounts {
         })
     }
 
-    /// Gives a session another secret if it has had this one for a day. The old one counts for a minute more.
+    /// Gives a session another secret if it has had this one for a day. `shown` is the hash of what its browser has brought: that counts
+    /// until the other one is used, as the answer may be lost.
     pub fn rotate_session(
         &self,
         id: SessionId,
+        shown: &Hash,
         now_ms: i64,
     ) -> Result<Option<Secret>, AccountsError> {
-        let due = "SELECT 1 FROM sessions WHERE id = ?1 AND expires_at_ms > ?2
-            AND ifnull(former_until_ms - ?3, begun_at_ms) <= ?4";
-        let values = [id.0, now_ms, FORMER_MS, now_ms - DAY_MS];
-        if !self.read(|transaction| exists(transaction, due, values))? {
+        const DUE: &str =
+            "id = ?1 AND expires_at_ms > ?2 AND ifnull(rotated_at_ms, begun_at_ms) <= ?2 - ?4
+            AND (hash = ?3 OR former_hash = ?3 AND former_until_ms IS NULL)";
+        let is_due = format!("SELECT 1 FROM sessions WHERE {DUE}");
+        let values = params![id.0, now_ms, shown, DAY_MS];
+        if !self.read(|transaction| exists(transaction, &is_due, values))? {
             return Ok(None);
         }
         let (secret, hash) = Secret::new(SecretKind::Session)?;
         self.change(|transaction| {
+            let rotate = format!(
+                "UPDATE sessions SET former_hash = ?3, former_until_ms = NULL, hash = ?5, rotated_at_ms = ?2
+                    WHERE {DUE}"
+            );
+            let values = params![id.0, now_ms, shown, DAY_MS, hash];
             // Of two who ask at once one gets it.
-            if !exists(transaction, due, values)? {
-                return Ok(None);
+            let rotated = execute(transaction, &rotate, values)?;
+            Ok((rotated > 0).then_some(secret))
+        })
+    }
+
+    /// The new secret of a session is used: its browser has it, and the one from before ends soon. Whoever else has that is then out.
+    pub fn end_former(&self, used: &Hash, now_ms: i64) -> Result<(), AccountsError> {
+        self.mark(|transaction| {
+            let end = "UPDATE sessions SET former_until_ms = ?2
+                WHERE hash = ?1 AND former_hash IS NOT NULL AND former_until_ms IS NULL";
+            if execute(transaction, end, params![used, now_ms + FORMER_MS])? > 0 {
+                changed(transaction)?;
             }
-            let rotate = "UPDATE sessions SET former_hash = hash, former_until_ms = ?3, hash = ?2
-                WHERE id = ?1";
-            execute(transaction, rotate, params![id.0, hash, now_ms + FORMER_MS])?;
-            Ok(Some(secret))
+            Ok(())
         })
     }
 

@@ -8,8 +8,8 @@ const DAY_MS: i64 = 24 * 60 * 60_000;
 const SHOWN_MS: i64 = 30 * DAY_MS;
 
 impl Accounts {
-    /// Takes away what has ended. The old secret of a session has no end in the rules, so its end is a change: done within a minute, it
-    /// counts no longer than that.
+    /// Takes away what has ended. The end of a session's old secret is not in the rules, so it is a change. Done every ten
+    /// seconds: it counts no longer than so much more.
     pub fn sweep(&self, now_ms: i64) -> Result<(), AccountsError> {
         self.mark(|transaction| {
             for (take, until) in [

@@ -201,11 +201,11 @@ pub fn answer(body: Value) -> Response {
 /// `GET /api/session`: each page asks that first. Once a day its browser gets another secret with the answer.
 async fn session(State(app): State<Arc<App>>, Extension(visitor): Extension<Visitor>) -> Response {
     let told = answer(state(&app, &visitor.who));
-    let Some(session) = visitor.who.session else {
+    let Some((session, shown)) = visitor.who.session.zip(visitor.secret) else {
         return told;
     };
     let rotating = with(&app, move |accounts, now_ms| {
-        accounts.rotate_session(session, now_ms)
+        accounts.rotate_session(session, &shown, now_ms)
     });
     match rotating.await {
         Ok(Some(secret)) => ([visitor.cookie(Some(secret.expose()))], told).into_response(),

@@ -12,8 +12,8 @@ use percent_encoding::percent_decode_str;
 
 use super::error::ApiError;
 use crate::App;
-use crate::access::Who;
-use crate::accounts::Actor;
+use crate::access::{Hash, Who};
+use crate::accounts::{Actor, Secret};
 use crate::config::Config;
 use crate::listen::Peer;
 
@@ -29,6 +29,8 @@ const KEPT_S: u64 = 365 * 24 * 60 * 60;
 pub struct Visitor {
     /// Who they have shown to be.
     pub who: Arc<Who>,
+    /// The hash of what their session is known by, if they have one.
+    pub secret: Option<Hash>,
     /// Where they are.
     pub address: IpAddr,
     /// What their browser calls itself.
@@ -93,23 +95,24 @@ pub async fn identify(State(app): State<Arc<App>>, mut request: Request, next: N
             return error.into_response();
         }
     };
-    note_use(&app, &visitor.who);
+    note_use(&app, &visitor);
     request.extensions_mut().insert(visitor.who.clone());
     request.extensions_mut().insert(visitor);
     next.run(request).await
 }
 
 /// Has it written down that a session or a token is used; nobody waits for that.
-fn note_use(app: &Arc<App>, who: &Arc<Who>) {
+fn note_use(app: &Arc<App>, visitor: &Visitor) {
     let now_ms = app.machine.now_ms();
-    if !app.gate.is_used(who, now_ms) {
+    let (who, secret) = (visitor.who.clone(), visitor.secret);
+    if !app.gate.is_used(&who, secret, now_ms) {
         return;
     }
-    let (app, who) = (app.clone(), who.clone());
+    let app = app.clone();
     tokio::spawn(async move {
         let noting = {
             let app = app.clone();
-            move || app.gate.note_use(&who, now_ms)
+            move || app.gate.note_use(&who, secret, now_ms)
         };
         if let Some(Err(error)) = app.machine.blocking(noting).await {
             app.metrics.accounts_failed.add_one();
@@ -132,6 +135,7 @@ fn visitor(app: &App, request: &Request) -> Result<Visitor, ApiError> {
         .unwrap_or_default();
     let mut visitor = Visitor {
         who: Arc::default(),
+        secret: None,
         address: address(&app.config, peer, headers),
         agent: agent.to_owned(),
         is_secure: app.config.is_over_tls() || is_proxied && proto == Some(b"https"),
@@ -144,6 +148,10 @@ fn visitor(app: &App, request: &Request) -> Result<Visitor, ApiError> {
         && is_own(request.method(), headers)
         && let Some(known) = app.gate.with_secret(&who, secret)
     {
+        visitor.secret = known
+            .session
+            .and_then(|_| Secret::parse(secret))
+            .map(|(_, hash)| hash);
         who = Who {
             session: known.session,
             ..who
@@ -289,6 +297,7 @@ mod tests {
     fn a_cookie_over_tls_has_another_name() {
         let visitor = |is_secure| Visitor {
             who: Arc::default(),
+            secret: None,
             address: [127, 0, 0, 1].into(),
             agent: String::new(),
             is_secure,

@@ -263,5 +263,5 @@ fn accounts_of_the_first_format_are_kept() {
     let version: i64 = version
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
-    assert_eq!(version, 2);
+    assert_eq!(version, 3);
 }

@@ -1,6 +1,7 @@
 //! Sessions.
 
 use super::*;
+use crate::access::Hash;
 
 fn begin(accounts: &Accounts, person: Option<PersonId>, now_ms: i64) -> (SessionId, Secret) {
     let begin = Begin {
@@ -90,32 +91,80 @@ fn a_session_lasts_while_it_is_seen_and_a_year_at_most() {
     );
 }
 
+fn hash(secret: &Secret) -> Hash {
+    Secret::parse(secret.expose()).unwrap().1
+}
+
+/// Which of these secrets count.
+fn count<const N: usize>(accounts: &Accounts, secrets: [&Secret; N], now_ms: i64) -> [bool; N] {
+    let rules = accounts.rules(now_ms).unwrap();
+    secrets.map(|secret| of(&rules, secret).is_some())
+}
+
 #[test]
-fn the_old_secret_counts_for_a_minute() {
+fn the_old_secret_counts_until_the_new_one_is_used() {
     let (_folder, accounts, _, bob) = peopled();
     let (id, old) = begin(&accounts, Some(bob), NOW);
+    let next = |shown: &Secret, at| accounts.rotate_session(id, &hash(shown), at).unwrap();
     for early in [0, DAY - 1] {
-        assert!(accounts.rotate_session(id, NOW + early).unwrap().is_none());
+        assert!(next(&old, NOW + early).is_none());
     }
-    const LATER: i64 = NOW + DAY;
-    let new = accounts.rotate_session(id, LATER).unwrap().unwrap();
-    for (at, counts) in [(0, Some(id)), (59_999, Some(id)), (60_000, None)] {
-        let rules = accounts.rules(LATER + at).unwrap();
-        assert_eq!(
-            (of(&rules, &new), of(&rules, &old)),
-            (Some(id), counts),
-            "{at}"
-        );
-    }
+    // The answer with this one is lost.
+    let lost = next(&old, NOW + DAY).unwrap();
+    assert!(next(&old, NOW + DAY).is_none());
+    let rules = accounts.rules(NOW + DAY).unwrap();
+    assert_eq!(rules.unused.into_iter().collect::<Vec<_>>(), [hash(&lost)]);
+    accounts.end_former(&hash(&old), NOW + DAY).unwrap();
+    accounts.sweep(NOW + 2 * DAY - 1).unwrap();
+    let later = NOW + 2 * DAY - 1;
+    assert_eq!(count(&accounts, [&old, &lost], later), [true, true]);
+    // So its browser asks again with the old one. There is one from before at most.
+    let new = next(&old, NOW + 2 * DAY).unwrap();
+    let all = [&old, &lost, &new];
+    assert_eq!(count(&accounts, all, NOW + 2 * DAY), [true, false, true]);
+    // Nobody has it for longer than the session.
+    assert_eq!(count(&accounts, all, NOW + 30 * DAY), [false; 3]);
+    assert!(next(&old, NOW + 30 * DAY).is_none());
+}
+
+#[test]
+fn a_secret_that_was_stolen_ends_with_the_first_use_of_the_next() {
+    let (_folder, accounts, _, bob) = peopled();
+    let (id, stolen) = begin(&accounts, Some(bob), NOW);
+    let next = |shown: &Secret, at| accounts.rotate_session(id, &hash(shown), at).unwrap();
+    let new = next(&stolen, NOW + DAY).unwrap();
+    const USED: i64 = NOW + 2 * DAY;
+    accounts.end_former(&hash(&new), USED).unwrap();
+    assert!(accounts.rules(USED).unwrap().unused.is_empty());
     let changes = accounts.changes().unwrap();
-    for (at, moved) in [(59_999, 0), (60_000, 1), (60_001, 1)] {
-        accounts.sweep(LATER + at).unwrap();
+    for (at, counts, moved) in [(0, true, 0), (44_999, true, 0), (45_000, false, 1)] {
+        // Later uses do not put the end off.
+        accounts.end_former(&hash(&new), USED + at).unwrap();
+        let all = [&stolen, &new];
+        assert_eq!(count(&accounts, all, USED + at), [counts, true], "{at}");
+        accounts.sweep(USED + at).unwrap();
         assert_eq!(accounts.changes().unwrap(), changes + moved, "{at}");
     }
-    let next = |at| accounts.rotate_session(id, LATER + at).unwrap();
-    assert!(next(DAY - 1).is_none() && next(DAY).is_some() && next(DAY).is_none());
-    accounts.sweep(NOW + 30 * DAY).unwrap();
-    assert!(next(30 * DAY).is_none());
+    // Nor does whoever has it get another one.
+    assert!(next(&stolen, USED + DAY).is_none());
+    let newer = next(&new, USED + DAY).unwrap();
+    let all = [&stolen, &new, &newer];
+    assert_eq!(count(&accounts, all, USED + DAY), [false, true, true]);
+}
+
+#[test]
+fn a_thief_who_is_in_the_minute_of_the_old_secret_gets_no_new_one() {
+    let (_folder, accounts, _, bob) = peopled();
+    let (id, old) = begin(&accounts, Some(bob), NOW);
+    let new = accounts
+        .rotate_session(id, &hash(&old), NOW + DAY)
+        .unwrap()
+        .unwrap();
+    accounts.end_former(&hash(&new), NOW + 2 * DAY).unwrap();
+    let again = accounts.rotate_session(id, &hash(&old), NOW + 2 * DAY);
+    assert!(again.unwrap().is_none());
+    let all = [&old, &new];
+    assert_eq!(count(&accounts, all, NOW + 2 * DAY), [true, true]);
 }
 
 #[test]

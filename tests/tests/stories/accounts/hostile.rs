@@ -551,21 +551,28 @@ async fn a_session_gets_another_secret_each_day_and_the_old_one_ends() {
     let mut stolen = ada.clone();
     assert_eq!(ada.state().await, "signed_in");
     assert_eq!(ada.cookie, stolen.cookie, "not more often");
-    let day = 24 * 60 * 60 * 1000;
-    write_accounts(
-        &server,
-        &format!("UPDATE sessions SET begun_at_ms = begun_at_ms - {day}"),
-    );
+    const A_DAY: &str = "UPDATE sessions SET begun_at_ms = begun_at_ms - 86400000,
+        rotated_at_ms = rotated_at_ms - 86400000";
+    write_accounts(&server, A_DAY);
+    // An answer that is lost: the browser has the old one still.
+    assert_eq!(stolen.clone().state().await, "signed_in");
+    write_accounts(&server, A_DAY);
     assert_eq!(ada.state().await, "signed_in");
     assert_ne!(ada.cookie, stolen.cookie);
-    // For those who asked at the same moment.
-    assert_eq!(stolen.state().await, "signed_in");
-    write_accounts(
-        &server,
-        "UPDATE sessions SET former_until_ms = former_until_ms - 60001",
+    assert_eq!(
+        stolen.state().await,
+        "signed_in",
+        "nobody has used the new one"
     );
-    until("it has ended", || async {
-        (stolen.clone().state().await == "signed_out").then_some(())
+    let used = "UPDATE sessions SET former_until_ms = former_until_ms - 60001
+        WHERE former_until_ms IS NOT NULL";
+    write_accounts(&server, used);
+    assert_eq!(stolen.state().await, "signed_in", "it has no end yet");
+    assert_eq!(ada.state().await, "signed_in");
+    until("the old one has ended", || {
+        write_accounts(&server, used);
+        let mut stolen = stolen.clone();
+        async move { (stolen.state().await == "signed_out").then_some(()) }
     })
     .await;
     assert_eq!(ada.state().await, "signed_in");
