@@ -1,6 +1,6 @@
 //! What tokens say of somebody, and what that is here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use openidconnect::core::CoreGenderClaim;
 use openidconnect::{AdditionalClaims, IdTokenClaims, LocalizedClaim, UserInfoClaims};
@@ -10,9 +10,6 @@ use serde_json::Value;
 use super::Stranger;
 use crate::accounts::{Identity, Roles};
 use crate::config::Oidc;
-
-/// Groups of a person that are looked at, at most.
-const MAX_GROUPS: usize = 2000;
 
 /// All claims beside the standard ones.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -83,19 +80,17 @@ impl Told {
         }
     }
 
-    /// The groups that somebody is in there; none where there is no such claim. Nothing, if they are so many that they are said elsewhere.
-    fn groups(&self, claim: &str) -> Option<Vec<&str>> {
+    /// The groups that somebody is in there, all of them: whoever is in more than fit into an answer is not signed in, as what is said first would
+    /// decide. None where there is no such claim. Nothing, if they are so many that they are said elsewhere.
+    fn groups(&self, claim: &str) -> Option<HashSet<&str>> {
         match self.rest.get(claim) {
-            Some(Value::String(one)) => Some(vec![one]),
-            Some(Value::Array(all)) => {
-                let all = all.iter().take(MAX_GROUPS);
-                Some(all.filter_map(Value::as_str).collect())
-            }
-            Some(_) => Some(Vec::new()),
+            Some(Value::String(one)) => Some(HashSet::from([&**one])),
+            Some(Value::Array(all)) => Some(all.iter().filter_map(Value::as_str).collect()),
+            Some(_) => Some(HashSet::new()),
             None => {
                 let names = self.rest.get("_claim_names");
                 let is_elsewhere = names.is_some_and(|names| names.get(claim).is_some());
-                (!is_elsewhere).then(Vec::new)
+                (!is_elsewhere).then(HashSet::new)
             }
         }
     }
@@ -157,6 +152,18 @@ mod tests {
             (json!({ "_claim_names": { "groups": "src1" } }), None),
         ] {
             assert_eq!(roles(rest.clone()), expected, "{rest}");
+        }
+    }
+
+    #[test]
+    fn of_many_groups_all_count_wherever_they_stand() {
+        for many in [0, 1999, 2000, 40_000] {
+            let mut groups = vec![json!("x"); many];
+            groups.extend([json!("ops"), json!("b")]);
+            let all = roles(json!({ "groups": groups })).unwrap();
+            assert!(all.is_admin && all.groups == ["Bees"], "{many}");
+            groups.reverse();
+            assert_eq!(roles(json!({ "groups": groups })), Some(all), "{many}");
         }
     }
 
