@@ -4,25 +4,24 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::Uri;
 use openidconnect::core::{
-    CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClientAuthMethod,
-    CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
-    CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreRevocableToken, CoreRevocationErrorResponse,
-    CoreTokenIntrospectionResponse, CoreTokenType,
+    CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType,
+    CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
+    CoreRevocableToken, CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AccessToken, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret,
-    CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenClaims,
+    AccessToken, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken,
+    EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenClaims,
     IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier,
     RedirectUrl, Scope, SignatureVerificationError, StandardErrorResponse, StandardTokenResponse,
     SubjectIdentifier, TokenResponse as _, UserInfoClaims,
 };
-use tokio::sync::{Mutex, Semaphore};
-use tokio::time::{Instant, timeout};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 pub mod begun;
 mod claims;
+mod discovery;
 mod error;
 
 pub use begun::{Begun, Purpose};
@@ -32,15 +31,10 @@ use crate::accounts::{Identity, Roles};
 use crate::config::{Config, NewPeople, Oidc};
 use crate::fetch::fetch;
 use claims::{Claims, Told};
+use discovery::{Discovery, Registered};
 
 /// Where people come back to.
 pub const CALLBACK: &str = "/api/oidc/callback";
-/// What is known of the provider is asked for again after this time.
-const KNOWN: Duration = Duration::from_secs(60 * 60);
-/// Its keys are asked for again when a token has another, but no more often than this.
-const RENEW: Duration = Duration::from_secs(30);
-/// Who comes after somebody who could not reach it hears the same for so long.
-const FAILED: Duration = Duration::from_secs(2);
 /// All that is asked of it for one person, at most.
 const PATIENCE: Duration = Duration::from_secs(24);
 /// People who wait for it at once.
@@ -121,21 +115,10 @@ pub struct Provider {
     settings: Oidc,
     name: String,
     origin: String,
-    issuer: IssuerUrl,
-    back: RedirectUrl,
-    secret: Option<ClientSecret>,
-    known: Mutex<Asked>,
+    discovery: Arc<Discovery>,
     room: Semaphore,
     /// Who is there now and may come back.
     pub begun: Begun,
-}
-
-#[derive(Default)]
-struct Asked {
-    known: Option<(Arc<Client>, Instant)>,
-    /// When a token had another key than those that are known.
-    renewed: Option<Instant>,
-    failed: Option<(String, Instant)>,
 }
 
 impl std::fmt::Debug for Provider {
@@ -162,16 +145,19 @@ impl Provider {
             "" => host.to_owned(),
             name => name.to_owned(),
         };
-        Ok(Some(Self {
+        let registered = Registered {
+            issuer,
+            id: ClientId::new(settings.client_id.clone()),
             secret: secret(&settings.client_secret_file)?,
-            known: Mutex::default(),
+            back,
+        };
+        Ok(Some(Self {
+            discovery: Arc::new(Discovery::of(registered)),
             room: Semaphore::new(WAITING),
             begun: Begun::default(),
             settings,
             name,
             origin,
-            issuer,
-            back,
         }))
     }
 
@@ -201,7 +187,7 @@ impl Provider {
 
     /// Where somebody goes to show who they are.
     pub async fn begin(&self) -> Result<Ticket, ProviderError> {
-        let client = self.bounded(self.client(false)).await?;
+        let client = self.bounded(self.discovery.client()).await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let mut request = client.authorize_url(
             CoreAuthenticationFlow::AuthorizationCode,
@@ -250,7 +236,7 @@ impl Provider {
         nonce: &Nonce,
         verifier: PkceCodeVerifier,
     ) -> Result<Stranger, ProviderError> {
-        let client = self.client(false).await?;
+        let client = self.discovery.client().await?;
         let request = client
             .exchange_code(AuthorizationCode::new(code))
             .map_err(|error| ProviderError::Untrue(error.to_string()))?
@@ -267,7 +253,7 @@ impl Provider {
             // The key may be newer than what is known.
             Err(ClaimsVerificationError::SignatureVerification(
                 SignatureVerificationError::NoMatchingKey,
-            )) => verify(&*self.client(true).await?)?,
+            )) => verify(&*self.discovery.newer().await?)?,
             told => told?,
         };
         let mut all = Told::of_token(&told);
@@ -302,64 +288,6 @@ impl Provider {
             return Ok(None);
         };
         Ok(Some(request.request_async(&fetch).await?))
-    }
-
-    /// What is known of it; anew if that is old, or if something is missing in it and that was not the case just now.
-    async fn client(&self, lacks: bool) -> Result<Arc<Client>, ProviderError> {
-        let mut asked = self.known.lock().await;
-        let renews = lacks && asked.renewed.is_none_or(|at| at.elapsed() >= RENEW);
-        if let Some((client, at)) = &asked.known
-            && at.elapsed() < KNOWN
-            && !renews
-        {
-            return Ok(client.clone());
-        }
-        if lacks {
-            asked.renewed = Some(Instant::now());
-        }
-        if let Some((why, at)) = &asked.failed
-            && at.elapsed() < FAILED
-        {
-            return Err(ProviderError::Unreachable(why.clone()));
-        }
-        match self.discover().await {
-            Ok(client) => {
-                let client = Arc::new(client);
-                asked.known = Some((client.clone(), Instant::now()));
-                asked.failed = None;
-                Ok(client)
-            }
-            Err(error) => {
-                asked.failed = Some((error.to_string(), Instant::now()));
-                Err(error)
-            }
-        }
-    }
-
-    async fn discover(&self) -> Result<Client, ProviderError> {
-        let metadata = CoreProviderMetadata::discover_async(self.issuer.clone(), &fetch).await?;
-        // A browser is sent there.
-        let uri: Option<Uri> = metadata.authorization_endpoint().as_str().parse().ok();
-        if !matches!(
-            uri.as_ref().and_then(Uri::scheme_str),
-            Some("https" | "http")
-        ) {
-            return Err(ProviderError::Untrue(
-                "people cannot be sent to its authorization_endpoint".to_owned(),
-            ));
-        }
-        let methods = metadata.token_endpoint_auth_methods_supported();
-        let in_body = methods.is_some_and(|methods| {
-            !methods.contains(&CoreClientAuthMethod::ClientSecretBasic)
-                && methods.contains(&CoreClientAuthMethod::ClientSecretPost)
-        });
-        let id = ClientId::new(self.settings.client_id.clone());
-        let client = Client::from_provider_metadata(metadata, id, self.secret.clone())
-            .set_redirect_uri(self.back.clone());
-        Ok(match in_body {
-            true => client.set_auth_type(AuthType::RequestBody),
-            false => client,
-        })
     }
 }
 
