@@ -12,6 +12,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 mod arrivals;
 pub mod audit;
 pub mod command;
+mod copied;
 pub mod copy;
 mod error;
 mod file;
@@ -73,14 +74,22 @@ impl fmt::Debug for Accounts {
 impl Accounts {
     /// Opens the accounts in `folder`; makes the folder and the database if they are missing. What cannot be opened is left as it is.
     pub fn open(folder: &Path) -> Result<Self, AccountsError> {
-        let (file, (connection, files)) = file::open(folder)?;
-        Ok(Self {
+        Ok(Self::of(file::open(folder)?))
+    }
+
+    /// Opens those that are in `folder`, if they are, in the format that they have: a server of an older version may be using them.
+    pub fn visit(folder: &Path) -> Result<Option<Self>, AccountsError> {
+        Ok(file::visit(folder)?.map(Self::of))
+    }
+
+    fn of((file, (connection, files)): (PathBuf, (Connection, Files))) -> Self {
+        Self {
             file,
             held: Mutex::new(Held {
                 connection: Some(connection),
                 files,
             }),
-        })
+        }
     }
 
     /// Whether there is nobody at all.

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::accounts::Accounts;
 use crate::config::Config;
+use crate::machine::{Host, Machine as _};
 use crate::storage::StorageError;
 use crate::storage::sqlite::OpenError;
 use crate::storage::sqlite::open::{beside, sync_folder};
@@ -161,6 +163,25 @@ impl Drop for Unfinished {
             }
         }
     }
+}
+
+/// Tells the log of the accounts that documents are copied. Answers the accounts; nothing where there are none, or they cannot be written: that is
+/// said, and the copy is made all the same.
+fn tell(data: &Path, what: &str, to: &Path, progress: &mut Progress) -> Option<Accounts> {
+    let to = std::path::absolute(to).unwrap_or_else(|_| to.to_path_buf());
+    let about = format!("{what}, to {}", to.display());
+    let told = Accounts::visit(data).and_then(|accounts| {
+        if let Some(accounts) = &accounts {
+            accounts.note_copy(&about, Host.now_ms())?;
+        }
+        Ok(accounts)
+    });
+    told.unwrap_or_else(|error| {
+        progress.say(format_args!(
+            "this is not in the log of the accounts: {error}"
+        ));
+        None
+    })
 }
 
 /// The folder that a file is in.

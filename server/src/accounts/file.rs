@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::AccountsError;
 use super::error::not_opened;
-use super::schema::{self, APPLICATION_ID, KNOWN};
+use super::schema::{self, APPLICATION_ID, KNOWN, migrate};
 use crate::storage::sqlite::files::Files;
 use crate::storage::sqlite::open::{Problem, beside, make_private, rewrite_journal, sync_folder};
 use crate::storage::sqlite::{move_behind, move_on_close, protect, use_write_ahead};
@@ -41,7 +41,7 @@ pub fn open(folder: &Path) -> Result<(PathBuf, Opened), AccountsError> {
         Ok(false) => create(&path, &file),
         Err(error) => Err(error.into()),
     };
-    let opened = opened.and_then(|()| connect(&file));
+    let opened = opened.and_then(|()| connect(&file, migrate));
     drop(lock);
     match opened {
         Ok(opened) => Ok((file, opened)),
@@ -49,10 +49,23 @@ pub fn open(folder: &Path) -> Result<(PathBuf, Opened), AccountsError> {
     }
 }
 
+/// Opens a database that is there, and leaves it in the format that it has.
+pub fn visit(folder: &Path) -> Result<Option<(PathBuf, Opened)>, AccountsError> {
+    if !folder.join(FILE).exists() {
+        return Ok(None);
+    }
+    let opened = place(folder).map_err(|problem| not_opened(problem, folder, folder));
+    let (path, _lock) = opened?;
+    let file = path.join(FILE);
+    let opened = inspect(&file).and_then(|()| connect(&file, |_| Ok(())));
+    let opened = opened.map_err(|problem| not_opened(problem, folder, &file))?;
+    Ok(Some((file, opened)))
+}
+
 /// Opens them again after a failure.
 pub fn reopen(file: &Path) -> Result<Opened, AccountsError> {
     let folder = file.parent().unwrap_or(file);
-    let opened = inspect(file).and_then(|()| connect(file));
+    let opened = inspect(file).and_then(|()| connect(file, migrate));
     opened.map_err(|problem| not_opened(problem, folder, file))
 }
 
@@ -155,12 +168,15 @@ fn fill(new: &Path) -> Result<(), Problem> {
     }
     private(OpenOptions::new().write(true).create_new(true)).open(new)?;
     let mut connection = Connection::open(new)?;
-    schema::migrate(&mut connection)?;
+    migrate(&mut connection)?;
     use_write_ahead(&connection)?;
     connection.close().map_err(|(_, error)| error.into())
 }
 
-fn connect(file: &Path) -> Result<Opened, Problem> {
+fn connect(
+    file: &Path,
+    prepare: impl FnOnce(&mut Connection) -> rusqlite::Result<()>,
+) -> Result<Opened, Problem> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags)?;
     protect(&connection)?;
@@ -172,7 +188,7 @@ fn connect(file: &Path) -> Result<Opened, Problem> {
     connection.pragma_update(None, "journal_size_limit", KEPT_JOURNAL_BYTES)?;
     use_write_ahead(&connection)?;
     connection.wal_hook(Some(move_behind))?;
-    schema::migrate(&mut connection)?;
+    prepare(&mut connection)?;
     // Reading opens the journal and its index, which are looked for by name next.
     connection.query_row("SELECT changes FROM state", [], |row| row.get::<_, i64>(0))?;
     let files = Files::of(file)?;

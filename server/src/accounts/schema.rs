@@ -14,7 +14,7 @@ pub const KNOWN: i64 = MIGRATIONS.len() as i64;
 
 /// Has to be readable in a file of the newest format.
 pub const READABLE: [&str; 15] = [
-    "SELECT changes, key FROM state",
+    "SELECT changes, key, backed_up_at_ms FROM state",
     "SELECT id, login, name, color, password, is_admin, issuer, subject, added_at_ms, disabled_at_ms FROM people",
     "SELECT id, hash, former_hash, former_until_ms, person_id, begun_at_ms, seen_at_ms, expires_at_ms, agent, address, rotated_at_ms FROM sessions",
     "SELECT session_id, link_id, followed_at_ms FROM session_links",
@@ -188,10 +188,12 @@ CREATE TABLE given_admins (
 ";
 
 /// When a session has got its secret, if not at its begin: the secret from before has no end (`former_until_ms`) until that one is used.
-/// And documents that are about to get another name, which is written elsewhere: what was given of them follows when they have it.
+/// When the last backup was made. And documents that are about to get another name, which is written elsewhere: what was given of them
+/// follows when they have it.
 const THIRD: &str = "
 ALTER TABLE sessions ADD COLUMN rotated_at_ms INTEGER;
 UPDATE sessions SET rotated_at_ms = former_until_ms - 60000 WHERE former_until_ms IS NOT NULL;
+ALTER TABLE state ADD COLUMN backed_up_at_ms INTEGER;
 
 CREATE TABLE moves (
     document INTEGER PRIMARY KEY,

@@ -14,6 +14,7 @@ use crate::name::DocumentName;
 use crate::storage::DocumentId;
 
 mod arrivals;
+mod copied;
 mod giving;
 mod joining;
 mod sessions;

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Done, Failure, Progress, Unfinished, folder_of, size};
+use super::{Done, Failure, Progress, Unfinished, folder_of, size, tell};
 use crate::accounts;
+use crate::machine::{Host, Machine as _};
 use crate::storage::sqlite::open::{Problem, beside};
 use crate::storage::sqlite::reader::{CopyError, Reader, seal};
 
@@ -25,6 +26,7 @@ pub fn backup(data: &Path, to: &Path, progress: &mut Progress) -> Result<Done, F
     let part = beside(to, &format!(".{}.part", std::process::id()));
     let (copy, file) = Unfinished::new(part).map_err(write)?;
     drop(file);
+    let accounts = tell(data, "a backup", to, progress);
     fill(&mut reader, &copy.path, progress).map_err(|error| match error {
         CopyError::Sqlite(error) => match Problem::from(error) {
             Problem::NotUsable(reason) => Failure::write(to, reason),
@@ -40,6 +42,13 @@ pub fn backup(data: &Path, to: &Path, progress: &mut Progress) -> Result<Done, F
     let bytes = copy.path.metadata().map_err(write)?.len();
     absent(to)?;
     copy.place(to).map_err(write)?;
+    if let Some(accounts) = accounts
+        && let Err(error) = accounts.backed_up(Host.now_ms())
+    {
+        progress.say(format_args!(
+            "it is not written down when this backup was made: {error}"
+        ));
+    }
     Ok(Done {
         summary: format!("Backed up {} to {}", size(bytes), to.display()),
         whole: true,

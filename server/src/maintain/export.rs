@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ropewalk_crdt::{self as crdt, Document};
 
 use super::index::{self, Exported, Index};
-use super::{Done, Failure, Progress, count, path};
+use super::{Done, Failure, Progress, count, path, tell};
 use crate::config::Config;
 use crate::document::replay;
 use crate::machine::{Host, Machine as _};
@@ -22,6 +22,7 @@ pub fn export(config: &Config, to: &Path, progress: &mut Progress) -> Result<Don
     let mut target = Target::new(to)?;
     // An export that is cut short has no index; this says that it is not a folder of texts either.
     let part = target.make(index::PART)?;
+    tell(&config.data, "all documents", to, progress);
     let all = entries.len();
     let mut documents = Vec::with_capacity(all);
     let mut damaged = 0;
