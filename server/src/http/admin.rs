@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::accounts::{admin, answer};
+use super::accounts::{admin, answer, with};
 use super::error::ApiError;
 use super::identity::Visitor;
 use super::{assets, health};
@@ -54,6 +54,7 @@ async fn status(
     let storage = app.storage.clone();
     let space = app.machine.blocking(move || storage.space()).await;
     let space = space.flatten();
+    let backup = with(&app, |accounts, _| accounts.last_backup()).await;
     let (stats, now_ms) = (app.journal.stats(), app.machine.now_ms());
     let before = |ago: Duration| now_ms - i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
     let documents = summary.map(|summary| {
@@ -67,7 +68,7 @@ async fn status(
         json!({ "count": summary.documents, "length": summary.length, "longest": longest })
     });
     let (_, connected) = app.connections.newest(0);
-    Ok(answer(json!({
+    let mut told = json!({
         "now": now_ms,
         "started_at": before(stats.age()),
         "is_ready": reason.is_none(),
@@ -91,7 +92,12 @@ async fn status(
             "accounts": accounts::FORMAT,
             "page": assets::script(),
         },
-    })))
+    });
+    // Never none where it is not known.
+    if let Ok(at) = backup {
+        told["storage"]["last_backup_at"] = at.into();
+    }
+    Ok(answer(told))
 }
 
 /// All documents in short, as they were a moment ago; nothing if storage does not say.

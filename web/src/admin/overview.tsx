@@ -101,6 +101,7 @@ function Storage({ status: { storage, is_ready, now } }: { status: Status }) {
     <Facts title="Storage">
       <dl>
         <Fact name="Saving">{is_ready ? 'Works' : 'Does not work'}</Fact>
+        <Fact name="Last backup">{storage.last_backup_at === undefined ? 'Not known' : storage.last_backup_at === null ? 'None yet' : <time title={exact(storage.last_backup_at)}>{ago(storage.last_backup_at, now)}</time>}</Fact>
         <Fact name="Last written">{storage.last_commit_at === null ? 'Nothing yet since the start' : <time title={exact(storage.last_commit_at)}>{ago(storage.last_commit_at, now)}</time>}</Fact>
         <Fact name="Waiting to be written">{storage.waiting_updates === 0 ? 'Nothing' : `${count(storage.waiting_updates, 'edit')}, ${bytes(storage.waiting_bytes)}`}</Fact>
         <Fact name="Failures since the start">{storage.failures === 0 ? 'None' : storage.failures.toLocaleString('en')}</Fact>
@@ -108,7 +109,7 @@ function Storage({ status: { storage, is_ready, now } }: { status: Status }) {
         <Fact name="Journal beside it">{size(storage.journal_bytes)}</Fact>
         <Fact name="Left on the disk">{size(storage.free_bytes)}</Fact>
       </dl>
-      <p class="hint">Backups are made with <code>ropewalk backup</code>, beside the server: it does not hear of them.</p>
+      <p class="hint">Backups are made with <code>ropewalk backup</code> on the server’s machine, while people write.</p>
     </Facts>
   )
 }

@@ -16,6 +16,8 @@ export interface Status {
     journal_bytes: number | null
     free_bytes: number | null
     last_commit_at: number | null
+    /** Null when there was none, absent when that is not known. */
+    last_backup_at?: number | null
     failures: number
     waiting_updates: number
     waiting_bytes: number

@@ -1,10 +1,13 @@
 //! What administrators see of a server.
 
 use ropewalk_tests::account::{Browser, team};
+use ropewalk_tests::ropewalk::folder;
 use ropewalk_tests::{Request, until};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::revoked::{Shows, enter};
+use crate::maintain::{on, path, well};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_connected_is_seen_on_every_wire_and_gone_when_they_go() {
@@ -64,6 +67,52 @@ async fn who_is_connected_is_seen_on_every_wire_and_gone_when_they_go() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_copied_from_the_command_line_is_in_the_log() {
+    let (mut server, mut ada) = team(&[]).await;
+    let (data, place) = (server.data(), folder());
+    let last = async |ada: &mut Browser| {
+        let status = ada.done("GET", "/api/admin/status", Value::Null).await;
+        status["storage"]["last_backup_at"].clone()
+    };
+    assert_eq!(last(&mut ada).await, Value::Null);
+    well(data.path(), &["export", &path(&place, "texts")]).await;
+    assert_eq!(last(&mut ada).await, Value::Null);
+    well(data.path(), &["backup", &path(&place, "one.db")]).await;
+    let first = last(&mut ada).await.as_i64().expect("when it was");
+    // Who writes for long keeps nobody from a copy.
+    let busy = Connection::open(data.path().join("accounts.db")).unwrap();
+    busy.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let done = on(data.path(), &["backup", &path(&place, "not-told.db")]).await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stderr.contains("not in the log"), "{done:?}");
+    busy.execute_batch("ROLLBACK").unwrap();
+    drop(busy);
+    server.terminate().await;
+    well(data.path(), &["backup", &path(&place, "two.db")]).await;
+    server.start_again().await;
+    let mut ada = ada.at(&server);
+    assert!(last(&mut ada).await.as_i64() > Some(first));
+    let told = "/api/audit?action=exported";
+    let told = ada.done("GET", told, Value::Null).await;
+    let told: Vec<(&str, &str)> = told["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            assert_eq!(entry["who"], "cli");
+            let about = entry["about"].as_str().unwrap();
+            about.split_once(", to ").unwrap()
+        })
+        .collect();
+    let copies = [
+        ("a backup", path(&place, "two.db")),
+        ("a backup", path(&place, "one.db")),
+        ("all documents", path(&place, "texts")),
+    ];
+    assert_eq!(told, copies.each_ref().map(|(what, to)| (*what, &**to)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
