@@ -27,7 +27,7 @@ describe('sharing', { concurrency: 2 }, () => {
     assert.equal(answer.status, 200, answer.text)
   }
 
-  const reading = ({ page }) => page.getByText('You may read this document', { exact: true })
+  const reading = ({ page }) => page.getByText('You may only read this document', { exact: true })
 
   const openSharing = async ({ page }) => {
     await page.getByRole('button', { name: 'Share', exact: true }).click()
@@ -41,7 +41,7 @@ describe('sharing', { concurrency: 2 }, () => {
     await share(ann, 'team/plan.md', { person: 'bob', access: 'read' })
     const bob = await arriveSignedIn(t, browser, server, 'bob')
     await bob.page.getByTestId('folder').getByRole('link', { name: 'team' }).click()
-    await bob.page.getByTestId('document').getByTitle('You may read this document').waitFor()
+    await bob.page.getByTestId('document').getByTitle('You may only read this document').waitFor()
     assert.equal(await bob.page.getByRole('button', { name: 'Delete team/plan.md' }).count(), 0)
     await bob.goto(server, 'team/plan.md')
     await reading(bob).waitFor()

@@ -41,8 +41,9 @@ async function editor(name: string): Promise<ComponentChild> {
   return <Editor name={name} />
 }
 
-async function admin(): Promise<ComponentChild> {
+async function admin(isOpen: boolean): Promise<ComponentChild> {
   const person = account()
+  if (isOpen) return <NotFound title="There is no administrator" why="This server has no accounts. The first one is made with “ropewalk user add” and “--admin”, and sees here how the server does." />
   if (!person?.is_admin) return <NotFound title="This is for administrators" why="Whoever looks after this server can see how it does here." />
   const { Admin } = await import('./admin/admin')
   return <Admin login={person.login} />
@@ -67,7 +68,8 @@ async function show(): Promise<void> {
 
   // Fetched side by side; a server that cannot say who somebody is says more when the document is asked for.
   const page = apart ? null : name === null ? home() : editor(name)
-  const { state, provider } = await learn().catch((): Identity => ({ state: 'open' }))
+  const known = await learn().catch(() => null)
+  const { state, provider }: Identity = known ?? { state: 'open' }
   if (state === 'setup') {
     const { Setup } = await import('./account/setup')
     return render(<Setup />, root)
@@ -76,7 +78,7 @@ async function show(): Promise<void> {
     const { SignIn } = await import('./account/sign-in')
     return render(<SignIn document={name} onDone={() => location.reload()} />, root)
   }
-  render(await (page ?? admin()), root)
+  render(await (page ?? admin(known?.state === 'open')), root)
   if (outcome.now !== null && provider) say(explained(outcome.now, provider))
 }
 

@@ -30,6 +30,11 @@ export function day(ms: number): string {
   return new Date(ms).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' })
 }
 
+/** When something ends: by the hour, too, if that is soon. */
+export function end(ms: number, now = Date.now()): string {
+  return ms - now < 2 * 86_400_000 ? `${day(ms)}, ${clock(ms)}` : day(ms)
+}
+
 /** Hours and minutes. */
 export function clock(ms: number): string {
   return new Date(ms).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })

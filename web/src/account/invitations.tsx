@@ -5,7 +5,7 @@ import { CopyField } from '../ui/copy-field'
 import { takeFocus } from '../ui/focus'
 import { Plus } from '../ui/icons'
 import { Sure } from '../ui/sure'
-import { day, exact } from '../when'
+import { end, exact } from '../when'
 import { useAttempt } from './attempt'
 import { Complaint, Field } from './fields'
 import { useFetched } from './listed'
@@ -56,7 +56,7 @@ export function Invitations() {
             <li key={one.id} data-testid="invitation">
               <span class="party">
                 <b>{one.name ?? one.login ?? 'Whoever has the link'}</b>
-                <span>{[WHAT[one.kind], one.is_admin ? 'as an administrator' : null, one.name !== null ? one.login : null, `until ${day(one.expires_at)}`].filter(Boolean).join(', ')}</span>
+                <span>{[WHAT[one.kind], one.is_admin ? 'as an administrator' : null, one.name !== null ? one.login : null, `until ${end(one.expires_at)}`].filter(Boolean).join(', ')}</span>
               </span>
               <Sure ask="Really take it back" label={`Take back the invitation of ${one.name ?? one.login ?? 'whoever has the link'}`} onSure={() => void revoke(one.id)}>Take back</Sure>
             </li>

@@ -1,5 +1,5 @@
 /** Another password, for who knows the one that counts. */
-import { useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, send } from '../api'
 import { say } from '../ui/toast'
 import { useAttempt, waiting } from './attempt'
@@ -12,6 +12,7 @@ export function Password({ login, onDone }: { login: string; onDone: () => void 
   const oldField = useRef<HTMLInputElement>(null)
   const newField = useRef<HTMLInputElement>(null)
   const code = attempt.error?.code
+  useEffect(() => oldField.current?.focus(), [])
   const submit = async (event: Event) => {
     event.preventDefault()
     if (!old) {

@@ -1,5 +1,5 @@
 /** The name and the colour that others see. */
-import { useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, send } from '../api'
 import { me, PALETTE } from '../person'
 import { Swatches } from '../ui/swatches'
@@ -13,6 +13,7 @@ export function Profile({ person, onDone }: { person: Account; onDone: () => voi
   const [color, setColor] = useState(me.now.color)
   const field = useRef<HTMLInputElement>(null)
   const attempt = useAttempt()
+  useEffect(() => field.current?.focus(), [])
   const submit = async (event: Event) => {
     event.preventDefault()
     if (!name.trim()) {

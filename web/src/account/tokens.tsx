@@ -7,7 +7,7 @@ import { takeFocus } from '../ui/focus'
 import { KeyIcon, Plus } from '../ui/icons'
 import { Select } from '../ui/select'
 import { Sure } from '../ui/sure'
-import { ago, day } from '../when'
+import { ago, end } from '../when'
 import { useAttempt } from './attempt'
 import { Complaint, Field } from './fields'
 import { Listed, useFetched } from './listed'
@@ -36,7 +36,7 @@ function reachOf(target: string): string {
 function about(token: Token): string {
   return [
     `${MAY.find(([access]) => access === token.access)?.[1] ?? token.access}: ${reachOf(token.for)}`,
-    token.expires_at ? `until ${day(token.expires_at)}` : null,
+    token.expires_at ? `until ${end(token.expires_at)}` : null,
     token.used_at === undefined ? null : token.used_at === null ? 'never used' : `last used ${ago(token.used_at)}`,
   ].filter(Boolean).join(', ')
 }

@@ -27,6 +27,8 @@ export function Admin({ login }: { login: string }) {
   }, [])
   useEffect(() => {
     document.title = `${part === 'overview' ? 'Server' : PARTS[part]} · Ropewalk`
+    // On a narrow screen the last ones are beyond the edge.
+    document.querySelector('.tab[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
   }, [part])
   const shown: Record<Part, () => ComponentChildren> = {
     overview: () => <Overview />,

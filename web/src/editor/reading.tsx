@@ -19,5 +19,5 @@ export function Reading({ session }: { session: Session }) {
     }
     before.current = state.reading
   }, [state])
-  return <div class="reading" data-testid="reading">{shown && <p><Eye />You may read this document</p>}</div>
+  return <div class="reading" data-testid="reading">{shown && <p><Eye />You may only read this document</p>}</div>
 }

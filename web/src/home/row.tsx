@@ -51,7 +51,7 @@ export function Row({ entry, within, unsent, onDelete, onRestored }: RowProps) {
     <li class="row" data-testid="document">
       <a class="row-link" href={editPath(name)} title={name}>
         <span class="row-name"><Path name={within === null ? name : splitName(name).last} /></span>
-        {reads && <span class="row-reads" title="You may read this document"><Eye /><span class="visually-hidden">, read only</span></span>}
+        {reads && <span class="row-reads" title="You may only read this document"><Eye /><span class="visually-hidden">, read only</span></span>}
         {unsent > 0 && <span class="row-unsent" title="Kept in this browser; they are sent when you open the document">{count(unsent, 'unsent edit')}</span>}
         <span class="row-people">{entry.people > 0 && <><i aria-hidden="true" />{entry.people}<span class="visually-hidden"> here now</span></>}</span>
         <span class="row-length">{count(entry.length, 'character')}</span>

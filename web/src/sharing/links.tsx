@@ -9,7 +9,7 @@ import { takeFocus } from '../ui/focus'
 import { Link as LinkIcon, Plus } from '../ui/icons'
 import { Select } from '../ui/select'
 import { Sure } from '../ui/sure'
-import { day } from '../when'
+import { day, end } from '../when'
 import { ACCESS_WORDS, makeLink, revokeLink, type Shared, type ShareLink } from './sharing'
 
 type Days = '' | '1' | '7' | '30' | '365'
@@ -54,7 +54,7 @@ export function Links({ of, links, onChange }: { of: Shared; links: ShareLink[];
               <span class="party-icon"><LinkIcon /></span>
               <span class="party">
                 <b>{ACCESS_WORDS[link.access]}</b>
-                <span>{[`Made ${day(link.made_at)}`, link.expires_at === null ? null : `until ${day(link.expires_at)}`, link.has_password ? 'with a password' : null].filter(Boolean).join(', ')}</span>
+                <span>{[`Made ${day(link.made_at)}`, link.expires_at === null ? null : `until ${end(link.expires_at)}`, link.has_password ? 'with a password' : null].filter(Boolean).join(', ')}</span>
               </span>
               <Sure ask="Really take it back" label={`Take back the link made ${day(link.made_at)}`} disabled={attempt.busy} onSure={() => void revoke(link.id)}>Take back</Sure>
             </li>
