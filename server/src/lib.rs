@@ -202,7 +202,7 @@ impl Server {
         self.local_addr
     }
 
-    /// Where people reach it, as far as that is known: a URL without a path.
+    /// Where people reach it: a URL without a path. Unless it was told, what stands in front of it is not known here.
     pub fn place(&self) -> String {
         let config = &self.app.config;
         if !config.public_url.is_empty() {

@@ -99,7 +99,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "public_url",
         value: "URL",
-        help: "Address under which browsers reach the server, such as https://write.example.org; whoever signs in elsewhere comes back to it, and with https:// cookies are for TLS only",
+        help: "Address under which browsers reach the server, such as https://write.example.org; whoever signs in elsewhere comes back to it, the first link leads there, and with https:// cookies are for TLS only",
         slot: |config| Slot::Text(&mut config.public_url, origin),
     },
     Setting {

@@ -111,6 +111,9 @@ async fn the_link_to_the_first_account_leads_to_where_others_reach_the_server() 
     assert_eq!(link, format!("http://write.example.org:{port}"));
     let (link, _) = printed(&[&host[..], &["--trust-proxy", "127.0.0.1"]].concat()).await;
     assert_eq!(link, "https://write.example.org");
+    let told = ["--public-url", "https://ropes.example.org"];
+    let (link, _) = printed(&[&host[..], &told].concat()).await;
+    assert_eq!(link, "https://ropes.example.org");
 }
 
 #[tokio::test(flavor = "multi_thread")]
