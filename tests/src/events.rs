@@ -37,7 +37,8 @@ impl Events {
     ) -> Self {
         let mut stream = TcpStream::connect(server.address).await.expect("a socket");
         let address = server.address;
-        let mut head = format!("GET {target} HTTP/1.1\r\nhost: {address}\r\n");
+        // The end of the answer is the end of the connection: a server keeps others open for the next request.
+        let mut head = format!("GET {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
         }

@@ -1,13 +1,17 @@
 //! People with accounts, and what they give each other.
 
 mod admin;
+mod at_once;
 mod authors;
 mod embedded;
+mod guessing;
 mod hostile;
 mod matrix;
 mod moved;
+mod other_sites;
 mod reader;
 mod revoked;
+mod secrets;
 
 use ropewalk_tests::account::{Browser, secret, team};
 use ropewalk_tests::{Request, until};

@@ -2,8 +2,21 @@
 
 use ropewalk_tests::{Request, Ropewalk};
 
+/// Where a socket is asked for, by each wire.
+const WIRES: [&str; 5] = [
+    "/yjs/origins",
+    "/hocuspocus",
+    "/text/origins",
+    "/d/origins/ws/origins",
+    "/yjs",
+];
+
 async fn upgrade(server: &Ropewalk, origin: Option<&str>) -> u16 {
-    let mut request = Request::upgrade("/yjs/origins");
+    upgrade_at(server, WIRES[0], origin).await
+}
+
+async fn upgrade_at(server: &Ropewalk, path: &str, origin: Option<&str>) -> u16 {
+    let mut request = Request::upgrade(path);
     if let Some(origin) = origin {
         request = request.header("origin", origin);
     }
@@ -11,7 +24,7 @@ async fn upgrade(server: &Ropewalk, origin: Option<&str>) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_websocket_is_only_for_pages_of_the_same_host() {
+async fn cross_site_sockets_are_refused_on_every_wire() {
     let server = Ropewalk::start().await;
     let (address, port) = (server.address, server.address.port());
     assert_eq!(upgrade(&server, None).await, 101, "not a browser");
@@ -37,7 +50,14 @@ async fn a_websocket_is_only_for_pages_of_the_same_host() {
         format!("{address}"),
         format!("http://{address}, http://evil.example"),
     ] {
-        assert_eq!(upgrade(&server, Some(&foreign)).await, 403, "{foreign:?}");
+        for wire in WIRES {
+            let status = upgrade_at(&server, wire, Some(&foreign)).await;
+            assert_eq!(status, 403, "{wire} {foreign:?}");
+        }
+    }
+    for wire in WIRES {
+        let own = format!("http://{address}");
+        assert_eq!(upgrade_at(&server, wire, Some(&own)).await, 101, "{wire}");
     }
     let twice = Request::upgrade("/yjs/origins")
         .header("origin", &format!("http://{address}"))
@@ -72,7 +92,7 @@ async fn configured_origins_are_welcome_and_nothing_like_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_page_changes_nothing_over_http() {
+async fn cross_site_requests_change_nothing_where_there_are_no_accounts() {
     let server = Ropewalk::start().await;
     let own = format!("http://{}", server.address);
     let put = |origin: &str| {
@@ -110,7 +130,7 @@ async fn a_foreign_page_changes_nothing_over_http() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_loopback_server_answers_only_loopback_names() {
+async fn dns_rebinding_reaches_nothing_on_a_loopback_server() {
     let server = Ropewalk::start().await;
     let port = server.address.port();
     for own in [

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// What a route asks of whoever uses it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Need {
+pub enum Need {
     Nothing,
     /// Anything that counts.
     Known,
@@ -24,7 +24,7 @@ enum Need {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-enum Access {
+pub enum Access {
     None,
     Read,
     Edit,
@@ -35,7 +35,7 @@ use Access::{Edit, Own, Read};
 use Need::{Admin, Document, Folder, Known, Nothing, Session, Whole};
 
 /// All routes of `openapi.json`. Requests change nothing that others here count on; those at the end change who asks.
-const RULES: &[(&str, &str, Need, &str)] = &[
+pub const RULES: &[(&str, &str, Need, &str)] = &[
     ("GET", "/api/openapi.json", Nothing, ""),
     ("GET", "/api/documents", Known, ""),
     ("GET", "/api/documents/{name}", Document(Read), ""),
@@ -213,7 +213,7 @@ impl Role {
     }
 }
 
-const NAME: &str = "team/notes";
+pub const NAME: &str = "team/notes";
 
 async fn roles(server: &ropewalk_tests::Ropewalk, mut ada: Browser) -> Vec<Role> {
     let person: &[Need] = &[Known, Whole, Session];
@@ -331,7 +331,8 @@ async fn roles(server: &ropewalk_tests::Ropewalk, mut ada: Browser) -> Vec<Role>
     ]
 }
 
-fn request(method: &str, path: &str, body: &str) -> Request {
+/// A request of a route.
+pub fn request(method: &str, path: &str, body: &str) -> Request {
     let target = path
         .replace("{name}", NAME)
         .replace("{path}", "team")

@@ -3,9 +3,10 @@
 use ropewalk_tests::account::{Browser, team};
 use ropewalk_tests::client::{edit_doc, new_doc};
 use ropewalk_tests::frames::{self, put_buf, put_uint};
-use ropewalk_tests::{Ropewalk, Socket, Thin, within};
-use serde_json::json;
-use yrs::Text;
+use ropewalk_tests::{Client, Ropewalk, Socket, Thin, within};
+use serde_json::{Value, json};
+use yrs::updates::decoder::Decode;
+use yrs::{ReadTxn, StateVector, Text, Transact, Update};
 
 const NAME: &str = "notes";
 
@@ -100,6 +101,95 @@ async fn a_reader_changes_nothing_by_a_frame_that_the_wire_does_not_know() {
         }
     }
     assert_eq!(owner.bytes(NAME).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_changes_nothing_by_any_message_of_hocuspocus_or_of_the_text_wire() {
+    let (server, mut owner, mut bob) = begin().await;
+    let (_, token) = bob.make_token("own", NAME).await;
+    let before = owner.bytes(NAME).await;
+    let update = letter("no");
+    for kind in (0..=12).chain([77, 100, 102, 104]) {
+        for body in [&update[..], &frames::update(&update), &[1], &[]] {
+            let mut socket = Socket::open_path(server.address, "/hocuspocus", None).await;
+            let shown = message(&[2, 0], token.as_bytes());
+            socket.send(addressed(&shown)).await;
+            assert_eq!(until(&mut socket, &[2, 2]).await, b"\x08readonly");
+            socket.send(addressed(&message(&[kind], body))).await;
+            socket.send(addressed(&message(&[kind, 2], body))).await;
+            socket.send(addressed(&frames::update(&update))).await;
+            // No address, and no message: what was before it has been looked at.
+            socket.send(vec![255]).await;
+            assert_eq!(socket.closed().await.code, 4400, "{kind} {body:?}");
+        }
+    }
+    for said in [
+        json!({ "type": "edit", "id": "1", "base": "x", "edits": [{ "from": 0, "to": 0, "insert": "no" }] }),
+        json!({ "type": "access", "access": "read-write" }),
+        json!({ "type": "update", "update": "AAA=" }),
+        json!({ "type": "reset", "text": "no" }),
+        json!({ "type": "remote", "edits": [{ "from": 0, "to": 0, "insert": "no" }] }),
+        json!({ "type": "hello", "client": "thin", "unit": "utf16" }),
+    ] {
+        let mut thin = Thin::new(NAME, "thin", "utf16").with("", &bob.headers());
+        thin.connect(&server).await;
+        thin.say(&said).await;
+        thin.edit(vec![(0, 0, "no".to_owned())]).await;
+        // It is told that it may not, or sent away.
+        while let Ok(message) = thin.hear().await {
+            assert_ne!(message["type"], "ack", "{said}");
+            if message["type"] == "error" && message["code"] == "read_only" {
+                break;
+            }
+        }
+    }
+    assert_eq!(owner.bytes(NAME).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_reader_has_of_a_past_document_is_kept_nowhere_and_shown_to_nobody() {
+    let (_server, mut owner, bob) = begin().await;
+    owner.share(NAME, "bob", "edit").await;
+    let editor = bob.editor(NAME).await;
+    editor.append(" of old");
+    editor.all_saved().await;
+    owner
+        .done("DELETE", &format!("/api/documents/{NAME}"), Value::Null)
+        .await;
+    assert_eq!(editor.closed().await.code, 4404);
+    let doc = editor.leave().await;
+    edit_doc(&doc, |text, txn| text.insert(txn, 0, "typed offline "));
+    owner.create(NAME, "new").await;
+    for (access, said, kept) in [
+        (
+            "read",
+            "the document was replaced; there is no room to set aside what you had not sent",
+            0,
+        ),
+        (
+            "edit",
+            "the document was replaced; what you had not sent is set aside",
+            1,
+        ),
+    ] {
+        owner.share(NAME, "bob", access).await;
+        let again = new_doc(None);
+        let whole = doc.transact().encode_diff_v1(&StateVector::default());
+        let whole = Update::decode_v1(&whole).unwrap();
+        again.transact_mut().apply_update(whole).unwrap();
+        let socket = bob.socket(&format!("/yjs/{NAME}")).await;
+        let client = Client::over(socket, NAME, again);
+        let closed = client.closed().await;
+        assert_eq!((closed.code, &*closed.reason), (4409, said), "{access}");
+        let strays = format!("/api/documents/{NAME}/strays");
+        let strays = owner.done("GET", &strays, Value::Null).await;
+        assert_eq!(
+            strays["strays"].as_array().map(Vec::len),
+            Some(kept),
+            "{access}: {strays}"
+        );
+        assert_eq!(owner.text(NAME).await, "new");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use ropewalk_tests::{Client, Events, Ropewalk, Socket, Thin, within};
 use serde_json::{Value, json};
 use yrs::Text;
 
-const NAME: &str = "team/notes";
+pub const NAME: &str = "team/notes";
 const PATH: &str = "team%2Fnotes";
 
 fn addressed(message: &[u8]) -> Vec<u8> {
@@ -92,7 +92,8 @@ impl Everywhere {
         self.thin.edit(vec![(0, 0, "AFTER".to_owned())]).await;
     }
 
-    async fn is_out(&mut self, code: u16, reason: &str) {
+    /// Whoever was there is out everywhere.
+    pub async fn is_out(&mut self, code: u16, reason: &str) {
         assert_eq!(self.yjs.closed().await.code, code);
         assert!(
             self.yjs.look(|state| state.saved.is_empty()),
@@ -137,10 +138,10 @@ async fn ends(
     assert_eq!(owner.bytes(NAME).await, before);
 }
 
-const NOT_KNOWN: (u16, &str) = (4401, "sign in first");
-const NOT_ALLOWED: (u16, &str) = (4403, "this document is not shared with you");
+pub const NOT_KNOWN: (u16, &str) = (4401, "sign in first");
+pub const NOT_ALLOWED: (u16, &str) = (4403, "this document is not shared with you");
 
-async fn begin() -> (Ropewalk, Browser, Browser, Browser) {
+pub async fn begin() -> (Ropewalk, Browser, Browser, Browser) {
     let (server, mut ada) = team(&[]).await;
     let mut owner = ada.invite(&server, "owner").await;
     let bob = ada.invite(&server, "bob").await;

@@ -1,0 +1,310 @@
+//! Guessers: which logins and documents there are, passwords, and secrets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use ropewalk_tests::account::{Browser, PASSWORD, secret, team};
+use ropewalk_tests::{Request, Socket, until};
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn enumeration_tells_nobody_which_logins_there_are() {
+    let (server, mut ada) = team(&[]).await;
+    ada.invite(&server, "bob").await;
+    ada.invite(&server, "gone").await;
+    ada.done("PATCH", "/api/people/gone", json!({ "is_disabled": true }))
+        .await;
+    let mut answers = Vec::new();
+    for (login, password) in [
+        ("bob", "wrong"),
+        ("nobody", "wrong"),
+        ("gone", "wrong"),
+        ("no login at all", "wrong"),
+        ("", ""),
+        (&"x".repeat(5000), "wrong"),
+        ("bob", &"x".repeat(5000)),
+    ] {
+        let mut browser = Browser::of(&server);
+        let body = json!({ "login": login, "password": password });
+        let answer = browser.ask("POST", "/api/session", body).await;
+        assert!(browser.cookie.is_none());
+        answers.push((answer.status, answer.text().to_owned()));
+    }
+    assert!(
+        answers.iter().all(|answer| *answer == answers[0]),
+        "{answers:?}"
+    );
+    assert_eq!(answers[0].0, 401);
+    // Whoever knows the password knows that there is one.
+    let body = json!({ "login": "gone", "password": PASSWORD });
+    let refused = Browser::of(&server)
+        .fail("POST", "/api/session", body)
+        .await;
+    assert_eq!(refused, (403, "disabled".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brute_force_has_to_wait_and_the_owner_of_the_account_has_not() {
+    let (server, mut ada) = team(&[]).await;
+    let mut bob = ada.invite(&server, "bob").await;
+    let guess = || json!({ "login": "bob", "password": "guess" });
+    let mut guesser = Browser::of(&server);
+    let mut tries = 0..100;
+    let refused = loop {
+        tries.next().expect("an end of guessing from one address");
+        let answer = guesser.ask("POST", "/api/session", guess()).await;
+        if answer.status != 401 {
+            break answer;
+        }
+    };
+    assert_eq!(
+        (refused.status, &*refused.code()),
+        (429, "too_many_attempts")
+    );
+    let wait: u32 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait));
+    // From there even the right password is not looked at.
+    assert_eq!(guesser.sign_in("bob").await.status, 429);
+    assert_eq!(guesser.sign_in("ada").await.status, 429);
+    // Many addresses together.
+    let mut tries = 0..100;
+    loop {
+        tries
+            .next()
+            .expect("an end of guessing from many addresses");
+        let mut guesser = Browser::of(&server);
+        match guesser.ask("POST", "/api/session", guess()).await.status {
+            401 => {}
+            429 => break,
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(Browser::of(&server).sign_in("bob").await.status, 429);
+    bob.cookie = None;
+    assert_eq!(
+        bob.sign_in("bob").await.status,
+        200,
+        "from where he was signed in before"
+    );
+    assert_eq!(Browser::of(&server).sign_in("ada").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brute_force_has_to_wait_at_the_password_of_a_link_too() {
+    let (server, mut ada) = team(&[]).await;
+    ada.create("notes", "text").await;
+    let body = json!({ "access": "read", "password": "hemp" });
+    let made = ada.done("POST", "/api/documents/notes/links", body).await;
+    let link = secret(&made["url"]);
+    let mut guest = Browser::of(&server);
+    let needs = (403, "link_password".to_owned());
+    assert_eq!(
+        guest
+            .fail("POST", "/api/follow", json!({ "link": link }))
+            .await,
+        needs
+    );
+    let wrong = json!({ "link": link, "password": "jute" });
+    assert_eq!(
+        guest.fail("POST", "/api/follow", wrong.clone()).await,
+        needs
+    );
+    assert_eq!(guest.state().await, "signed_out");
+    // The secret alone opens nothing, however it is brought along.
+    let mut script = Browser::script(&server, &link);
+    assert_eq!(
+        script
+            .fail("GET", "/api/documents/notes/text", Value::Null)
+            .await
+            .0,
+        401
+    );
+    let right = json!({ "link": link, "password": "hemp" });
+    guest.done("POST", "/api/follow", right.clone()).await;
+    assert_eq!(guest.text("notes").await, "text");
+    let mut tries = 0..100;
+    loop {
+        tries.next().expect("an end of guessing");
+        let mut guesser = Browser::of(&server);
+        match guesser.fail("POST", "/api/follow", wrong.clone()).await.0 {
+            403 => {}
+            429 => break,
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(
+        Browser::of(&server)
+            .fail("POST", "/api/follow", right)
+            .await
+            .0,
+        429
+    );
+    assert_eq!(guest.text("notes").await, "text", "who is in stays in");
+}
+
+/// The shortest time that an answer took: what else the machine does only makes it longer.
+async fn shortest(server: &ropewalk_tests::Ropewalk, logins: &[&str]) -> Duration {
+    let mut shortest = Duration::MAX;
+    for login in logins {
+        let mut guesser = Browser::of(server);
+        let body = json!({ "login": login, "password": "a guess of some length" });
+        let began = Instant::now();
+        let answer = guesser.ask("POST", "/api/session", body).await;
+        shortest = shortest.min(began.elapsed());
+        assert_eq!(answer.status, 401);
+    }
+    shortest
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn timing_of_signing_in_tells_nobody_which_logins_there_are() {
+    let (server, mut ada) = team(&[]).await;
+    ada.invite(&server, "bob").await;
+    ada.invite(&server, "gone").await;
+    ada.done("PATCH", "/api/people/gone", json!({ "is_disabled": true }))
+        .await;
+    // Invited, and has no password yet.
+    ada.done("POST", "/api/invitations", json!({ "login": "soon" }))
+        .await;
+    let known = shortest(&server, &["bob"; 4]).await;
+    for logins in [
+        ["nobody", "no one", "none", "somebody"],
+        ["gone"; 4],
+        ["soon"; 4],
+    ] {
+        let other = shortest(&server, &logins).await;
+        let (least, most) = (known.min(other), known.max(other));
+        println!("{known:?} for somebody, {other:?} for {logins:?}");
+        assert!(
+            most < least * 3,
+            "{known:?} for somebody, {other:?} for {logins:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn enumeration_tells_guests_nothing_of_documents() {
+    let (server, mut ada) = team(&[]).await;
+    ada.create("secret/plan", "text").await;
+    ada.create("open", "text").await;
+    ada.create("secret/deleted", "text").await;
+    ada.done("DELETE", "/api/documents/secret/deleted", Value::Null)
+        .await;
+    let (_, link) = ada.make_link("open", "read").await;
+    let mut guest = Browser::of(&server);
+    guest
+        .done("POST", "/api/follow", json!({ "link": link }))
+        .await;
+    let (_, token) = ada.make_token("own", "open").await;
+    let limited = Browser::script(&server, &token);
+    for mut asks in [Browser::of(&server), guest, limited] {
+        let mut answers = Vec::new();
+        for name in ["secret/plan", "secret/none", "secret/deleted"] {
+            let path = format!("/api/documents/{name}");
+            let mut all = Vec::new();
+            for request in [
+                Request::get(&path),
+                Request::get(&format!("{path}/text")),
+                Request::get(&format!("{path}/content")),
+                Request::get(&format!("{path}/authors")),
+                Request::get(&format!("{path}/strays")),
+                Request::get(&format!("{path}/changes")),
+                Request::get(&format!("{path}/sharing")),
+                Request::new("PUT", &path).body("x"),
+                Request::new("POST", &format!("{path}/append")).body("x"),
+                Request::new("DELETE", &path),
+                Request::get(&format!("/d/{}/as-update", name.replace('/', "%2F"))),
+            ] {
+                let answer = asks.send(request).await;
+                all.push((answer.status, answer.text().to_owned()));
+            }
+            for wire in ["yjs", "text"] {
+                let path = format!("/{wire}/{name}");
+                let mut socket = Socket::open_with(server.address, &path, &asks.headers()).await;
+                if wire == "text" {
+                    let hello = json!({ "type": "hello", "client": "a", "unit": "utf16" });
+                    socket.send_text(&hello.to_string()).await;
+                }
+                let closed = socket.closed().await;
+                all.push((closed.code, closed.reason));
+            }
+            answers.push(all);
+        }
+        assert_eq!(
+            answers[0], answers[1],
+            "one that is there, and one that is not"
+        );
+        assert_eq!(answers[2], answers[1], "one in the trash");
+        for (status, said) in &answers[0] {
+            assert!(matches!(status, 401 | 403 | 4401 | 4403), "{status} {said}");
+        }
+        let listed = asks.send(Request::get("/api/documents?q=secret")).await;
+        assert!(!listed.text().contains("secret"), "{}", listed.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brute_force_has_to_wait_wherever_a_password_or_an_invitation_is_asked_for() {
+    let (server, mut ada) = team(&[]).await;
+    let made = ada.done("POST", "/api/invitations", json!({ "login": "bob" }));
+    let made = secret(&made.await["url"]);
+    let guess = format!("rwi_{}", "A".repeat(43));
+    // A window that was left open, and invitations.
+    let of_hers = json!({ "old": "guess", "new": "seven other strands of hemp" });
+    let joins = json!({ "secret": guess, "login": "eve", "name": "Eve", "password": PASSWORD });
+    for (target, method, body) in [
+        ("/api/password", "PUT", of_hers),
+        ("/api/join", "POST", joins),
+        ("/api/invitation", "POST", json!({ "secret": guess })),
+    ] {
+        let mut guesser = Browser::of(&server);
+        guesser.cookie.clone_from(&ada.cookie);
+        let mut tries = 0;
+        loop {
+            let answer = guesser.ask(method, target, body.clone()).await;
+            match answer.status {
+                403 | 404 => tries += 1,
+                429 => break,
+                other => panic!("{target}: {other} {}", answer.text()),
+            }
+            assert!(tries < 100, "there is no end of guessing at {target}");
+        }
+    }
+    Browser::of(&server).accept(&made, "bob").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_guesses_at_links_keeps_nobody_from_signing_in() {
+    const GUESSES: usize = 16;
+    let (server, mut ada) = team(&[]).await;
+    ada.create("notes", "text").await;
+    let mut links = Vec::new();
+    for _ in 0..2 {
+        let body = json!({ "access": "read", "password": "hemp" });
+        let made = ada.done("POST", "/api/documents/notes/links", body).await;
+        links.push(secret(&made["url"]));
+    }
+    let answered = Arc::new(AtomicUsize::new(0));
+    let guessing: Vec<_> = (0..GUESSES)
+        .map(|number| {
+            let (mut guesser, answered) = (Browser::of(&server), answered.clone());
+            let wrong = json!({ "link": links[number % 2], "password": "jute" });
+            tokio::spawn(async move {
+                let refused = guesser.fail("POST", "/api/follow", wrong).await;
+                answered.fetch_add(1, Relaxed);
+                assert_eq!(refused, (403, "link_password".into()));
+            })
+        })
+        .collect();
+    until("they are at it", || async {
+        (answered.load(Relaxed) > 0).then_some(())
+    })
+    .await;
+    assert_eq!(Browser::of(&server).sign_in("ada").await.status, 200);
+    let before = answered.load(Relaxed);
+    assert!(before < GUESSES / 2, "behind {before} of {GUESSES} guesses");
+    for guess in guessing {
+        guess.await.unwrap();
+    }
+}
