@@ -76,6 +76,7 @@ async fn append(handle: &Handle) {
         change: Change::Append("more ".repeat(200_000)),
         only_at: None,
         key: None,
+        digest: None,
         author: Arc::default(),
     };
     let edit = |reply| Command::Edit { request, reply };

@@ -339,6 +339,7 @@ async fn no_version_is_told_that_is_not_on_disk() {
         change: Change::Append("y".to_owned()),
         only_at: None,
         key: None,
+        digest: None,
         author: Arc::default(),
     };
     let mut edit = Box::pin(handle.ask(&who, 1, |reply| Command::Edit { request, reply }));
@@ -404,6 +405,7 @@ async fn who_is_let_in_after_a_doubt_sees_no_edit_with_a_key_before_its_commit()
             root: ROOT.to_owned(),
             change: Change::Append(", more".to_owned()),
             only_at: None,
+            digest: None,
             key: Some(Key {
                 client: "ann".to_owned(),
                 request: "1".to_owned(),

@@ -7,9 +7,7 @@ pub const APPLICATION_ID: u32 = 0x526f_7057;
 
 /// Every step from an empty file to the newest format, oldest first. A file's `user_version` is how many of them
 /// it has had. A step that was ever released does not change any more.
-const MIGRATIONS: [&str; 8] = [
-    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH,
-];
+const MIGRATIONS: [&str; 8] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH];
 
 /// Newest format known here.
 pub const KNOWN: i64 = MIGRATIONS.len() as i64;
