@@ -1,22 +1,22 @@
 //! Documents in memory, for tests: it can be made to fail and to wait.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use ropewalk_crdt::VersionVector;
 
 use super::{
-    Append, Begin, Compaction, Discard, DocumentId, Due, Entry, Lineage, Lookup, MAX_RECEIPTS,
-    MAX_STRAY_BYTES, MAX_STRAYS, MAX_VISITS, Pack, Past, Position, Receipt, Record, Salvage,
-    Storage, StorageError, Stored, Stray, Trashed, Visit, Wrote, fold,
+    Append, Compaction, Discard, DocumentId, Due, Entry, Lineage, Lookup, MAX_STRAY_BYTES,
+    MAX_STRAYS, MAX_VISITS, Pack, Past, Position, Receipt, Record, Salvage, Storage, StorageError,
+    Stored, Stray, Trashed, Visit, Wrote, fold,
 };
 use crate::access::PersonId;
 use crate::name::DocumentName;
 
+mod state;
 mod trash;
 
-use trash::Discarded;
+use state::{Failing, Kept, State, line, place};
 
 /// Storage that forgets everything when it is dropped.
 #[derive(Debug, Default)]
@@ -25,93 +25,6 @@ pub struct Memory {
     released: Condvar,
     newest: AtomicI64,
     commits: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    documents: BTreeMap<DocumentId, Kept>,
-    visits: Vec<Visit>,
-    seen_ms: Option<i64>,
-    failing: Failing,
-    held: bool,
-    closed: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-enum Failing {
-    #[default]
-    No,
-    /// The next write and nothing after it.
-    Once,
-    /// Everything.
-    Always,
-    /// The next read is a bug.
-    Panic,
-}
-
-#[derive(Debug)]
-struct Kept {
-    name: DocumentName,
-    owner: Option<PersonId>,
-    created_at_ms: i64,
-    edited_at_ms: i64,
-    length: u64,
-    deleted: bool,
-    sequence: u64,
-    generation: u64,
-    through: u64,
-    snapshot: Option<Vec<u8>>,
-    /// With their sequence numbers.
-    updates: Vec<(u64, Record)>,
-    history: Vec<(u64, Record)>,
-    past: Option<Past>,
-    receipts: Vec<Receipt>,
-    wrote: Vec<Wrote>,
-    strays: Vec<(i64, Record)>,
-    /// Set while it is in the trash; it counts as deleted then.
-    discarded: Option<Discarded>,
-    /// Set of a tombstone where the document of this identity was before.
-    moved_to: Option<DocumentId>,
-}
-
-impl Kept {
-    fn new(begin: &Begin, now_ms: i64, length: u64) -> Self {
-        Self {
-            name: begin.name.clone(),
-            owner: begin.owner,
-            created_at_ms: now_ms,
-            edited_at_ms: now_ms,
-            length,
-            deleted: false,
-            sequence: 0,
-            generation: 0,
-            through: 0,
-            snapshot: None,
-            updates: Vec::new(),
-            history: Vec::new(),
-            past: None,
-            receipts: Vec::new(),
-            wrote: Vec::new(),
-            strays: Vec::new(),
-            discarded: None,
-            moved_to: None,
-        }
-    }
-
-    /// Whether anything of its content is there, and was.
-    fn clear(&mut self) -> bool {
-        let had = self.snapshot.take().is_some()
-            || !self.updates.is_empty()
-            || !self.history.is_empty()
-            || !self.receipts.is_empty()
-            || !self.strays.is_empty();
-        self.updates.clear();
-        self.history.clear();
-        self.receipts.clear();
-        self.wrote.clear();
-        self.strays.clear();
-        had
-    }
 }
 
 impl Memory {
@@ -175,84 +88,6 @@ impl Memory {
         let state = self.reading()?;
         self.commits.fetch_add(1, Relaxed);
         Ok(state)
-    }
-}
-
-impl State {
-    fn alive(&mut self, id: DocumentId) -> Option<&mut Kept> {
-        self.documents
-            .get_mut(&id)
-            .filter(|document| !document.deleted)
-    }
-
-    fn is_taken(&self, name: &DocumentName) -> bool {
-        let mut alive = self.documents.values().filter(|kept| !kept.deleted);
-        alive.any(|kept| kept.name == *name)
-    }
-
-    fn append(&mut self, append: &Append) -> bool {
-        let Append {
-            id,
-            create,
-            first_sequence,
-            updates,
-            length,
-            edited_at_ms,
-            past,
-            receipts,
-            wrote,
-        } = append;
-        if let Some(begin) = create {
-            if self.is_taken(&begin.name) || *first_sequence != 1 || self.documents.contains_key(id)
-            {
-                return false;
-            }
-            let document = Kept::new(begin, *edited_at_ms, *length);
-            self.documents.insert(*id, document);
-        }
-        let Some(document) = self.alive(*id) else {
-            return false;
-        };
-        if document.sequence.checked_add(1) != Some(*first_sequence) {
-            return false;
-        }
-        for update in updates {
-            document.sequence += 1;
-            document.updates.push((document.sequence, update.clone()));
-        }
-        document.length = *length;
-        document.edited_at_ms = *edited_at_ms;
-        if past.is_some() {
-            document.past.clone_from(past);
-        }
-        document.receipts.extend_from_slice(receipts);
-        let surplus = document.receipts.len().saturating_sub(MAX_RECEIPTS);
-        document.receipts.drain(..surplus);
-        for new in wrote {
-            let at = |wrote: &Wrote| (wrote.client, wrote.clock);
-            document.wrote.retain(|wrote| at(wrote) != at(new));
-            document.wrote.push(*new);
-        }
-        true
-    }
-}
-
-fn place(position: &Position) -> (i64, DocumentId) {
-    (position.edited_at_ms, position.id)
-}
-
-fn line(id: DocumentId, kept: &Kept) -> Entry {
-    Entry {
-        name: kept.name.clone(),
-        owner: kept.owner,
-        length: kept.length,
-        created_at_ms: kept.created_at_ms,
-        edited_at_ms: kept.edited_at_ms,
-        sequence: kept.sequence,
-        position: Position {
-            edited_at_ms: kept.edited_at_ms,
-            id,
-        },
     }
 }
 

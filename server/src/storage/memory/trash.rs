@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use ropewalk_crdt::VersionVector;
 
-use super::{Kept, State, line, place};
+use super::state::{Kept, State, line, place};
 use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::storage::{Discard, DocumentId, Past, Position, Trashed};
