@@ -12,6 +12,7 @@ mod other_sites;
 mod reader;
 mod revoked;
 mod secrets;
+mod telling;
 
 use ropewalk_tests::account::{Browser, secret, team};
 use ropewalk_tests::{Request, until};

@@ -331,10 +331,10 @@ async fn roles(server: &ropewalk_tests::Ropewalk, mut ada: Browser) -> Vec<Role>
     ]
 }
 
-/// A request of a route.
-pub fn request(method: &str, path: &str, body: &str) -> Request {
+/// A request of a route, about a document of this name.
+pub fn request(name: &str, method: &str, path: &str, body: &str) -> Request {
     let target = path
-        .replace("{name}", NAME)
+        .replace("{name}", name)
         .replace("{path}", "team")
         .replace("{id}", "123456")
         .replace("{login}", "nobody");
@@ -378,7 +378,7 @@ async fn everybody_is_let_in_where_the_table_says_so_and_nowhere_else() {
     let mut wrong = Vec::new();
     for (method, path, need, body) in RULES {
         for role in &mut roles {
-            let request = request(method, path, body);
+            let request = request(NAME, method, path, body);
             let (status, is_denied, said) = if path.ends_with("/changes") {
                 // Whoever may follow it hears no end.
                 let status = role.browser.dress(request).status(server.address).await;

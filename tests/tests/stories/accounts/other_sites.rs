@@ -62,7 +62,7 @@ async fn cross_site_request_forgery_changes_nothing_on_any_route() {
                 (
                     format!("{method} {path}"),
                     is_free,
-                    request(method, path, body),
+                    request(NAME, method, path, body),
                 )
             });
     let of_ysweet = OF_YSWEET.iter().map(|(path, body)| {
