@@ -297,6 +297,10 @@ async fn where_the_pages_are_over_tls_cookies_are_for_nothing_else() {
         json!({ "access": "read" }),
     )
     .await;
+    post(place, "/doc/new", &cookie, json!({ "docId": "notes" })).await;
+    let auth = post(place, "/doc/notes/auth", &cookie, json!({})).await;
+    let socket = "wss://write.example.org/d/notes/ws";
+    assert_eq!(auth.json()["url"], socket, "{}", auth.text());
     let follow = json!({ "link": secret(&made.json()["url"]) });
     let refused = post(plain, "/api/follow", "", follow.clone()).await;
     assert_eq!(refused.code(), "other_address");
