@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use ropewalk_crdt::Limits;
 
 use crate::journal::JournalLimits;
@@ -28,7 +29,7 @@ pub struct Config {
     /// Names, without ports, under which browsers may address the server beside its own. Default none.
     pub allow_host: Vec<String>,
     /// Addresses of proxies, such as `127.0.0.1` or `10.0.0.0/8`, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Default none.
-    pub trust_proxy: Vec<String>,
+    pub trust_proxy: Vec<IpNet>,
     /// Keys of those who may sign document tokens, JSON Web Key Sets in files and at URLs. Default none.
     pub token_keys: Vec<String>,
     /// The address under which browsers reach the server, such as `https://write.example.org`; people who sign in elsewhere come back to it. With `https://` cookies are for TLS only. Default none.

@@ -1,13 +1,14 @@
 //! The table of settings. It makes the flags, the environment variables, the keys of the file and the help.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::Uri;
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use super::{Config, LogFormat, NewPeople, oidc};
@@ -34,6 +35,8 @@ pub enum Slot<'a> {
     Switch(&'a mut bool),
     /// Any number of strings, each checked.
     List(&'a mut Vec<String>, fn(&str) -> Result<(), String>),
+    /// Any number of networks; an address is one of itself alone.
+    Networks(&'a mut Vec<IpNet>),
     /// A filter of `tracing`.
     Filter(&'a mut String),
     /// A text that is checked; there is none as long as it is empty.
@@ -88,7 +91,7 @@ pub const SETTINGS: &[Setting] = &[
         key: "trust_proxy",
         value: "ADDR",
         help: "Address or network (10.0.0.0/8) of a proxy whose X-Forwarded-For and X-Forwarded-Proto are believed; may be repeated",
-        slot: |config| Slot::List(&mut config.trust_proxy, network),
+        slot: |config| Slot::Networks(&mut config.trust_proxy),
     },
     Setting {
         key: "token_keys",
@@ -275,6 +278,13 @@ impl Slot<'_> {
             *list = written.to_vec();
             return Ok(());
         }
+        if let Self::Networks(networks) = self {
+            *networks = written
+                .iter()
+                .map(|one| network(one))
+                .collect::<Result<_, _>>()?;
+            return Ok(());
+        }
         let [written] = written else {
             return Err("it has one value".to_owned());
         };
@@ -314,7 +324,7 @@ impl Slot<'_> {
             }
             Self::Count(count, range) => *count = within(written, range)?,
             Self::Seconds(time, range) => *time = Duration::from_secs(within(written, range)?),
-            Self::List(..) => {}
+            Self::List(..) | Self::Networks(_) => {}
         }
         Ok(())
     }
@@ -326,6 +336,7 @@ impl Slot<'_> {
             Self::Folder(folder) => vec![folder.display().to_string()],
             Self::Switch(switch) => vec![switch.to_string()],
             Self::List(list, _) => list.to_vec(),
+            Self::Networks(networks) => networks.iter().map(written).collect(),
             Self::Text(text, _) if text.is_empty() => Vec::new(),
             Self::Text(text, _) => vec![text.to_string()],
             Self::NewPeople(who) => vec![who.as_str().to_owned()],
@@ -340,7 +351,7 @@ impl Slot<'_> {
     /// Its value as it stands in the file.
     pub fn toml(&self) -> toml::Value {
         match self {
-            Self::List(list, _) => list.to_vec().into(),
+            Self::List(..) | Self::Networks(_) => self.values().into(),
             Self::Switch(switch) => (**switch).into(),
             Self::Count(count, _) => {
                 toml::Value::Integer(i64::try_from(**count).unwrap_or(i64::MAX))
@@ -395,10 +406,19 @@ fn set_of_keys(written: &str) -> Result<(), String> {
     }
 }
 
-fn network(text: &str) -> Result<(), String> {
-    crate::http::identity::network(text)
-        .map(drop)
-        .ok_or_else(|| format!("`{text}` is no address such as 10.0.0.1 or 10.0.0.0/8"))
+fn network(text: &str) -> Result<IpNet, String> {
+    let one = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(|_| one())
+        .map_err(|_| format!("`{text}` is no address such as 10.0.0.1 or 10.0.0.0/8"))
+}
+
+/// An address without its length.
+fn written(network: &IpNet) -> String {
+    match network.prefix_len() == network.max_prefix_len() {
+        true => network.addr().to_string(),
+        false => network.to_string(),
+    }
 }
 
 /// A scheme, a host and perhaps a port, as browsers write them.

@@ -7,7 +7,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 
 use super::error::ApiError;
@@ -214,14 +213,8 @@ fn is_own(method: &Method, headers: &HeaderMap) -> bool {
     }
 }
 
-/// A network, or an address as a network of one.
-pub fn network(text: &str) -> Option<IpNet> {
-    let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    text.parse().ok().or_else(one)
-}
-
 fn is_trusted(config: &Config, address: IpAddr) -> bool {
-    let mut networks = config.trust_proxy.iter().filter_map(|text| network(text));
+    let mut networks = config.trust_proxy.iter();
     networks.any(|network| network.contains(&address))
 }
 
@@ -262,7 +255,10 @@ mod tests {
     #[test]
     fn only_trusted_proxies_say_where_somebody_is() {
         let config = Config {
-            trust_proxy: vec!["127.0.0.1".into(), "10.0.0.0/8".into()],
+            trust_proxy: vec![
+                "127.0.0.1/32".parse().unwrap(),
+                "10.0.0.0/8".parse().unwrap(),
+            ],
             ..Config::default()
         };
         for (peer, forwarded, expected) in [

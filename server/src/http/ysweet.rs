@@ -114,8 +114,8 @@ pub async fn auth(
     let host = host.ok_or(ApiError::HOST)?;
     // Says a proxy; it only leads whoever asks there.
     let proxied = headers.get("x-forwarded-proto");
-    let secure = app.config.is_over_tls()
-        || proxied.is_some_and(|scheme| scheme.as_bytes() == b"https");
+    let secure =
+        app.config.is_over_tls() || proxied.is_some_and(|scheme| scheme.as_bytes() == b"https");
     let s = if secure { "s" } else { "" };
     let segments = name.as_str().split('/');
     let encoded: Vec<String> = segments

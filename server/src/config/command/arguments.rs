@@ -256,7 +256,7 @@ fn argument(setting: &Setting) -> Arg {
         .value_name(setting.value)
         .help(format!("{} [default: {default}]", setting.help));
     match slot {
-        Slot::List(..) => arg.action(ArgAction::Append).value_delimiter(','),
+        Slot::List(..) | Slot::Networks(_) => arg.action(ArgAction::Append).value_delimiter(','),
         // `--open` alone means yes.
         Slot::Switch(_) => arg
             .num_args(0..=1)
