@@ -37,6 +37,7 @@ pub mod provider;
 mod sabotage;
 pub mod search;
 pub mod session;
+mod sqlite;
 pub mod storage;
 #[cfg(unix)]
 pub mod sync;

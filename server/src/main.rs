@@ -351,9 +351,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 
 fn without_accounts(error: &AccountsError) -> u8 {
     match error {
-        AccountsError::NotUsable { .. } | AccountsError::Busy => 4,
-        AccountsError::Damaged { .. } => 5,
-        AccountsError::Newer { .. } => 6,
+        AccountsError::Open(error) => not_opened(error),
+        AccountsError::Busy => 4,
         AccountsError::Full(_) | AccountsError::Failed(_) | AccountsError::Refused(_) => 1,
     }
 }

@@ -10,9 +10,9 @@ use thiserror::Error;
 use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::machine::{Host, Machine as _};
+use crate::sqlite::{beside, sync_folder};
 use crate::storage::StorageError;
 use crate::storage::sqlite::OpenError;
-use crate::storage::sqlite::open::{beside, sync_folder};
 
 mod backup;
 mod export;

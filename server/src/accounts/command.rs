@@ -8,6 +8,7 @@ use super::{
 };
 use crate::access::{Access, Target, TokenId};
 use crate::maintain::utc;
+use crate::sqlite::Problem;
 
 const HOUR_MS: i64 = 60 * 60_000;
 /// How long an invitation that is printed counts.
@@ -85,10 +86,8 @@ pub fn run(
 ) -> Result<String, AccountsError> {
     let begins = matches!(order, Order::AddUser { .. });
     if !begins && !folder.join(FILE).exists() {
-        return Err(AccountsError::NotUsable {
-            folder: folder.to_path_buf(),
-            reason: "there are no accounts in it".to_owned(),
-        });
+        let nobody = Problem::NotUsable("there are no accounts in it".to_owned());
+        return Err(nobody.of(folder, folder).into());
     }
     let accounts = Accounts::open(folder)?;
     let actor = &Actor::command_line();

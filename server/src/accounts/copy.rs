@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, MAIN_DB, OpenFlags, OptionalExtension as _};
 
-use super::file::{BUSY, FILE, NEW, private};
-use crate::storage::sqlite::open::{Problem, beside, sync_folder};
-use crate::storage::sqlite::protect;
+use super::file::{BUSY, FILE, NEW};
+use crate::sqlite::{Problem, beside, private, protect, remove, sync_folder};
 
 /// Puts the accounts of a folder, as they are now, into a copy of its documents.
 pub fn keep(folder: &Path, copy: &Connection) -> rusqlite::Result<()> {
@@ -58,11 +57,7 @@ impl Drop for Coming {
 /// Writes them beside their place. Everybody is signed out: since the copy was made somebody may have ended a session.
 pub fn bring(folder: &Path, data: &[u8]) -> Result<Coming, Problem> {
     let new = folder.join(NEW);
-    for left in [new.clone(), beside(&new, "-wal"), beside(&new, "-shm")] {
-        if left.try_exists()? {
-            fs::remove_file(left)?;
-        }
-    }
+    remove(&new)?;
     let coming = Coming(new);
     let new = &coming.0;
     private(OpenOptions::new().write(true).create_new(true))

@@ -1,44 +1,20 @@
 //! What can go wrong with accounts.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
 use super::file::FILE;
-use super::schema::KNOWN;
+use crate::sqlite::{OpenError, Problem};
 use crate::storage::StorageError;
-use crate::storage::sqlite::open::Problem;
 
 /// Why something was not done. Nothing was changed.
 #[derive(Debug, Error)]
 pub enum AccountsError {
-    /// The folder or the file cannot be made, read or written.
-    #[error("the data folder {} is not usable: {reason}", folder.display())]
-    NotUsable {
-        /// The folder as it was given.
-        folder: PathBuf,
-        /// What failed.
-        reason: String,
-    },
-    /// The database is not what a Ropewalk wrote.
-    #[error("the database {} is damaged: {reason}; nothing was changed, bring it back from a copy", file.display())]
-    Damaged {
-        /// The database.
-        file: PathBuf,
-        /// What was found.
-        reason: String,
-    },
-    /// The database was written by a newer Ropewalk.
-    #[error("the database {} has format {found}, this ropewalk knows formats up to {known}; nothing was changed, use a newer ropewalk", file.display())]
-    Newer {
-        /// The database.
-        file: PathBuf,
-        /// Its format.
-        found: i64,
-        /// Newest format known here.
-        known: i64,
-    },
+    /// The folder or the file is not what it should be.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// Another process writes for long.
     #[error("the accounts are in use by another process; try again")]
     Busy,
@@ -154,32 +130,12 @@ impl From<rusqlite::Error> for AccountsError {
 
 /// A row that no Ropewalk wrote.
 pub(super) fn damaged(reason: impl Into<String>) -> AccountsError {
-    AccountsError::Damaged {
-        file: FILE.into(),
-        reason: reason.into(),
-    }
+    Problem::Damaged(reason.into())
+        .of(Path::new(""), Path::new(FILE))
+        .into()
 }
 
 /// The file that is open has lost its name.
 pub(super) fn gone(error: StorageError) -> AccountsError {
     AccountsError::Failed(error.to_string())
-}
-
-/// As the error of opening `folder` with the database `file`.
-pub(super) fn not_opened(problem: Problem, folder: &Path, file: &Path) -> AccountsError {
-    match problem {
-        Problem::NotUsable(reason) => AccountsError::NotUsable {
-            folder: folder.to_path_buf(),
-            reason,
-        },
-        Problem::Damaged(reason) => AccountsError::Damaged {
-            file: file.to_path_buf(),
-            reason,
-        },
-        Problem::Newer(found) => AccountsError::Newer {
-            file: file.to_path_buf(),
-            found,
-            known: KNOWN,
-        },
-    }
 }

@@ -1,6 +1,7 @@
 //! The tables of the accounts, and how a file comes to have them.
 
-use rusqlite::{Connection, TransactionBehavior};
+use super::file::BUSY;
+use crate::sqlite::Format;
 
 /// Says in the file's header that a SQLite file has a Ropewalk's accounts: "RopA".
 pub const APPLICATION_ID: u32 = 0x526f_7041;
@@ -10,10 +11,20 @@ pub const APPLICATION_ID: u32 = 0x526f_7041;
 const MIGRATIONS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 /// Newest format known here.
-pub const KNOWN: i64 = MIGRATIONS.len() as i64;
+pub const KNOWN: i64 = FORMAT.known();
+
+/// What a database of accounts is known by. An empty file is none: it is never taken for a server without accounts.
+pub const FORMAT: Format = Format {
+    application_id: APPLICATION_ID,
+    foreign: "it is not a database of a Ropewalk's accounts",
+    migrations: &MIGRATIONS,
+    readable: &READABLE,
+    checked_whole: 256 << 20,
+    busy: BUSY,
+};
 
 /// Has to be readable in a file of the newest format.
-pub const READABLE: [&str; 15] = [
+const READABLE: [&str; 15] = [
     "SELECT changes, key, backed_up_at_ms FROM state",
     "SELECT id, login, name, color, password, is_admin, issuer, subject, added_at_ms, disabled_at_ms FROM people",
     "SELECT id, hash, former_hash, former_until_ms, person_id, begun_at_ms, seen_at_ms, expires_at_ms, agent, address, rotated_at_ms FROM sessions",
@@ -200,21 +211,3 @@ CREATE TABLE moves (
     path     TEXT NOT NULL
 ) STRICT;
 ";
-
-/// Brings a file of an older format, or an empty one, to the newest, in one transaction.
-pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found == KNOWN {
-        return Ok(());
-    }
-    for step in MIGRATIONS
-        .iter()
-        .skip(usize::try_from(found).unwrap_or(usize::MAX))
-    {
-        transaction.execute_batch(step)?;
-    }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", KNOWN)?;
-    transaction.commit()
-}

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{Done, Failure, Progress, Unfinished, folder_of, size, tell};
 use crate::accounts;
 use crate::machine::{Host, Machine as _};
-use crate::storage::sqlite::open::{Problem, beside};
+use crate::sqlite::{Problem, beside};
 use crate::storage::sqlite::reader::{CopyError, Reader, seal};
 
 /// Copies the database of `data`, as it is when this begins, into the new file `to`.

@@ -11,7 +11,7 @@ use super::{Done, Failure, Progress, count, path, tell};
 use crate::config::Config;
 use crate::document::replay;
 use crate::machine::{Host, Machine as _};
-use crate::storage::sqlite::open::{make_private, sync_folder};
+use crate::sqlite::{make_private, sync_folder};
 use crate::storage::sqlite::reader::Reader;
 use crate::storage::{Entry, Lookup, StorageError};
 

@@ -8,7 +8,8 @@ use super::{Done, Failure, Progress, Unfinished, size};
 use crate::accounts;
 use crate::machine::{Host, Machine as _};
 use crate::search;
-use crate::storage::sqlite::open::{self, Folder, NEW, Problem, beside, sync_folder};
+use crate::sqlite::{Problem, beside, sync_folder};
+use crate::storage::sqlite::open::{self, Folder, NEW};
 use crate::storage::sqlite::{reader, settle};
 
 /// Copied between two looks at anything else, in bytes.

@@ -7,7 +7,7 @@ use std::{fs, io};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
 use super::words::{BEGIN, END};
-use crate::storage::sqlite::open::beside;
+use crate::sqlite::{beside, protect, use_write_ahead};
 use crate::storage::{DocumentId, Entry};
 
 /// Name of the index in the data folder.
@@ -178,7 +178,7 @@ impl Reading {
     pub fn open(folder: &Path, until: Instant) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(folder.join(FILE), flags)?;
-        crate::storage::sqlite::protect(&connection)?;
+        protect(&connection)?;
         connection.busy_timeout(BUSY)?;
         connection.progress_handler(LOOK, Some(move || Instant::now() >= until))?;
         Ok(Self { connection })
@@ -279,9 +279,9 @@ fn make(file: &Path) -> rusqlite::Result<Connection> {
 
 /// Nothing is synced but when the journal is moved: after a power cut the index is what it was a while before.
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    crate::storage::sqlite::protect(connection)?;
+    protect(connection)?;
     connection.busy_timeout(BUSY)?;
-    crate::storage::sqlite::use_write_ahead(connection)?;
+    use_write_ahead(connection)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     // What is forgotten is overwritten.
     connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;

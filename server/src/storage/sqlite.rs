@@ -13,11 +13,11 @@ use super::{
 };
 use crate::access::PersonId;
 use crate::name::DocumentName;
+use crate::sqlite::{Problem, move_on_close, rewrite_journal};
 use connection::{Moved, connect, move_log};
 use files::Files;
-use open::{Folder, Problem};
+use open::Folder;
 use pool::Readers;
-use statements::STATEMENTS;
 
 mod connection;
 pub(crate) mod files;
@@ -39,8 +39,9 @@ mod trash;
 mod visits;
 mod wrote;
 
-pub(crate) use connection::{move_behind, move_on_close, protect, settle, use_write_ahead};
-pub use open::{FILE, OpenError};
+pub use crate::sqlite::OpenError;
+pub(crate) use connection::settle;
+pub use open::FILE;
 
 /// The format of databases that are written here.
 pub const FORMAT: i64 = schema::KNOWN;
@@ -158,7 +159,7 @@ impl Writer {
             }
             self.files.check_place()?;
             if self.files.is_other() {
-                open::check(self.files.path())?;
+                schema::FORMAT.check(self.files.path())?;
             }
         }
         self.connection = None;
@@ -339,8 +340,8 @@ impl Storage for Sqlite {
         let mut readers = self.readers.write().unwrap_or_else(PoisonError::into_inner);
         *readers = None;
         writer.leave()?;
-        open::rewrite_journal(&self.folder.file)?;
-        open::check(&self.folder.file)?;
+        rewrite_journal(&self.folder.file)?;
+        schema::FORMAT.check(&self.folder.file)?;
         let (opened, newest) = connect(&self.folder.file)?;
         *readers = Some(Readers::new(opened.files.clone()));
         *writer = opened;
@@ -392,10 +393,7 @@ impl From<Problem> for StorageError {
         match problem {
             Problem::NotUsable(reason) => Self::Failed(reason),
             Problem::Damaged(reason) => Self::Damaged(reason),
-            Problem::Newer(found) => Self::Newer {
-                found,
-                known: schema::KNOWN,
-            },
+            Problem::Newer { found, known } => Self::Newer { found, known },
         }
     }
 }

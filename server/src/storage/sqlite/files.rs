@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::StorageError;
-use super::open::beside;
+use crate::sqlite::beside;
 
 /// Device and number of a file.
 type Identity = (u64, u64);

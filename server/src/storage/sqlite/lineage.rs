@@ -181,7 +181,7 @@ mod tests {
     /// What a name stood for after so many documents were put into the trash, each with so many clients of its own.
     fn trashed(documents: u64, clients: u64) -> VersionVector {
         let mut connection = Connection::open_in_memory().unwrap();
-        schema::migrate(&mut connection).unwrap();
+        schema::FORMAT.migrate(&mut connection).unwrap();
         let transaction = connection.transaction().unwrap();
         let document = "INSERT INTO documents (id, name, folded, created_at_ms, edited_at_ms, length, sequence, deleted_at_ms)
             VALUES (?1, 'a', 'A', 1, 1, 0, 0, 1)";

@@ -20,7 +20,7 @@ const MEANT: [&str; 6] = [
 #[test]
 fn no_statement_reads_all_but_those_that_are_meant_to() {
     let mut connection = Connection::open_in_memory().unwrap();
-    schema::migrate(&mut connection).unwrap();
+    schema::FORMAT.migrate(&mut connection).unwrap();
     let mut wrong = Vec::new();
     for statement in STATEMENTS {
         let plan = format!("EXPLAIN QUERY PLAN {statement}");

@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags};
 
 use super::files::Files;
+use crate::sqlite::protect;
 
 /// Most connections that read at the same time; a further reader waits.
 const MAX_READERS: usize = 4;
@@ -71,7 +72,7 @@ impl Readers {
     fn connect(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.files.path(), flags)?;
-        super::protect(&connection)?;
+        protect(&connection)?;
         Ok(connection)
     }
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
-use super::open::{self, FILE, OpenError, Problem};
-use super::schema::{self, APPLICATION_ID, KNOWN};
+use super::open::FILE;
+use super::schema::{APPLICATION_ID, FORMAT, KNOWN};
 use super::{history, lineage, statements, trash};
 use crate::name::DocumentName;
+use crate::sqlite::{OpenError, Problem, protect};
 use crate::storage::{DocumentId, Entry, Lookup, Record, StorageError, Trashed};
 
 /// Pages copied between two looks at anything else: 1 MiB.
@@ -153,7 +154,7 @@ impl Reader {
 fn connect(file: PathBuf) -> Result<Reader, Problem> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&file, flags)?;
-    super::protect(&connection)?;
+    protect(&connection)?;
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     if number("application_id")? != i64::from(APPLICATION_ID) {
         let reason = "it is a SQLite database, but another program's";
@@ -161,7 +162,10 @@ fn connect(file: PathBuf) -> Result<Reader, Problem> {
     }
     let format = number("user_version")?;
     if format > KNOWN {
-        return Err(Problem::Newer(format));
+        return Err(Problem::Newer {
+            found: format,
+            known: KNOWN,
+        });
     }
     Ok(Reader {
         connection,
@@ -173,7 +177,7 @@ fn connect(file: PathBuf) -> Result<Reader, Problem> {
 /// Makes a copy one plain file again, whose journal is nowhere else, and checks it. `file` is not open.
 pub fn seal(file: &Path) -> Result<(), Problem> {
     let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    super::protect(&connection)?;
+    protect(&connection)?;
     // Brings in a journal that lies beside it.
     connection.pragma_update_and_check(None, "journal_mode", "DELETE", |row| {
         let mode: String = row.get(0)?;
@@ -186,14 +190,14 @@ pub fn seal(file: &Path) -> Result<(), Problem> {
         }
     })?;
     connection.close().map_err(|(_, error)| error)?;
-    open::check(file)
+    FORMAT.check(file)
 }
 
 /// Takes note in a copy that it is put into the place of what people may have seen more of. `file` is not open.
 pub fn begin_anew(file: &Path, now_ms: i64) -> Result<(), Problem> {
     let mut connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    super::protect(&connection)?;
-    schema::migrate(&mut connection)?;
+    protect(&connection)?;
+    FORMAT.migrate(&mut connection)?;
     connection.execute(lineage::RESTORE, [now_ms])?;
     connection.execute(trash::KEEP_LONGER, [now_ms])?;
     connection.close().map_err(|(_, error)| error.into())
@@ -205,6 +209,7 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
+    use crate::sqlite::beside;
     use crate::storage::sqlite::Sqlite;
     use crate::storage::{Append, DocumentId, Storage};
 
@@ -271,7 +276,7 @@ mod tests {
         let storage = Sqlite::open(from.path()).unwrap();
         write(&storage, storage.allocate(), 1);
         for suffix in ["", "-wal"] {
-            let [from, to] = [&from, &to].map(|f| open::beside(&f.path().join(FILE), suffix));
+            let [from, to] = [&from, &to].map(|f| beside(&f.path().join(FILE), suffix));
             std::fs::copy(from, to).unwrap();
         }
         seal(&to.path().join(FILE)).unwrap();

@@ -1,6 +1,7 @@
 //! The tables, and how a file comes to have them.
 
-use rusqlite::{Connection, TransactionBehavior};
+use super::statements::STATEMENTS;
+use crate::sqlite::{BUSY, Format};
 
 /// Says in the file's header that a SQLite file is Ropewalk's: "RopW".
 pub const APPLICATION_ID: u32 = 0x526f_7057;
@@ -10,7 +11,18 @@ pub const APPLICATION_ID: u32 = 0x526f_7057;
 const MIGRATIONS: [&str; 8] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH];
 
 /// Newest format known here.
-pub const KNOWN: i64 = MIGRATIONS.len() as i64;
+pub const KNOWN: i64 = FORMAT.known();
+
+/// What a database of documents is known by. Every row of a large one is still checked when read: what only the whole check finds is an
+/// index that lost a name, and its document would look as if it never was.
+pub const FORMAT: Format = Format {
+    application_id: APPLICATION_ID,
+    foreign: "its mark as a Ropewalk database is gone",
+    migrations: &MIGRATIONS,
+    readable: &STATEMENTS,
+    checked_whole: 1 << 30,
+    busy: BUSY,
+};
 
 /// `folded` is the name as `storage::fold` writes it, for the search. `sequence` is the newest in the log or the snapshot, kept here
 /// so that a log that lost its end does not look whole. Log rows are short and are read by document: no row id.
@@ -192,18 +204,3 @@ CREATE TABLE clock (
     seen_ms INTEGER NOT NULL
 ) STRICT;
 ";
-
-/// Brings a file of an older format, or an empty one, to the newest, in one transaction.
-pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    for step in MIGRATIONS
-        .iter()
-        .skip(usize::try_from(found).unwrap_or(usize::MAX))
-    {
-        transaction.execute_batch(step)?;
-    }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", KNOWN)?;
-    transaction.commit()
-}

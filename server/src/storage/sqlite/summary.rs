@@ -5,8 +5,9 @@ use std::path::Path;
 
 use rusqlite::Transaction;
 
-use super::open::{Folder, beside};
+use super::open::Folder;
 use super::statements;
+use crate::sqlite::beside;
 use crate::storage::{Space, StorageError, Summary};
 
 const TOGETHER: &str =
