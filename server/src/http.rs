@@ -26,10 +26,12 @@ mod guard;
 mod health;
 mod home;
 pub mod identity;
+mod join;
 mod oidc;
 mod openapi;
 mod people;
 mod search;
+mod sessions;
 mod sharing;
 mod tokens;
 mod trash;
@@ -91,7 +93,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/ready", get(health::ready))
         .route("/d/{*name}", get(ysweet::get).post(ysweet::update))
         .merge(
-            accounts::router()
+            sessions::router()
+                .merge(join::router())
                 .merge(sharing::router())
                 .merge(follow::router())
                 .merge(people::router())

@@ -1,0 +1,292 @@
+//! Who somebody is: signing in and out, where they are signed in, their name and their password.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, put};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::accounts::{
+    At, Body, actor, answer, at, body, bounded, own_session, person, too_many, tries, with,
+    with_password,
+};
+use super::error::ApiError;
+use super::identity::{Visitor, keeps_cookies};
+use crate::App;
+use crate::access::{SessionId, Who};
+use crate::accounts::{AccountsError, Begin, Profile, Refusal, Secret};
+
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/session", get(session).post(sign_in).delete(sign_out))
+        .route("/api/sessions", get(sessions).delete(end_others))
+        .route("/api/sessions/{id}", delete(end))
+        .route("/api/profile", put(profile))
+        .route("/api/password", put(password))
+}
+
+fn state(app: &App, who: &Who) -> Value {
+    let mut told = known(app, who);
+    if let Some(provider) = &app.provider {
+        told["provider"] = provider.name().into();
+    }
+    told
+}
+
+fn known(app: &App, who: &Who) -> Value {
+    let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
+    if rules.is_open {
+        return json!({ "state": "open" });
+    }
+    if rules.people.is_empty() {
+        return json!({ "state": "setup" });
+    }
+    match rules.person(who, now_ms) {
+        Some((_, person)) => json!({
+            "state": "signed_in",
+            "person": {
+                "login": person.login,
+                "name": person.name,
+                "color": person.color,
+                "is_admin": rules.is_admin(who, now_ms),
+            },
+        }),
+        None if rules.is_known(who, now_ms) => json!({ "state": "guest" }),
+        None => json!({ "state": "signed_out" }),
+    }
+}
+
+/// `GET /api/session`: each page asks that first. Once a day its browser gets another secret with the answer.
+async fn session(State(app): State<Arc<App>>, Extension(visitor): Extension<Visitor>) -> Response {
+    let told = answer(state(&app, &visitor.who));
+    let Some((session, shown)) = visitor.who.session.zip(visitor.secret) else {
+        return told;
+    };
+    let rotating = with(&app, move |accounts, now_ms| {
+        accounts.rotate_session(session, &shown, now_ms)
+    });
+    match rotating.await {
+        Ok(Some(secret)) => ([visitor.cookie(Some(secret.expose()))], told).into_response(),
+        // Who they are is known all the same.
+        Ok(None) | Err(_) => told,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignIn {
+    login: String,
+    password: String,
+}
+
+/// `POST /api/session`
+async fn sign_in(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+    sent: Body<SignIn>,
+) -> Result<Response, ApiError> {
+    keeps_cookies(&app.config, &headers)?;
+    let SignIn { login, password } = body(sent)?;
+    tries(&app, &visitor)?;
+    if let Err(wait) = app.attempts.of_account(&login)
+        && !knows(&app, &login, &visitor).await?
+    {
+        return Err(too_many(&app, wait));
+    }
+    let begun = with_password(&app, {
+        let visitor = visitor.clone();
+        move |accounts, now_ms| {
+            let address = visitor.address.to_string();
+            let actor = visitor.nobody();
+            let person = match accounts.verify(&login, &password, &actor, now_ms) {
+                Ok(Some(person)) => person,
+                Ok(None) => return Ok(Err(ApiError::WRONG_PASSWORD)),
+                // Only whoever knows the password hears of it.
+                Err(AccountsError::Refused(Refusal::Disabled)) => {
+                    return Ok(Err(ApiError::DISABLED));
+                }
+                Err(error) => return Err(error),
+            };
+            let begin = Begin {
+                person: Some(person),
+                former: visitor.who.session,
+                agent: &visitor.agent,
+                address: Some(&address),
+            };
+            accounts.begin_session(&begin, now_ms).map(Ok)
+        }
+    });
+    let begun = begun.await??;
+    Ok(begins(&app, &visitor, begun))
+}
+
+/// Whether the owner of an account is, or was, signed in from where somebody is.
+async fn knows(app: &Arc<App>, login: &str, visitor: &Visitor) -> Result<bool, ApiError> {
+    let (login, address) = (login.to_owned(), visitor.address.to_string());
+    let knows = with(app, move |accounts, now_ms| {
+        let Some(person) = accounts.person_by_login(&login)? else {
+            return Ok(false);
+        };
+        let sessions = accounts.sessions(person.id, now_ms)?;
+        Ok(sessions
+            .iter()
+            .any(|session| session.address.as_deref() == Some(&*address)))
+    });
+    knows.await
+}
+
+/// A browser is signed in from now on.
+pub fn begins(app: &App, visitor: &Visitor, (session, secret): (SessionId, Secret)) -> Response {
+    let who = Who {
+        session: Some(session),
+        ..Who::default()
+    };
+    let cookie = visitor.cookie(Some(secret.expose()));
+    ([cookie], answer(state(app, &who))).into_response()
+}
+
+/// `DELETE /api/session`
+async fn sign_out(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Result<Response, ApiError> {
+    if let Some(session) = visitor.who.session {
+        let actor = match person(&app, &visitor.who) {
+            Ok(person) => actor(person, &visitor),
+            Err(_) => visitor.nobody(),
+        };
+        with(&app, move |accounts, now_ms| {
+            accounts.end_session(session, &actor, now_ms)
+        })
+        .await?;
+    }
+    Ok((StatusCode::NO_CONTENT, [visitor.cookie(None)]).into_response())
+}
+
+/// `GET /api/sessions`
+async fn sessions(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Result<Response, ApiError> {
+    let (person, this) = own_session(&app, &visitor.who)?;
+    let all = with(&app, move |accounts, now_ms| {
+        accounts.sessions(person, now_ms)
+    })
+    .await?;
+    let all: Vec<Value> = all
+        .into_iter()
+        .map(|session| {
+            json!({
+                "id": session.id.0,
+                "agent": session.agent,
+                "address": session.address,
+                "begun_at": session.begun_at_ms,
+                "seen_at": session.seen_at_ms,
+                "is_this": session.id == this,
+            })
+        })
+        .collect();
+    Ok(answer(json!({ "sessions": all })))
+}
+
+/// `DELETE /api/sessions`: all but this one.
+async fn end_others(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Result<StatusCode, ApiError> {
+    let (person, this) = own_session(&app, &visitor.who)?;
+    let actor = actor(person, &visitor);
+    with(&app, move |accounts, now_ms| {
+        accounts.end_sessions(person, Some(this), &actor, now_ms)
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /api/sessions/{id}`
+async fn end(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    id: At<i64>,
+) -> Result<StatusCode, ApiError> {
+    let (person, _) = own_session(&app, &visitor.who)?;
+    let actor = actor(person, &visitor);
+    let id = SessionId(at(id)?);
+    let is_own = app
+        .gate
+        .rules()
+        .sessions_by_id
+        .get(&id)
+        .map(|session| session.person)
+        == Some(Some(person));
+    if !is_own {
+        return Err(ApiError::NOT_FOUND);
+    }
+    with(&app, move |accounts, now_ms| {
+        accounts.end_session(id, &actor, now_ms)
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewProfile {
+    name: String,
+    color: Option<String>,
+}
+
+/// `PUT /api/profile`
+async fn profile(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    sent: Body<NewProfile>,
+) -> Result<Response, ApiError> {
+    let NewProfile { name, color } = body(sent)?;
+    let (person, _) = own_session(&app, &visitor.who)?;
+    let actor = bounded(&app, person, &visitor)?;
+    with(&app, move |accounts, now_ms| {
+        accounts.set_profile(person, &Profile { name, color }, &actor, now_ms)
+    })
+    .await?;
+    Ok(answer(state(&app, &visitor.who)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    old: String,
+    new: String,
+}
+
+/// `PUT /api/password`: all other sessions end.
+async fn password(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    sent: Body<NewPassword>,
+) -> Result<StatusCode, ApiError> {
+    let NewPassword { old, new } = body(sent)?;
+    let (id, this) = own_session(&app, &visitor.who)?;
+    tries(&app, &visitor)?;
+    let actor = actor(id, &visitor);
+    let is_right = with_password(&app, move |accounts, now_ms| {
+        let login = accounts
+            .person(id)?
+            .map(|person| person.login)
+            .unwrap_or_default();
+        if accounts.verify(&login, &old, &actor, now_ms)? != Some(id) {
+            return Ok(false);
+        }
+        accounts.set_password(id, &new, Some(this), &actor, now_ms)?;
+        Ok(true)
+    });
+    match is_right.await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(ApiError::WRONG_OLD_PASSWORD),
+    }
+}
