@@ -231,9 +231,12 @@ pub async fn watch(app: Arc<App>) {
                 let now_ms = app.machine.now_ms();
                 if let Some(accounts) = app.gate.accounts().filter(|_| sweeps) {
                     accounts.sweep(now_ms)?;
-                    follow(accounts, &*app.storage)?;
                 }
-                app.gate.look(now_ms)
+                app.gate.look(now_ms)?;
+                match app.gate.accounts().filter(|_| sweeps) {
+                    Some(accounts) => follow(accounts, &*app.storage),
+                    None => Ok(()),
+                }
             }
         });
         let failed = match done.await {
@@ -256,13 +259,14 @@ pub async fn watch(app: Arc<App>) {
 
 /// Takes what was given of documents to the names that they have got, if whoever was about to say so could not.
 fn follow(accounts: &Accounts, storage: &dyn Storage) -> Result<(), AccountsError> {
+    let mut followed = Ok(());
     for (id, name) in accounts.moves()? {
         // What is not there, or cannot be read now, may be there later.
         if let Ok(Lookup::Found(entry)) = storage.entry(&name)
             && entry.position.id == id
         {
-            accounts.move_document(id, &name)?;
+            followed = followed.and(accounts.move_document(id, &name));
         }
     }
-    Ok(())
+    followed
 }

@@ -131,6 +131,10 @@ impl Accounts {
     pub fn move_document(&self, id: DocumentId, to: &DocumentName) -> Result<(), AccountsError> {
         self.change(|transaction| {
             for follow in [
+                // What was given again under the new name counts.
+                "DELETE FROM grants WHERE document = ?1 AND path <> ?2 AND EXISTS
+                    (SELECT 1 FROM grants AS new WHERE new.document = ?1 AND new.path = ?2
+                        AND new.person_id IS grants.person_id AND new.group_id IS grants.group_id)",
                 "UPDATE grants SET path = ?2 WHERE document = ?1",
                 "UPDATE links SET path = ?2 WHERE document = ?1",
                 "DELETE FROM moves WHERE document = ?1 AND path = ?2",

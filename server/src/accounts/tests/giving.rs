@@ -249,13 +249,28 @@ fn a_grant_takes_the_place_of_the_former_and_a_document_forgets_only_its_own() {
         ..link
     };
     accounts.create_link(&link, &nobody(), NOW).unwrap();
-    accounts.move_document(DocumentId(99), &name("c")).unwrap();
-    assert!(accounts.grants(&other).unwrap().is_empty());
     let moved = Item {
         target: document("c").target,
-        ..other
+        ..other.clone()
     };
-    assert_eq!(accounts.grants(&moved).unwrap()[0].access, Access::Own);
+    accounts.will_move(DocumentId(99), &name("c")).unwrap();
+    assert_eq!(accounts.moves().unwrap(), [(DocumentId(99), name("c"))]);
+    give(&other, Subject::Everyone, Access::Edit).unwrap();
+    // It has the name, and before that is said somebody shares it there.
+    give(&moved, Subject::Everyone, Access::Read).unwrap();
+    accounts.move_document(DocumentId(99), &name("c")).unwrap();
+    assert!(accounts.moves().unwrap().is_empty());
+    assert!(accounts.grants(&other).unwrap().is_empty());
+    let of = |subject| {
+        let grants = accounts.grants(&moved).unwrap();
+        let mut of = grants.into_iter().filter(|grant| grant.subject == subject);
+        let access = of.next().map(|grant| grant.access);
+        assert!(of.next().is_none(), "one of each");
+        access
+    };
+    assert_eq!(of(bobs), Some(Access::Own));
+    assert_eq!(of(Subject::Everyone), Some(Access::Read));
+    give(&moved, Subject::Everyone, Access::None).unwrap();
     assert_eq!(accounts.links(&moved).unwrap().len(), 1);
     give(&moved, bobs, Access::None).unwrap();
     give(&folder, bobs, Access::None).unwrap();
