@@ -142,3 +142,28 @@ fn a_panic_ends_nothing() {
     assert!(world.is_complete());
     assert_eq!(world.app.metrics.search_indexed.get(), 2);
 }
+
+#[test]
+fn what_there_is_no_room_to_tell_of_is_forgotten_too() {
+    let mut world = World::new("");
+    let [gone, kept] = ["gone", "kept"].map(|name| world.create(name));
+    world.step();
+    let has = |world: &World, id| {
+        let index = world.indexer.index.as_ref().unwrap();
+        index.place(id).unwrap().is_some()
+    };
+    assert!(has(&world, gone) && has(&world, kept));
+    let vector = ropewalk_crdt::VersionVector::new();
+    let past = crate::storage::Past {
+        stamp: None,
+        vector,
+    };
+    assert!(world.storage.delete(gone, 8, &past).unwrap());
+    let search = world.app.search.get().unwrap();
+    for _ in 0..MAX_HINTS {
+        search.hint(&DocumentName::new("kept").unwrap());
+    }
+    search.forget(gone);
+    world.step();
+    assert!(!has(&world, gone) && has(&world, kept));
+}
