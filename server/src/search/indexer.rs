@@ -9,14 +9,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use read::read;
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
 use super::backoff::Backoff;
 use super::index::{self, Index, Place};
-use super::{Hint, MAX_HINTS, MAX_TEXT, words};
+use super::{Hint, MAX_HINTS};
 use crate::App;
-use crate::document::replay;
 use crate::name::DocumentName;
 use crate::storage::{DocumentId, Entry, Lookup, Position, StorageError};
 
@@ -36,6 +36,8 @@ const PAGE: usize = 500;
 const BATCH: usize = 2 << 20;
 /// Changed documents that are waited for; if there are more, everything is compared.
 const MAX_PENDING: usize = 10_000;
+/// When a document that cannot be read is read again, at the earliest; then after pauses that grow up to [`ALL`].
+const AGAIN: Duration = Duration::from_secs(60);
 /// Clocks go back a little, in milliseconds.
 const SLACK_MS: i64 = 60_000;
 
@@ -47,6 +49,18 @@ struct Pending {
     place: Place,
     /// Not before then.
     rests_until: Option<Instant>,
+}
+
+impl Pending {
+    fn new(entry: &Entry, now: Instant) -> Self {
+        Self {
+            name: entry.name.clone(),
+            first: now,
+            last: now,
+            place: Place::of(entry),
+            rests_until: None,
+        }
+    }
 }
 
 /// See the module.
@@ -280,16 +294,33 @@ impl Indexer {
         }
         let (now, place) = (Instant::now(), Place::of(entry));
         let pending = self.pending.entry(entry.id()).or_insert_with(|| Pending {
-            name: entry.name.clone(),
-            first: now,
-            last: now,
-            place,
             rests_until: self.resting.get(&entry.id()).copied(),
+            ..Pending::new(entry, now)
         });
         if pending.place != place {
             (pending.last, pending.place) = (now, place);
         }
         pending.name = entry.name.clone();
+    }
+
+    /// A document cannot be read: all others are indexed as before, and it stays as it is in the index until it can.
+    fn set_aside(&mut self, app: &App, entry: &Entry, before: Option<Pending>, failure: &Failure) {
+        app.metrics.search_failed.add_one();
+        let (id, now) = (entry.id(), Instant::now());
+        let before = before.or_else(|| self.pending.remove(&id));
+        match &before {
+            Some(_) => {
+                tracing::debug!(name = %entry.name, error = %failure, "a document still cannot be read for the index of words")
+            }
+            None => {
+                tracing::warn!(name = %entry.name, error = %failure, "a document cannot be read for the index of words; it is tried again in growing pauses")
+            }
+        }
+        let mut pending = before.unwrap_or_else(|| Pending::new(entry, now));
+        pending.rests_until = Some(now + (now - pending.first).clamp(AGAIN, ALL));
+        if self.pending.len() < MAX_PENDING {
+            self.pending.insert(id, pending);
+        }
     }
 
     /// Indexes what has been quiet, or has waited for long.
@@ -311,11 +342,16 @@ impl Indexer {
                 continue;
             };
             let began = Instant::now();
-            let read = read(app, &pending.name)?;
-            if let Some((entry, text)) = read {
-                self.index()?
-                    .put(&[(entry.id(), Place::of(&entry), text)])?;
-                app.metrics.search_indexed.add_one();
+            match read(app, &pending.name)? {
+                Some((entry, Ok(text))) => {
+                    self.index()?
+                        .put(&[(entry.id(), Place::of(&entry), text)])?;
+                    app.metrics.search_indexed.add_one();
+                }
+                Some((entry, Err(failure))) => {
+                    self.set_aside(app, &entry, Some(pending), &failure);
+                }
+                None => {}
             }
             let took = began.elapsed();
             self.resting.insert(id, Instant::now() + took * REST);
@@ -339,8 +375,13 @@ impl Indexer {
                 if self.index()?.place(entry.id())? == Some(Place::of(&entry)) {
                     continue;
                 }
-                let Some((entry, text)) = read(app, &entry.name)? else {
-                    continue;
+                let (entry, text) = match read(app, &entry.name)? {
+                    Some((entry, Ok(text))) => (entry, text),
+                    Some((entry, Err(failure))) => {
+                        self.set_aside(app, &entry, None, &failure);
+                        continue;
+                    }
+                    None => continue,
                 };
                 bytes += text.len();
                 batch.push((entry.id(), Place::of(&entry), text));
@@ -401,25 +442,6 @@ fn pause(app: &App, took: Duration) -> Result<(), Trouble> {
     }
 }
 
-/// The text of a document, as it goes into the index, and its line. Nothing if there is none, or none that can be read.
-fn read(app: &App, name: &DocumentName) -> Result<Option<(Entry, String)>, Trouble> {
-    let Lookup::Found(entry) = app.storage.entry(name)? else {
-        return Ok(None);
-    };
-    let stored = match app.storage.load(name) {
-        Ok(Lookup::Found(stored)) if stored.id == entry.id() => stored,
-        Ok(_) => return Ok(None),
-        // Whoever opens it hears of it; it is as if it had no text.
-        Err(StorageError::Damaged(_)) => return Ok(Some((entry, String::new()))),
-        Err(error) => return Err(error.into()),
-    };
-    let client = app.machine.client_id();
-    let text = match replay(client, name, &stored, app.config.document_limits()) {
-        Ok(document) => document.all_text(MAX_TEXT),
-        Err(_) => String::new(),
-    };
-    Ok(Some((entry, words::split(&text))))
-}
-
+mod read;
 #[cfg(test)]
 mod tests;

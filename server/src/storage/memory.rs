@@ -16,6 +16,7 @@ use crate::name::DocumentName;
 mod state;
 mod trash;
 
+pub use state::Broken;
 use state::{Failing, Kept, State, line, place};
 
 /// Storage that forgets everything when it is dropped.
@@ -45,6 +46,15 @@ impl Memory {
     /// Lets the next read panic.
     pub fn panic_next(&self) {
         self.state().failing = Failing::Panic;
+    }
+
+    /// Lets a document be loaded never more, until it is called with `None`.
+    pub fn break_at(&self, name: &DocumentName, how: Option<Broken>) {
+        let broken = &mut self.state().broken;
+        match how {
+            Some(how) => drop(broken.insert(name.clone(), how)),
+            None => drop(broken.remove(name)),
+        }
     }
 
     /// Lets writes wait, as on a slow disk, until it is called with `false`.
@@ -94,6 +104,11 @@ impl Memory {
 impl Storage for Memory {
     fn load(&self, name: &DocumentName) -> Result<Lookup, StorageError> {
         let state = self.reading()?;
+        match state.broken.get(name) {
+            Some(Broken::Fails) => return Err(StorageError::Failed("as the test wants it".into())),
+            Some(Broken::Panics) => panic!("as the test wants it"),
+            None => {}
+        }
         let mut lookup = Lookup::Absent;
         for (id, kept) in &state.documents {
             if kept.name != *name {

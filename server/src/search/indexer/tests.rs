@@ -10,7 +10,7 @@ use crate::gate::Gate;
 use crate::journal::{Journal, JournalLimits};
 use crate::machine::Host;
 use crate::search::Search;
-use crate::storage::memory::Memory;
+use crate::storage::memory::{Broken, Memory};
 use crate::storage::{Append, Record, Storage as _};
 
 struct World {
@@ -141,6 +141,47 @@ fn a_panic_ends_nothing() {
     world.step();
     assert!(world.is_complete());
     assert_eq!(world.app.metrics.search_indexed.get(), 2);
+}
+
+#[test]
+fn a_document_that_cannot_be_read_keeps_no_other_from_being_found() {
+    for how in [Broken::Fails, Broken::Panics] {
+        let mut world = World::new("");
+        let [first, bad] = ["first", "bad"].map(|name| world.create(name));
+        let name = DocumentName::new("bad").unwrap();
+        world.storage.break_at(&name, Some(how));
+        let has = |world: &World, id| {
+            let index = world.indexer.index.as_ref().unwrap();
+            index.place(id).unwrap().is_some()
+        };
+        world.step();
+        assert!(has(&world, first) && !has(&world, bad), "{how:?}");
+        // What comes after it, and what is told of, too.
+        let second = world.create("second");
+        world.indexer.compared = None;
+        world.indexer.hinted.push(Hint::Gone(first));
+        world.step();
+        assert!(!has(&world, first) && has(&world, second), "{how:?}");
+        assert_eq!(world.failures(), 2, "{how:?}");
+        // It is not forgotten,
+        let long_ago = Instant::now() - 4 * LATEST;
+        let pending = world.indexer.pending.get_mut(&bad).unwrap();
+        let rests_until = pending.rests_until.unwrap();
+        assert!(rests_until > Instant::now() + AGAIN / 2, "{how:?}");
+        (pending.first, pending.rests_until) = (long_ago, None);
+        world.step();
+        assert_eq!((world.failures(), world.is_complete()), (3, false));
+        // not tried all the time,
+        world.step();
+        assert_eq!(world.failures(), 3, "{how:?}");
+        // and in the index as soon as it can be read.
+        world.storage.break_at(&name, None);
+        let pending = world.indexer.pending.get_mut(&bad).unwrap();
+        assert_eq!(pending.first, long_ago, "{how:?}");
+        pending.rests_until = None;
+        world.step();
+        assert!(has(&world, bad) && world.is_complete(), "{how:?}");
+    }
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub struct State {
     pub visits: Vec<Visit>,
     pub seen_ms: Option<i64>,
     pub failing: Failing,
+    /// Documents that cannot be loaded.
+    pub broken: BTreeMap<DocumentName, Broken>,
     pub held: bool,
     pub closed: bool,
 }
@@ -29,6 +31,15 @@ pub enum Failing {
     Always,
     /// The next read is a bug.
     Panic,
+}
+
+/// What happens whenever a document is loaded.
+#[derive(Clone, Copy, Debug)]
+pub enum Broken {
+    /// An error of the disk.
+    Fails,
+    /// A bug.
+    Panics,
 }
 
 #[derive(Debug)]
