@@ -167,20 +167,28 @@ async fn timing_of_signing_in_tells_nobody_which_logins_there_are() {
     // Invited, and has no password yet.
     ada.done("POST", "/api/invitations", json!({ "login": "soon" }))
         .await;
-    let known = shortest(&server, &["bob"; 4]).await;
-    for logins in [
+    let others = [
         ["nobody", "no one", "none", "somebody"],
         ["gone"; 4],
         ["soon"; 4],
-    ] {
-        let other = shortest(&server, &logins).await;
-        let (least, most) = (known.min(other), known.max(other));
-        println!("{known:?} for somebody, {other:?} for {logins:?}");
-        assert!(
-            most < least * 3,
-            "{known:?} for somebody, {other:?} for {logins:?}"
-        );
+    ];
+    let mut known = Duration::MAX;
+    let mut times = [Duration::MAX; 3];
+    let is_alike = |known: Duration, time: Duration| known.max(time) < known.min(time) * 3;
+    // What else the machine does only makes it longer.
+    for _ in 0..5 {
+        known = known.min(shortest(&server, &["bob"; 4]).await);
+        for (time, logins) in times.iter_mut().zip(&others) {
+            *time = shortest(&server, logins).await.min(*time);
+        }
+        if times.iter().all(|time| is_alike(known, *time)) {
+            break;
+        }
     }
+    assert!(
+        times.iter().all(|time| is_alike(known, *time)),
+        "{known:?} for somebody, {times:?} for {others:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,90 @@
+//! Access that ends while what somebody has sent waits in their document.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::sync::Arc;
+
+use ropewalk::App;
+use ropewalk::access::{Denied, Who};
+use ropewalk::accounts::{Accounts, Actor, Begin, NewPerson};
+use ropewalk::config::Config;
+use ropewalk::document::edit::{Change, Edited, Key, Request};
+use ropewalk::document::{Command, Handle, Refused};
+use ropewalk::gate::{Gate, Keys};
+use ropewalk::journal::{Journal, JournalLimits};
+use ropewalk::machine::{Host, Machine as _};
+use ropewalk::name::DocumentName;
+use ropewalk::storage::memory::Memory;
+use ropewalk_crdt::ROOT;
+
+/// More text at the end. With a key it is on disk before anything else is done.
+async fn append(handle: &Handle, who: &Arc<Who>, text: &str) -> Result<Edited, Refused> {
+    let request = Request {
+        root: ROOT.to_owned(),
+        change: Change::Append(text.to_owned()),
+        only_at: None,
+        key: Some(Key {
+            client: "script".to_owned(),
+            request: text.to_owned(),
+        }),
+        digest: None,
+        author: Arc::default(),
+    };
+    let edit = |reply| Command::Edit { request, reply };
+    handle.ask(who, 0, edit).await
+}
+
+#[tokio::test]
+async fn access_that_ends_counts_between_two_commands_that_wait_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let accounts = Accounts::open(folder.path()).unwrap();
+    let (now_ms, by) = (Host.now_ms(), Actor::command_line());
+    let add = |login: &str, is_admin| {
+        let person = NewPerson {
+            login: login.to_owned(),
+            name: login.to_owned(),
+            color: None,
+            identity: None,
+            is_admin,
+        };
+        accounts.add_person(&person, None, &by, now_ms).unwrap()
+    };
+    let (_, bob) = (add("ada", true), add("bob", false));
+    let begin = Begin {
+        person: Some(bob),
+        ..Begin::default()
+    };
+    let (session, _) = accounts.begin_session(&begin, now_ms).unwrap();
+    let who = Arc::new(Who {
+        session: Some(session),
+        ..Who::default()
+    });
+    let keys = Keys::new(b"key", &[]).unwrap();
+    let gate = Gate::of(accounts, keys, false, now_ms).unwrap();
+    let storage = Arc::new(Memory::default());
+    let journal = Journal::start(storage.clone(), JournalLimits::default()).unwrap();
+    let host = Arc::new(Host);
+    let app = App::new(Config::default(), storage.clone(), journal, host, gate).unwrap();
+    let handle = app.hub.open(&app, &DocumentName::new("notes").unwrap());
+    append(&handle, &who, "first").await.unwrap();
+
+    // The disk takes its time with the second, and the third waits behind it.
+    storage.hold(true);
+    let edits = async {
+        tokio::join!(
+            append(&handle, &who, "second"),
+            append(&handle, &who, "third")
+        )
+    };
+    let ends = async {
+        while app.journal.stats().queued_updates() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let accounts = app.gate.accounts().unwrap();
+        accounts.end_session(session, &by, now_ms).unwrap();
+        app.gate.look(now_ms).unwrap();
+        storage.hold(false);
+    };
+    let ((second, third), ()) = tokio::join!(edits, ends);
+    assert_eq!(second.unwrap().length, 11);
+    assert_eq!(third.unwrap_err(), Refused::Denied(Denied::NotKnown));
+}
