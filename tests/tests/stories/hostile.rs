@@ -86,22 +86,28 @@ async fn a_block_that_claims_another_persons_clocks_erases_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_writes_under_a_connected_persons_client_id() {
     let mut server = Ropewalk::start().await;
-    let name = "next clock";
-    let ann = Client::join_as(&server, name, 5).await;
-    let bob = Client::join_as(&server, name, 6).await;
-    // As Yjs clients do when they connect: the client id is hers from here on.
-    ann.announce(r#"{"user":{"name":"ann"}}"#);
-    ann.insert(0, "ann");
-    ann.all_saved().await;
-    bob.until_text("ann").await;
-    // Her words are under way when somebody else takes the clocks that they have.
-    let words = ann.edit_silently(|text, txn| text.insert(txn, 3, " goes on"));
-    let forged = one_struct(5, 3, &letter(Some((5, 2)), None));
-    attack(&mut server, name, "the next clock of client 5", &[forged]).await;
-    ann.send(frames::update(&words));
-    ann.all_saved().await;
-    bob.until_contains(" goes on").await;
-    assert_eq!(server.text(name).await, "ann goes on");
+    let gone = |kind: u8| one_struct(5, 3, &[kind, 40]);
+    for (what, forged) in [
+        ("a letter", one_struct(5, 3, &letter(Some((5, 2)), None))),
+        ("a GC block", gone(0)),
+        ("a skipped block", gone(10)),
+    ] {
+        let name = &format!("the next clock, by {what}");
+        let ann = Client::join_as(&server, name, 5).await;
+        let bob = Client::join_as(&server, name, 6).await;
+        // As Yjs clients do when they connect: the client id is hers from here on.
+        ann.announce(r#"{"user":{"name":"ann"}}"#);
+        ann.insert(0, "ann");
+        ann.all_saved().await;
+        bob.until_text("ann").await;
+        // Her words are under way when somebody else takes the clocks that they have.
+        let words = ann.edit_silently(|text, txn| text.insert(txn, 3, " goes on"));
+        attack(&mut server, name, what, &[forged]).await;
+        ann.send(frames::update(&words));
+        ann.all_saved().await;
+        bob.until_contains(" goes on").await;
+        assert_eq!(server.text(name).await, "ann goes on");
+    }
 }
 
 /// A crowd behind one letter, each of it with another right neighbour: whoever comes later has to be compared with all of
