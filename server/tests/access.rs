@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ropewalk::App;
 use ropewalk::access::{Denied, Who};
 use ropewalk::accounts::{Accounts, Actor, Begin, NewPerson};
@@ -34,7 +35,7 @@ async fn append(handle: &Handle, who: &Arc<Who>, text: &str) -> Result<Edited, R
 }
 
 #[tokio::test]
-async fn access_that_ends_counts_between_two_commands_that_wait_side_by_side() {
+async fn access_that_ends_counts_between_commands_that_wait_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     let accounts = Accounts::open(folder.path()).unwrap();
     let (now_ms, by) = (Host.now_ms(), Actor::command_line());
@@ -67,12 +68,18 @@ async fn access_that_ends_counts_between_two_commands_that_wait_side_by_side() {
     let handle = app.hub.open(&app, &DocumentName::new("notes").unwrap());
     append(&handle, &who, "first").await.unwrap();
 
-    // The disk takes its time with the second, and the third waits behind it.
+    // The disk takes its time with the second, and what comes after waits behind it.
     storage.hold(true);
     let edits = async {
+        let nothing = Bytes::from_static(&[0, 0]);
+        let third = |reply| Command::Apply {
+            update: nothing,
+            reply,
+        };
         tokio::join!(
             append(&handle, &who, "second"),
-            append(&handle, &who, "third")
+            handle.ask(&who, 0, third),
+            append(&handle, &who, "fourth")
         )
     };
     let ends = async {
@@ -84,7 +91,8 @@ async fn access_that_ends_counts_between_two_commands_that_wait_side_by_side() {
         app.gate.look(now_ms).unwrap();
         storage.hold(false);
     };
-    let ((second, third), ()) = tokio::join!(edits, ends);
+    let ((second, third, fourth), ()) = tokio::join!(edits, ends);
     assert_eq!(second.unwrap().length, 11);
-    assert_eq!(third.unwrap_err(), Refused::Denied(Denied::NotKnown));
+    let denied = Refused::Denied(Denied::NotKnown);
+    assert_eq!((third.unwrap_err(), fourth.unwrap_err()), (denied, denied));
 }

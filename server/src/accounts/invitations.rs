@@ -338,9 +338,10 @@ fn invited(
     }
 }
 
-/// Takes away invitations that nobody can use any more: somebody has the login.
+/// Takes away invitations that nobody may use any more: somebody has the login, and there is somebody.
 pub(super) fn drop_dead(transaction: &Transaction<'_>, login: &str) -> Result<(), AccountsError> {
-    let dead = "DELETE FROM invitations WHERE kind = 'person' AND login = ?1";
+    let dead = "DELETE FROM invitations
+        WHERE kind = 'person' AND login = ?1 OR kind = 'first'";
     execute(transaction, dead, [login])?;
     Ok(())
 }

@@ -302,13 +302,6 @@ impl Task {
     }
 
     async fn handle(&mut self, command: Command) -> ControlFlow<End> {
-        if self.rules.has_changed().unwrap_or(false) {
-            self.look_again();
-        }
-        if let Some(refused) = self.forbids(&command) {
-            refuse(command, refused);
-            return ControlFlow::Continue(());
-        }
         let waits = match &command {
             // What comes in one breath is broadcast and journalled as one; but who says what it has of the past may be let in.
             Command::Frame {
@@ -328,6 +321,14 @@ impl Task {
         if waits && self.flush().await.is_break() {
             refuse(command, Refused::Storage);
             return ControlFlow::Break(self.storage_failed());
+        }
+        // That may have taken long.
+        if self.rules.has_changed().unwrap_or(false) {
+            self.look_again();
+        }
+        if let Some(refused) = self.forbids(&command) {
+            refuse(command, refused);
+            return ControlFlow::Continue(());
         }
         match command {
             Command::Join {

@@ -166,6 +166,23 @@ fn a_wrong_login_and_a_wrong_password_are_the_same() {
 }
 
 #[test]
+fn the_first_link_ends_when_somebody_is_added_without_it() {
+    let (_folder, accounts) = opened();
+    let first = accounts.invite_first(NOW + DAY, &nobody(), NOW).unwrap();
+    let (_, first) = Secret::parse(first.expose()).unwrap();
+    accounts
+        .add_person(&new("ada", true), Some(PASSWORD), &nobody(), NOW)
+        .unwrap();
+    let joining = Joining {
+        login: Some("eve"),
+        name: "Eve",
+        color: None,
+    };
+    let joined = accounts.join(&first, &joining, PASSWORD, None, NOW);
+    assert_eq!(refusal(joined), Refusal::Invitation);
+}
+
+#[test]
 fn an_invitation_is_used_once() {
     let (_folder, accounts) = opened();
     let hash = |secret: Secret| Secret::parse(secret.expose()).unwrap().1;
