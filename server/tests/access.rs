@@ -5,17 +5,42 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ropewalk::App;
-use ropewalk::access::{Denied, Who};
+use ropewalk::access::{Access, Denied, Who};
 use ropewalk::accounts::{Accounts, Actor, Begin, NewPerson};
 use ropewalk::config::Config;
 use ropewalk::document::edit::{Change, Edited, Key, Request};
-use ropewalk::document::{Command, Handle, Refused};
+use ropewalk::document::peer::queue;
+use ropewalk::document::{Command, Frame, Handle, Refused, Wire};
 use ropewalk::gate::{Gate, Keys};
 use ropewalk::journal::{Journal, JournalLimits};
 use ropewalk::machine::{Host, Machine as _};
 use ropewalk::name::DocumentName;
+use ropewalk::session::Close;
 use ropewalk::storage::memory::Memory;
-use ropewalk_crdt::ROOT;
+use ropewalk_crdt::{Document, Edit, ROOT, Unit};
+
+const PEER: u64 = 1 << 40;
+const WIRE: Wire = Wire {
+    name: "y-websocket",
+    greets: false,
+    echoes: false,
+    stateless: false,
+    updates: true,
+    knows_access: false,
+};
+
+/// What an editor sends that somebody types into.
+fn letter() -> Bytes {
+    let mut document = Document::new(7);
+    let edit = Edit {
+        from: 0,
+        to: 0,
+        insert: "x".to_owned(),
+    };
+    let base = document.version().clone();
+    let update = document.edit(&base, ROOT, Unit::Utf16, &[edit]);
+    update.unwrap().into()
+}
 
 /// More text at the end. With a key it is on disk before anything else is done.
 async fn append(handle: &Handle, who: &Arc<Who>, text: &str) -> Result<Edited, Refused> {
@@ -49,16 +74,20 @@ async fn access_that_ends_counts_between_commands_that_wait_side_by_side() {
         };
         accounts.add_person(&person, None, &by, now_ms).unwrap()
     };
-    let (_, bob) = (add("ada", true), add("bob", false));
-    let begin = Begin {
-        person: Some(bob),
-        ..Begin::default()
+    let sign_in = |person| {
+        let begin = Begin {
+            person: Some(person),
+            ..Begin::default()
+        };
+        let (session, _) = accounts.begin_session(&begin, now_ms).unwrap();
+        let who = Who {
+            session: Some(session),
+            ..Who::default()
+        };
+        (session, Arc::new(who))
     };
-    let (session, _) = accounts.begin_session(&begin, now_ms).unwrap();
-    let who = Arc::new(Who {
-        session: Some(session),
-        ..Who::default()
-    });
+    let (_, ada) = sign_in(add("ada", true));
+    let (session, who) = sign_in(add("bob", false));
     let keys = Keys::new(b"key", &[]).unwrap();
     let gate = Gate::of(accounts, keys, false, now_ms).unwrap();
     let storage = Arc::new(Memory::default());
@@ -67,6 +96,16 @@ async fn access_that_ends_counts_between_commands_that_wait_side_by_side() {
     let app = App::new(Config::default(), storage.clone(), journal, host, gate).unwrap();
     let handle = app.hub.open(&app, &DocumentName::new("notes").unwrap());
     append(&handle, &who, "first").await.unwrap();
+    let (outbox, _inbox, signals) = queue(100, 1 << 20);
+    let (reply, joined) = tokio::sync::oneshot::channel();
+    handle.send(Command::Join {
+        peer: PEER,
+        outbox,
+        wire: WIRE,
+        who: who.clone(),
+        reply,
+    });
+    assert_eq!(joined.await.unwrap().unwrap(), Access::Own);
 
     // The disk takes its time with the second, and what comes after waits behind it.
     storage.hold(true);
@@ -76,9 +115,15 @@ async fn access_that_ends_counts_between_commands_that_wait_side_by_side() {
             update: nothing,
             reply,
         };
+        let typed = Command::Frame {
+            peer: PEER,
+            frame: Frame::Update(letter()),
+            room: handle.admit(0).ok().unwrap(),
+        };
         tokio::join!(
             append(&handle, &who, "second"),
             handle.ask(&who, 0, third),
+            async { handle.send(typed) },
             append(&handle, &who, "fourth")
         )
     };
@@ -91,8 +136,15 @@ async fn access_that_ends_counts_between_commands_that_wait_side_by_side() {
         app.gate.look(now_ms).unwrap();
         storage.hold(false);
     };
-    let ((second, third, fourth), ()) = tokio::join!(edits, ends);
+    let ((second, third, _, fourth), ()) = tokio::join!(edits, ends);
     assert_eq!(second.unwrap().length, 11);
     let denied = Refused::Denied(Denied::NotKnown);
     assert_eq!((third.unwrap_err(), fourth.unwrap_err()), (denied, denied));
+    assert_eq!(signals.end(), Close::from(denied));
+    let text = |reply| Command::Text {
+        root: ROOT.to_owned(),
+        reply,
+    };
+    let text = handle.ask(&ada, 0, text).await.unwrap();
+    assert_eq!(text.rope.to_string(), "firstsecond");
 }
