@@ -100,6 +100,8 @@ errors! {
     TOO_BROAD = BAD_REQUEST, "too_broad", "this is found in too many documents; ask for more words";
     /// The words of documents are not indexed.
     NO_SEARCH = NOT_IMPLEMENTED, "not_implemented", "this server does not search in texts; see the setting search";
+    /// It says nothing about what is found.
+    NO_INDEX = SERVICE_UNAVAILABLE, "storage", "the index of words cannot be read now; try again in a moment";
     /// They may not see it.
     NOT_ALLOWED = FORBIDDEN, "not_allowed", "this document is not shared with you";
     /// They may see it and no more.

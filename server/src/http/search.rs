@@ -96,11 +96,11 @@ struct Found {
 /// Why nothing was found.
 enum Missed {
     TooBroad,
-    /// The index cannot be read.
-    Unreadable {
+    /// There is none, or none any more: it is built.
+    NoIndex {
         is_damaged: bool,
     },
-    Storage(ApiError),
+    Failed(ApiError),
 }
 
 impl From<rusqlite::Error> for Missed {
@@ -108,10 +108,12 @@ impl From<rusqlite::Error> for Missed {
         if is_late(&error) {
             return Self::TooBroad;
         }
-        tracing::debug!(%error, "the index of words cannot be read");
-        Self::Unreadable {
-            is_damaged: is_damage(&error),
+        if is_damage(&error) {
+            tracing::debug!(%error, "the index of words is damaged");
+            return Self::NoIndex { is_damaged: true };
         }
+        tracing::warn!(%error, "the index of words cannot be read");
+        Self::Failed(ApiError::NO_INDEX)
     }
 }
 
@@ -144,8 +146,8 @@ async fn search(
     let found = match finding.await.ok_or(ApiError::INTERNAL)? {
         Ok(found) => found,
         Err(Missed::TooBroad) => return Err(ApiError::TOO_BROAD),
-        Err(Missed::Storage(error)) => return Err(error),
-        Err(Missed::Unreadable { is_damaged }) => {
+        Err(Missed::Failed(error)) => return Err(error),
+        Err(Missed::NoIndex { is_damaged }) => {
             if is_damaged && is_complete {
                 index.is_damaged();
             }
@@ -192,10 +194,11 @@ fn told(app: &App, who: &Who, entry: &Entry, snippet: &Snippet) -> Value {
 /// Finds a page. Who may read what is looked at before anything else is known of a document.
 fn find(app: &App, who: &Who, wanted: &Wanted) -> Result<Found, Missed> {
     let until = Instant::now() + PATIENCE;
-    let Some(search) = app.search.get() else {
-        return Err(Missed::Unreadable { is_damaged: false });
+    let search = app.search.get();
+    let reading = search.map(|search| Reading::open(&search.folder, until));
+    let Some(reading) = reading.transpose()?.flatten() else {
+        return Err(Missed::NoIndex { is_damaged: false });
     };
-    let reading = Reading::open(&search.folder, until)?;
     let ids = reading.find(&wanted.question)?;
     let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
     let (mut skip, mut found) = (wanted.skip, Vec::new());
@@ -212,7 +215,7 @@ fn find(app: &App, who: &Who, wanted: &Wanted) -> Result<Found, Missed> {
             return is_late_with(found);
         }
         let entries = app.storage.entries(some);
-        let entries = entries.map_err(|error| Missed::Storage(error.into()))?;
+        let entries = entries.map_err(|error| Missed::Failed(error.into()))?;
         let mut entries: HashMap<DocumentId, Entry> = entries
             .into_iter()
             .map(|entry| (entry.id(), entry))
@@ -262,6 +265,7 @@ mod tests {
 
     use axum::body::Body;
     use futures_util::FutureExt as _;
+    use tempfile::TempDir;
     use tower::ServiceExt as _;
 
     use super::*;
@@ -273,34 +277,76 @@ mod tests {
     use crate::search::Search;
     use crate::storage::memory::Memory;
 
-    #[tokio::test]
-    async fn whoever_asks_too_much_at_once_waits() {
-        let storage = Arc::new(Memory::default());
-        let journal = Journal::start(storage.clone(), JournalLimits::default()).unwrap();
-        let (config, host) = (Config::default(), Arc::new(Host));
-        let app = App::new(config, storage, journal, host, Gate::open()).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        Search::start(&app, folder.path().to_owned()).unwrap();
-        let ask = |address: [u8; 4]| {
+    struct World {
+        app: Arc<App>,
+        folder: TempDir,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let storage = Arc::new(Memory::default());
+            let journal = Journal::start(storage.clone(), JournalLimits::default()).unwrap();
+            let (config, host) = (Config::default(), Arc::new(Host));
+            let app = App::new(config, storage, journal, host, Gate::open()).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            Self { app, folder }
+        }
+
+        fn start(&self) {
+            Search::start(&self.app, self.folder.path().to_owned()).unwrap();
+        }
+
+        async fn ask(&self, address: [u8; 4]) -> Response {
             let request = axum::extract::Request::get("/api/search?q=a")
                 .header("host", "127.0.0.1")
                 .extension(Peer(IpAddr::from(address)))
                 .body(Body::empty());
-            crate::http::router(app.clone()).oneshot(request.unwrap())
-        };
-        let turns = &app.search.get().unwrap().turns;
+            let router = crate::http::router(self.app.clone());
+            router.oneshot(request.unwrap()).await.unwrap()
+        }
+    }
+
+    impl Drop for World {
+        fn drop(&mut self) {
+            self.app.stopping.cancel();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_index_that_cannot_be_read_is_no_empty_answer() {
+        let world = World::new();
+        let file = world.folder.path().join(crate::search::index::FILE);
+        std::fs::create_dir(&file).unwrap();
+        world.start();
+        let refused = world.ask([10, 0, 0, 1]).await;
+        assert_eq!(refused.status(), 503);
+        let body = axum::body::to_bytes(refused.into_body(), 1 << 16)
+            .await
+            .unwrap();
+        let told: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(told["code"], "storage");
+        // One that is built says so.
+        std::fs::remove_dir(&file).unwrap();
+        let answered = world.ask([10, 0, 0, 1]).await;
+        assert_eq!(answered.status(), 200);
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_too_much_at_once_waits() {
+        let world = World::new();
+        world.start();
+        let turns = &world.app.search.get().unwrap().turns;
         let here = Asker::Address(IpAddr::from([10, 0, 0, 1]));
         let _running = turns.take(here).await.unwrap();
         let mut waiting: Vec<_> = (0..7).map(|_| Box::pin(turns.take(here))).collect();
         for one in &mut waiting {
             assert!(one.now_or_never().is_none());
         }
-        let refused = ask([10, 0, 0, 1]).await.unwrap();
+        let refused = world.ask([10, 0, 0, 1]).await;
         assert_eq!(refused.status(), 429);
         assert!(refused.headers().contains_key("retry-after"));
-        let answered = ask([10, 0, 0, 2]).await.unwrap();
+        let answered = world.ask([10, 0, 0, 2]).await;
         assert_eq!(answered.status(), 200);
-        app.stopping.cancel();
     }
 
     #[test]

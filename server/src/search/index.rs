@@ -166,14 +166,20 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Opens the index in a folder. What is asked of it after `until` fails.
-    pub fn open(folder: &Path, until: Instant) -> rusqlite::Result<Self> {
+    /// Opens the index in a folder. What is asked of it after `until` fails. `Ok(None)`: there is none, or it is being made.
+    pub fn open(folder: &Path, until: Instant) -> rusqlite::Result<Option<Self>> {
+        let file = folder.join(FILE);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(folder.join(FILE), flags)?;
+        let mut connection = match Connection::open_with_flags(&file, flags) {
+            Err(_) if !file.try_exists().map_err(not_usable)? => return Ok(None),
+            opened => opened?,
+        };
         protect(&connection)?;
         connection.busy_timeout(BUSY)?;
         connection.progress_handler(LOOK, Some(move || Instant::now() >= until))?;
-        Ok(Self { connection })
+        // The last that is said of one that is made.
+        let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        Ok((format == FORMAT).then_some(Self { connection }))
     }
 
     /// All documents in which something is found, the newest edit first. How well it fits would tell of other texts: what counts as
