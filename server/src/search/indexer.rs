@@ -73,6 +73,8 @@ pub struct Indexer {
     resting: HashMap<DocumentId, Instant>,
     /// The newest edit that was looked at, in milliseconds since the Unix epoch.
     newest_ms: i64,
+    /// When it was looked the last time, at what was there then.
+    looked: Instant,
     /// When everything was compared.
     compared: Option<Instant>,
     commits: Option<u64>,
@@ -114,6 +116,7 @@ impl Indexer {
             pending: HashMap::new(),
             resting: HashMap::new(),
             newest_ms: i64::MIN,
+            looked: Instant::now(),
             compared: None,
             commits: None,
             hinted: Vec::new(),
@@ -264,7 +267,11 @@ impl Indexer {
         if self.commits == Some(commits) {
             return Ok(());
         }
-        let since = self.newest_ms.saturating_sub(SLACK_MS);
+        let looks = Instant::now();
+        let passed = i64::try_from((looks - self.looked).as_millis()).unwrap_or(i64::MAX);
+        // An edit of a clock that was ahead may be newer than all that come for long.
+        let looked_ms = app.machine.now_ms().saturating_sub(passed);
+        let since = self.newest_ms.min(looked_ms).saturating_sub(SLACK_MS);
         let mut after: Option<Position> = None;
         'pages: loop {
             let entries = app.storage.list("", after, PAGE)?;
@@ -283,7 +290,7 @@ impl Indexer {
                 break;
             }
         }
-        self.commits = Some(commits);
+        (self.commits, self.looked) = (Some(commits), looks);
         Ok(())
     }
 
@@ -362,6 +369,7 @@ impl Indexer {
 
     /// Compares all documents with the index, and brings it up to date.
     fn compare(&mut self, app: &App) -> Result<(), Trouble> {
+        let looks = Instant::now();
         let mut after: Option<Position> = None;
         let mut newest_ms = None;
         loop {
@@ -401,7 +409,7 @@ impl Indexer {
             }
         }
         self.forget_gone(app)?;
-        self.newest_ms = newest_ms.unwrap_or(i64::MIN);
+        (self.newest_ms, self.looked) = (newest_ms.unwrap_or(i64::MIN), looks);
         (self.compared, self.commits) = (Some(Instant::now()), None);
         Ok(())
     }

@@ -41,14 +41,18 @@ impl World {
     }
 
     fn create(&self, name: &str) -> DocumentId {
+        self.create_at(name, 7)
+    }
+
+    fn create_at(&self, name: &str, at_ms: i64) -> DocumentId {
         let id = self.storage.allocate();
         let append = Append {
             id,
             create: Some(DocumentName::new(name).unwrap().into()),
             first_sequence: 1,
-            updates: vec![Record::anonymous(Vec::new(), 7)],
+            updates: vec![Record::anonymous(Vec::new(), at_ms)],
             length: 0,
-            edited_at_ms: 7,
+            edited_at_ms: at_ms,
             past: None,
             receipts: Vec::new(),
             wrote: Vec::new(),
@@ -182,6 +186,29 @@ fn a_document_that_cannot_be_read_keeps_no_other_from_being_found() {
         world.step();
         assert!(has(&world, bad) && world.is_complete(), "{how:?}");
     }
+}
+
+#[test]
+fn what_is_edited_after_a_clock_was_ahead_is_found() {
+    let mut world = World::new("");
+    let now_ms = world.app.machine.now_ms();
+    let minute_ms = 60_000;
+    world.create_at("long ago", now_ms - 5 * minute_ms);
+    world.create_at("tomorrow", now_ms + 24 * 60 * minute_ms);
+    world.step();
+    // The clock has been set back; what is written from then on is looked at.
+    let long_ago = world.create_at("long ago, and not told of", now_ms - 5 * minute_ms);
+    let new = world.create_at("new", world.app.machine.now_ms());
+    world.indexer.commits = None;
+    world.step();
+    let is_seen = |id| world.indexer.pending.contains_key(&id);
+    assert!(is_seen(new) && !is_seen(long_ago));
+    // However long the look before took.
+    let before = world.create_at("while it looked", now_ms - 5 * minute_ms);
+    world.indexer.looked = Instant::now() - Duration::from_secs(10 * 60);
+    world.indexer.commits = None;
+    world.step();
+    assert!(world.indexer.pending.contains_key(&before));
 }
 
 #[test]
