@@ -1,6 +1,7 @@
 //! What names stood for before.
 
 use ropewalk_crdt::{ClientId, VersionVector};
+use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::rows::checksum;
@@ -9,13 +10,14 @@ use crate::name::DocumentName;
 use crate::storage::{Lineage, MAX_PAST_CLIENTS, MAX_PAST_READ, Past, StorageError};
 
 pub const OWN: &str = "SELECT document_id, stamp, crc32, vector FROM pasts WHERE document_id = ?1";
+/// Those without a past are rows, too: they count as read.
 pub const TOMBSTONES: &str =
-    "SELECT document_id, stamp, crc32, vector FROM documents CROSS JOIN pasts ON document_id = id
-    WHERE name = ?1 AND deleted_at_ms IS NOT NULL AND id NOT IN (SELECT document_id FROM trash) ORDER BY id DESC";
+    "SELECT id, stamp, crc32, vector FROM documents LEFT JOIN pasts ON document_id = id AND id NOT IN (SELECT document_id FROM trash)
+    WHERE name = ?1 AND deleted_at_ms IS NOT NULL ORDER BY deleted_at_ms DESC, id DESC";
 /// What is in the trash keeps its own past, for when it comes back.
 pub const DISCARDED: &str =
-    "SELECT document_id, NULL, crc32, vector FROM documents CROSS JOIN trash ON document_id = id
-    WHERE name = ?1 AND documents.deleted_at_ms IS NOT NULL ORDER BY id DESC";
+    "SELECT id, NULL, crc32, vector FROM documents LEFT JOIN trash ON document_id = id
+    WHERE name = ?1 AND documents.deleted_at_ms IS NOT NULL ORDER BY documents.deleted_at_ms DESC, id DESC";
 pub const KEEP: &str =
     "INSERT OR REPLACE INTO pasts (document_id, stamp, crc32, vector) VALUES (?1, ?2, ?3, ?4)";
 pub const STAMPED: &str =
@@ -36,8 +38,9 @@ pub const RESTORES: &str = "SELECT coalesce(max(id), 0) FROM restores";
 pub const RESTORED: &str =
     "SELECT restores < (SELECT coalesce(max(id), 0) FROM restores) FROM documents WHERE id = ?1";
 
-/// What a row costs, in clients.
+/// What a row costs, in clients, and one without a past.
 const ROW: usize = 16;
+const EMPTY: usize = 4;
 
 /// How what a name stands for came to be. What it stood for longest ago is left out where that is too much.
 pub fn lineage(
@@ -46,6 +49,9 @@ pub fn lineage(
 ) -> Result<Lineage, StorageError> {
     let mut past: Option<Past> = None;
     let mut add = |row: &Row<'_>| {
+        if row.get_ref(3)? == ValueRef::Null {
+            return Ok(EMPTY);
+        }
         let Some(found) = read(row)? else {
             return Ok(ROW);
         };
@@ -178,20 +184,26 @@ mod tests {
     use super::*;
     use crate::storage::sqlite::schema;
 
-    /// What a name stood for after so many documents were put into the trash, each with so many clients of its own.
-    fn trashed(documents: u64, clients: u64) -> VersionVector {
+    fn database() -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::FORMAT.migrate(&mut connection).unwrap();
-        let transaction = connection.transaction().unwrap();
+        connection
+    }
+
+    fn tombstone(transaction: &Transaction<'_>, id: i64, deleted_at_ms: i64) {
         let document = "INSERT INTO documents (id, name, folded, created_at_ms, edited_at_ms, length, sequence, deleted_at_ms)
-            VALUES (?1, 'a', 'A', 1, 1, 0, 0, 1)";
+            VALUES (?1, 'a', 'A', 1, 1, 0, 0, ?2)";
+        let mut document = transaction.prepare_cached(document).unwrap();
+        document.execute([id, deleted_at_ms]).unwrap();
+    }
+
+    /// What a name stood for after so many documents were put into the trash, each with so many clients of its own.
+    fn trashed(documents: u64, clients: u64) -> VersionVector {
+        let mut connection = database();
+        let transaction = connection.transaction().unwrap();
         for id in 1..=documents {
             let id = i64::try_from(id).unwrap();
-            transaction
-                .prepare_cached(document)
-                .unwrap()
-                .execute([id])
-                .unwrap();
+            tombstone(&transaction, id, 1);
             let mut vector = VersionVector::new();
             for client in 0..clients {
                 vector.advance(id.unsigned_abs() * clients + client, 1);
@@ -219,5 +231,36 @@ mod tests {
         // More documents than are looked at.
         let some = trashed(33_000, 1);
         assert!(some.len() < 31_000 && some.get(33_000) == 1 && some.get(1) == 0);
+    }
+
+    #[test]
+    fn the_newest_is_what_was_deleted_last_and_all_that_is_read_counts() {
+        let mut connection = database();
+        let transaction = connection.transaction().unwrap();
+        let known = || {
+            let lineage = lineage(&transaction, &DocumentName::new("a").unwrap()).unwrap();
+            lineage.past.unwrap_or_default().vector
+        };
+        let of = |client: u64, clients: u64| {
+            let mut vector = VersionVector::new();
+            (client..client + clients).for_each(|client| vector.advance(client, 1));
+            vector
+        };
+        // The one that lived longest, and one that was deleted before it; both are more than is remembered.
+        for (id, deleted_at_ms) in [(1, 9), (2, 8)] {
+            tombstone(&transaction, id, deleted_at_ms);
+            let past = of(id.unsigned_abs() * 100_000, 40_000);
+            keep(&transaction, id, None, &past).unwrap();
+        }
+        assert_eq!((known().get(100_000), known().get(200_000)), (1, 0));
+        // As many without a past as are read, deleted before them and after them.
+        let most = i64::try_from(MAX_PAST_READ / EMPTY).unwrap();
+        for id in 3..most + 3 {
+            tombstone(&transaction, id, 7);
+        }
+        assert_eq!(known().get(100_000), 1);
+        let after = "UPDATE documents SET deleted_at_ms = 10 WHERE id > 2";
+        transaction.execute(after, []).unwrap();
+        assert!(known().is_empty());
     }
 }

@@ -8,7 +8,9 @@ pub const APPLICATION_ID: u32 = 0x526f_7057;
 
 /// Every step from an empty file to the newest format, oldest first. A file's `user_version` is how many of them
 /// it has had. A step that was ever released does not change any more.
-const MIGRATIONS: [&str; 8] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH];
+const MIGRATIONS: [&str; 9] = [
+    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH,
+];
 
 /// Newest format known here.
 pub const KNOWN: i64 = FORMAT.known();
@@ -203,4 +205,10 @@ CREATE TABLE clock (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
     seen_ms INTEGER NOT NULL
 ) STRICT;
+";
+
+/// What a name stood for is read in the order in which it was deleted.
+const NINTH: &str = "
+DROP INDEX documents_deleted;
+CREATE INDEX documents_deleted ON documents (name, deleted_at_ms DESC, id DESC) WHERE deleted_at_ms IS NOT NULL;
 ";
