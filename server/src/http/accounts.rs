@@ -124,6 +124,11 @@ pub fn actor(person: PersonId, visitor: &Visitor) -> Actor {
     Actor::person(person).at(visitor.address.to_string())
 }
 
+/// The same for somebody who looks after the accounts.
+pub fn admin_actor(app: &App, visitor: &Visitor) -> Result<Actor, ApiError> {
+    Ok(actor(admin(app, &visitor.who)?, visitor))
+}
+
 /// The same for what whoever has an account may do as often as they like, but for this: nobody fills the log with it.
 pub fn bounded(app: &App, person: PersonId, visitor: &Visitor) -> Result<Actor, ApiError> {
     let is_admin = {

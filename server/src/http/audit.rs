@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::accounts::{actor, admin, answer, with};
+use super::accounts::{admin, admin_actor, answer, with};
 use super::error::ApiError;
 use super::identity::Visitor;
 use crate::App;
@@ -80,7 +80,7 @@ async fn export(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
 ) -> Result<Response, ApiError> {
-    let actor = actor(admin(&app, &visitor.who)?, &visitor);
+    let actor = admin_actor(&app, &visitor)?;
     with(&app, move |accounts, now_ms| {
         accounts.note(&actor, Action::Exported, "the audit log", now_ms)
     })

@@ -16,7 +16,7 @@ use super::identity::{Visitor, keeps_cookies};
 use super::trash::doer;
 use crate::App;
 use crate::access::Target;
-use crate::accounts::{Accounts, Begin, Secret, SecretKind};
+use crate::accounts::{Accounts, Secret, SecretKind};
 
 pub fn router() -> Router<Arc<App>> {
     Router::new().route("/api/follow", post(follow))
@@ -66,12 +66,7 @@ async fn follow(
         let actor = doer(&app, &visitor);
         move |accounts: &Accounts, now_ms| {
             let Some(session) = visitor.who.session else {
-                let begin = Begin {
-                    agent: &visitor.agent,
-                    address: Some(&visitor.address.to_string()),
-                    ..Begin::default()
-                };
-                let (session, secret) = accounts.begin_session(&begin, now_ms)?;
+                let (session, secret) = visitor.begin_session(accounts, None, now_ms)?;
                 accounts.follow_link(session, id, &actor, now_ms)?;
                 return Ok(Some(secret));
             };

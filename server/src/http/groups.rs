@@ -10,7 +10,7 @@ use axum::routing::{get, patch, put};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::accounts::{At, Body, actor, admin, answer, at, body, whole, with};
+use super::accounts::{At, Body, admin_actor, answer, at, body, whole, with};
 use super::error::ApiError;
 use super::identity::Visitor;
 use super::people::named;
@@ -70,7 +70,7 @@ async fn create(
     Extension(visitor): Extension<Visitor>,
     sent: Body<Named>,
 ) -> Result<Response, ApiError> {
-    let actor = actor(admin(&app, &visitor.who)?, &visitor);
+    let actor = admin_actor(&app, &visitor)?;
     let Named { name } = body(sent)?;
     let created = with(&app, move |accounts, now_ms| {
         accounts.create_group(&name, &actor, now_ms)
@@ -86,7 +86,7 @@ async fn rename(
     id: At<i64>,
     sent: Body<Named>,
 ) -> Result<Response, ApiError> {
-    let actor = actor(admin(&app, &visitor.who)?, &visitor);
+    let actor = admin_actor(&app, &visitor)?;
     let id = at(id)?;
     let Named { name } = body(sent)?;
     with(&app, move |accounts, now_ms| {
@@ -102,7 +102,7 @@ async fn remove(
     Extension(visitor): Extension<Visitor>,
     id: At<i64>,
 ) -> Result<StatusCode, ApiError> {
-    let actor = actor(admin(&app, &visitor.who)?, &visitor);
+    let actor = admin_actor(&app, &visitor)?;
     let id = at(id)?;
     with(&app, move |accounts, now_ms| {
         accounts.delete_group(GroupId(id), &actor, now_ms)
@@ -135,7 +135,7 @@ async fn set_member(
     member: At<(i64, String)>,
     is_member: bool,
 ) -> Result<StatusCode, ApiError> {
-    let actor = actor(admin(app, &visitor.who)?, visitor);
+    let actor = admin_actor(app, visitor)?;
     let (id, login) = at(member)?;
     with(app, move |accounts, now_ms| {
         let person = named(accounts, &login)?;

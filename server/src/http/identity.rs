@@ -11,8 +11,8 @@ use percent_encoding::percent_decode_str;
 
 use super::error::ApiError;
 use crate::App;
-use crate::access::{Hash, Who};
-use crate::accounts::{Actor, Secret};
+use crate::access::{Hash, PersonId, SessionId, Who};
+use crate::accounts::{Accounts, AccountsError, Actor, Begin, Secret};
 use crate::config::Config;
 use crate::listen::Peer;
 
@@ -42,6 +42,22 @@ impl Visitor {
     /// Somebody who is not signed in, for the log.
     pub fn nobody(&self) -> Actor {
         Actor::nobody().at(self.address.to_string())
+    }
+
+    /// Begins a session of their browser, in the place of the one that it has: somebody's, or nobody's who came by a link.
+    pub fn begin_session(
+        &self,
+        accounts: &Accounts,
+        person: Option<PersonId>,
+        now_ms: i64,
+    ) -> Result<(SessionId, Secret), AccountsError> {
+        let begin = Begin {
+            person,
+            former: self.who.session,
+            agent: &self.agent,
+            address: Some(&self.address.to_string()),
+        };
+        accounts.begin_session(&begin, now_ms)
     }
 
     /// The header that makes their browser bring a session's secret along, or forget it.

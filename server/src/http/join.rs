@@ -16,7 +16,7 @@ use super::identity::{Visitor, keeps_cookies};
 use super::people::kind;
 use super::sessions::begins;
 use crate::App;
-use crate::accounts::{Begin, InviteKind, Joining, Secret, SecretKind};
+use crate::accounts::{InviteKind, Joining, Secret, SecretKind};
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -97,13 +97,7 @@ async fn join(
                     accounts.join(&hash, &joining, &sent.password, Some(&address), now_ms)?
                 }
             };
-            let begin = Begin {
-                person: Some(person),
-                former: visitor.who.session,
-                agent: &visitor.agent,
-                address: Some(&address),
-            };
-            accounts.begin_session(&begin, now_ms)
+            visitor.begin_session(accounts, Some(person), now_ms)
         }
     });
     let begun = begun.await.map_err(ApiError::or_no_invitation)?;

@@ -19,7 +19,7 @@ use super::identity::Visitor;
 use crate::App;
 use crate::access::Hash;
 use crate::accounts::{
-    Accounts, AccountsError, Action, Arrival, Begin, Refusal, Secret, SecretKind, random,
+    Accounts, AccountsError, Action, Arrival, Refusal, Secret, SecretKind, random,
 };
 use crate::provider::begun::{LASTS, Way};
 use crate::provider::{Provider, ProviderError, Purpose, Stranger};
@@ -321,13 +321,7 @@ async fn arrive(
                 return Ok(Err(why));
             }
         };
-        let begin = Begin {
-            person: Some(person),
-            former: visitor.who.session,
-            agent: &visitor.agent,
-            address: Some(&visitor.address.to_string()),
-        };
-        let (_, secret) = accounts.begin_session(&begin, now_ms)?;
+        let (_, secret) = visitor.begin_session(accounts, Some(person), now_ms)?;
         Ok(Ok(Some(secret)))
     });
     begun.await.map_err(|_| Why::Failed)?

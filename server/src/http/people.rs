@@ -11,7 +11,7 @@ use axum::routing::{delete, get, patch, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::accounts::{At, Body, actor, admin, answer, at, body, ends, whole, with};
+use super::accounts::{At, Body, admin, admin_actor, answer, at, body, ends, whole, with};
 use super::error::ApiError;
 use super::identity::Visitor;
 use crate::App;
@@ -97,7 +97,7 @@ async fn change(
     login: At<String>,
     sent: Body<Change>,
 ) -> Result<Response, ApiError> {
-    let actor = actor(admin(&app, &visitor.who)?, &visitor);
+    let actor = admin_actor(&app, &visitor)?;
     let login = at(login)?;
     let Change {
         is_disabled,
@@ -144,7 +144,7 @@ async fn reset(
     Extension(visitor): Extension<Visitor>,
     login: At<String>,
 ) -> Result<Response, ApiError> {
-    let actor = actor(admin(&app, &visitor.who)?, &visitor);
+    let actor = admin_actor(&app, &visitor)?;
     let login = at(login)?;
     let reset = with(&app, move |accounts, now_ms| {
         let person = named(accounts, &login)?;
@@ -170,7 +170,7 @@ async fn invite(
     Extension(visitor): Extension<Visitor>,
     sent: Body<NewInvitation>,
 ) -> Result<Response, ApiError> {
-    let actor = actor(admin(&app, &visitor.who)?, &visitor);
+    let actor = admin_actor(&app, &visitor)?;
     let NewInvitation {
         login,
         name,
@@ -231,7 +231,7 @@ async fn revoke(
     Extension(visitor): Extension<Visitor>,
     id: At<i64>,
 ) -> Result<StatusCode, ApiError> {
-    let actor = actor(admin(&app, &visitor.who)?, &visitor);
+    let actor = admin_actor(&app, &visitor)?;
     let id = at(id)?;
     with(&app, move |accounts, now_ms| {
         accounts.revoke_invitation(InvitationId(id), &actor, now_ms)

@@ -18,7 +18,7 @@ use super::error::ApiError;
 use super::identity::{Visitor, keeps_cookies};
 use crate::App;
 use crate::access::{SessionId, Who};
-use crate::accounts::{AccountsError, Begin, Profile, Refusal, Secret};
+use crate::accounts::{AccountsError, Profile, Refusal, Secret};
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -101,7 +101,6 @@ async fn sign_in(
     let begun = with_password(&app, {
         let visitor = visitor.clone();
         move |accounts, now_ms| {
-            let address = visitor.address.to_string();
             let actor = visitor.nobody();
             let person = match accounts.verify(&login, &password, &actor, now_ms) {
                 Ok(Some(person)) => person,
@@ -112,13 +111,8 @@ async fn sign_in(
                 }
                 Err(error) => return Err(error),
             };
-            let begin = Begin {
-                person: Some(person),
-                former: visitor.who.session,
-                agent: &visitor.agent,
-                address: Some(&address),
-            };
-            accounts.begin_session(&begin, now_ms).map(Ok)
+            let begun = visitor.begin_session(accounts, Some(person), now_ms);
+            begun.map(Ok)
         }
     });
     let begun = begun.await??;
