@@ -15,6 +15,10 @@ use crate::access::PersonId;
 const MAX_ABOUT_BYTES: usize = 1024;
 /// Entries that are looked at for one page.
 const LOOKED_AT: i64 = 20_000;
+/// Stands where the login of a person would: no login has these brackets.
+const COMMAND_LINE: &str = "(cli)";
+/// Who did it. Older entries of the command line have a word that is a login, too, but no person.
+const WHO: &str = "iif(person_id IS NULL AND login = 'cli', '(cli)', login)";
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
@@ -160,7 +164,7 @@ pub struct Entry {
     pub at_ms: i64,
     /// Who, if it was a person.
     pub person: Option<i64>,
-    /// Their login at that time, or `cli`.
+    /// Their login at that time, or `(cli)`.
     pub who: Option<String>,
     /// What: the words of [`Action`].
     pub action: String,
@@ -175,7 +179,7 @@ pub struct Entry {
 pub struct Wanted {
     /// Older than this one.
     pub before: Option<i64>,
-    /// Of whoever had this login.
+    /// Of whoever had this login, or of `(cli)`.
     pub who: Option<String>,
     /// Where this was done.
     pub action: Option<String>,
@@ -214,10 +218,12 @@ impl Accounts {
             let lowest = newest.saturating_sub(LOOKED_AT);
             let found = all(
                 transaction,
-                "SELECT id, at_ms, person_id, login, action, about, address FROM audit
-                    WHERE id <= ?1 AND id > ?2 AND (?3 IS NULL OR login = ?3) AND (?4 IS NULL OR action = ?4)
+                &format!(
+                    "SELECT id, at_ms, person_id, {WHO}, action, about, address FROM audit
+                    WHERE id <= ?1 AND id > ?2 AND (?3 IS NULL OR {WHO} = ?3) AND (?4 IS NULL OR action = ?4)
                         AND at_ms >= ?5 AND at_ms < ?6
-                    ORDER BY id DESC LIMIT ?7",
+                    ORDER BY id DESC LIMIT ?7"
+                ),
                 params![
                     newest,
                     lowest,
@@ -280,8 +286,10 @@ impl Accounts {
         self.read(|transaction| {
             all(
                 transaction,
-                "SELECT id, at_ms, person_id, login, action, about, address FROM audit
-                    WHERE id > ?1 ORDER BY id LIMIT ?2",
+                &format!(
+                    "SELECT id, at_ms, person_id, {WHO}, action, about, address FROM audit
+                    WHERE id > ?1 ORDER BY id LIMIT ?2"
+                ),
                 params![after, limit(PAGE)],
                 entry,
             )
@@ -299,7 +307,7 @@ pub(super) fn note(
 ) -> Result<(), AccountsError> {
     let login = match actor.who {
         Doer::Nobody => None,
-        Doer::CommandLine => Some("cli".to_owned()),
+        Doer::CommandLine => Some(COMMAND_LINE.to_owned()),
         Doer::Person(id) => first(
             transaction,
             "SELECT login FROM people WHERE id = ?1",

@@ -95,14 +95,19 @@ async fn what_is_copied_from_the_command_line_is_in_the_log() {
     server.start_again().await;
     let mut ada = ada.at(&server);
     assert!(last(&mut ada).await.as_i64() > Some(first));
-    let told = "/api/audit?action=exported";
+    // A person may have that login.
+    ada.invite(&server, "cli").await;
+    let of_person = ada.done("GET", "/api/audit?who=cli", Value::Null).await;
+    let of_person = of_person["entries"].as_array().unwrap();
+    assert!(!of_person.is_empty() && of_person.iter().all(|entry| entry["person"] != Value::Null));
+    let told = "/api/audit?who=(cli)&action=exported";
     let told = ada.done("GET", told, Value::Null).await;
     let told: Vec<(&str, &str)> = told["entries"]
         .as_array()
         .unwrap()
         .iter()
         .map(|entry| {
-            assert_eq!(entry["who"], "cli");
+            assert_eq!(entry["who"], "(cli)");
             let about = entry["about"].as_str().unwrap();
             about.split_once(", to ").unwrap()
         })
