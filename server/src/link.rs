@@ -22,7 +22,8 @@
 //!         )?,
 //!         Event::Saved => break,
 //!         Event::Closed(code, reason) => return Err(format!("{reason} ({code})").into()),
-//!         Event::Changed | Event::People | Event::Offline(_) => {}
+//!         Event::Refused => return Err("may only be read".into()),
+//!         Event::Changed | Event::People | Event::Access(_) | Event::Offline(_) => {}
 //!     }
 //! }
 //! link.leave().await;
@@ -61,6 +62,10 @@ const SOON: Duration = Duration::from_millis(200);
 const LATER: Duration = Duration::from_millis(2500);
 /// The type of a frame that says that saving is slow.
 const SLOW: u8 = 103;
+/// How a frame begins that says, by y-protocols, that what was sent may not be written.
+const DENIED: &[u8] = &[2, 0];
+/// The type of a frame that answers a marker: not all before it was taken in.
+const REFUSED: u8 = 105;
 
 /// What has happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +78,10 @@ pub enum Event {
     Saved,
     /// Somebody came, left, or moved: see [`Link::people`].
     People,
+    /// From now on the document may be edited, or only read. Until this is said it may be edited.
+    Access(bool),
+    /// It may only be read, and something was edited here: that stays here until it may be edited. Once in each connection.
+    Refused,
     /// There is no connection, for this reason; it is tried again.
     Offline(String),
     /// There will be none any more: a code from 4400 to 4499, and why. 4404: the document was deleted. 4409: it was
@@ -91,6 +100,8 @@ pub struct Link {
     /// Edits that were made here, and how many of them are on the server's disk.
     edits: u64,
     saved: u64,
+    /// What was said last of whether it may be edited.
+    may_edit: bool,
     presence: Presence,
     people: People,
     events: VecDeque<Event>,
@@ -111,8 +122,20 @@ struct Open {
     synced: bool,
     /// The marker that is on its way.
     marked: Option<u64>,
+    /// Whether it may be edited, as far as the server has said; it says so with the first answer to a marker.
+    may_edit: Option<bool>,
+    /// Something that was sent was not taken in.
+    is_refused: bool,
     /// The version from which on edits are still to be sent, as there was no room for them.
     behind: Option<Version>,
+}
+
+impl Open {
+    /// Whether this is the marker that is on its way.
+    fn is_marked(&self, marker: &[u8]) -> bool {
+        self.marked
+            .is_some_and(|marked| marker == marked.to_le_bytes())
+    }
 }
 
 /// A random client id, for a [`Document`] of its own.
@@ -133,6 +156,7 @@ impl Link {
             failures: 0,
             edits: u64::from(!is_new),
             saved: 0,
+            may_edit: true,
             people: People::default(),
             events: VecDeque::new(),
         }
@@ -208,6 +232,9 @@ impl Link {
                 None if open.behind.is_none() => open.line.send(protocol::update(update)),
                 None => {}
             }
+            if open.may_edit == Some(false) {
+                self.refused();
+            }
             self.mark();
         }
     }
@@ -215,6 +242,11 @@ impl Link {
     /// Whether all that was edited here is on the server's disk.
     pub fn is_saved(&self) -> bool {
         self.saved == self.edits
+    }
+
+    /// Whether the server does not take what was edited here, as it may only be read.
+    pub fn is_refused(&self) -> bool {
+        matches!(&self.state, State::Open(open) if open.is_refused) && !self.is_saved()
     }
 
     /// Whether there is a connection, and all that the server had is here.
@@ -293,6 +325,8 @@ impl Link {
             told: false,
             synced: false,
             marked: None,
+            may_edit: None,
+            is_refused: false,
             behind: None,
         }));
     }
@@ -335,16 +369,44 @@ impl Link {
         true
     }
 
-    /// Asks to be told when all that was sent is on disk; one question at a time.
+    /// Asks to be told when all that was sent is on disk, and once whether it may be edited; one question at a time.
     fn mark(&mut self) {
         if let State::Open(open) = &mut self.state
             && open.told
             && open.behind.is_none()
             && open.marked.is_none()
-            && self.saved < self.edits
+            && match open.may_edit {
+                None => true,
+                Some(may_edit) => may_edit && self.saved < self.edits,
+            }
         {
             open.marked = Some(self.edits);
             open.line.send(protocol::saved(&self.edits.to_le_bytes()));
+        }
+    }
+
+    /// The server has said whether it may be edited.
+    fn access(&mut self, may_edit: bool) {
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
+        open.may_edit = Some(may_edit);
+        if may_edit {
+            open.is_refused = false;
+            // Its answer may have been left out.
+            open.marked = None;
+        }
+        if std::mem::replace(&mut self.may_edit, may_edit) != may_edit {
+            self.events.push_back(Event::Access(may_edit));
+        }
+    }
+
+    /// The server has not taken in what was sent, or will not.
+    fn refused(&mut self) {
+        if let State::Open(open) = &mut self.state
+            && !std::mem::replace(&mut open.is_refused, true)
+        {
+            self.events.push_back(Event::Refused);
         }
     }
 
@@ -354,6 +416,34 @@ impl Link {
             return Ok(());
         };
         if frame.first() == Some(&SLOW) {
+            return Ok(());
+        }
+        if let Some(may_edit) = protocol::read_access(frame) {
+            // Said once more when something is not taken in; the marker behind that is not answered.
+            let is_again = open.may_edit == Some(false) && !may_edit;
+            self.access(may_edit);
+            if is_again {
+                self.refused();
+            }
+            return Ok(());
+        }
+        if frame.starts_with(DENIED) {
+            // Something was not taken in, before the first marker.
+            self.access(false);
+            self.refused();
+            return Ok(());
+        }
+        if frame.first() == Some(&REFUSED) {
+            let marker = protocol::read_marker(frame);
+            if marker.is_some_and(|marker| open.is_marked(marker)) {
+                open.marked = None;
+                // If it may be edited by now, what was refused is asked for again.
+                if open.may_edit != Some(true) {
+                    self.access(false);
+                    self.refused();
+                }
+                self.mark();
+            }
             return Ok(());
         }
         match protocol::decode(frame).map_err(unreadable)? {
@@ -395,11 +485,16 @@ impl Link {
             Message::QueryAwareness => self.presence.renew(),
             Message::Saved(marker) => {
                 if let Some(marked) = open.marked
-                    && marker == marked.to_le_bytes()
+                    && open.is_marked(marker)
                 {
                     open.marked = None;
+                    let is_first = open.may_edit.is_none();
+                    let is_news = self.saved < marked;
                     self.saved = marked;
-                    if self.is_saved() {
+                    if is_first {
+                        self.access(true);
+                    }
+                    if is_news && self.is_saved() {
                         self.events.push_back(Event::Saved);
                     }
                     self.mark();

@@ -137,6 +137,8 @@ struct File {
     disk: Option<String>,
     /// When the server is late: then what it does not have is written to the file.
     late: Option<Instant>,
+    /// Why nothing goes to the server as long as that is so.
+    is_read_only: Option<String>,
     /// Why nothing goes to the server any more.
     is_over: Option<String>,
     /// Why the text of the editor is not known any more.
@@ -197,7 +199,7 @@ impl File {
         }
 
         let text = link.document().text(ROOT);
-        if created == Created::Before && plain(&text) != plain(&local) {
+        if created != Created::Now && plain(&text) != plain(&local) {
             keep(&place, local.to_string()).await?;
         }
         note(&place, local.to_string()).await;
@@ -215,6 +217,7 @@ impl File {
             shown: BTreeMap::new(),
             disk,
             late: None,
+            is_read_only: None,
             is_over: None,
             is_lost: None,
         })
@@ -229,7 +232,23 @@ impl File {
         match event {
             Event::Changed => self.has_news = true,
             Event::People => self.has_people = true,
-            Event::Synced | Event::Saved => {}
+            // Each edit is answered so.
+            Event::Synced | Event::Saved | Event::Refused => {}
+            Event::Access(true) => {
+                self.is_read_only = None;
+                say(&format!(
+                    "{} may be edited, and what was written here is sent",
+                    self.place.name
+                ));
+            }
+            Event::Access(false) => {
+                let message = format!(
+                    "{} may only be read: what you type is not shared. It is written to the file when you close it",
+                    self.place.name
+                );
+                say(&message);
+                self.is_read_only = Some(message);
+            }
             Event::Offline(reason) => say(&format!(
                 "{}: no connection, it is tried again: {reason}",
                 self.place.name
@@ -291,7 +310,7 @@ impl File {
         // Where it came to something else than the editor thinks, the editor follows.
         self.seen = None;
         self.tell_text().await;
-        match (made, &self.is_over) {
+        match (made, self.is_over.as_ref().or(self.is_read_only.as_ref())) {
             (Err(error), _) => Err(format!("{}: {error}", self.place.name)),
             (Ok(()), Some(over)) => Err(over.clone()),
             (Ok(()), None) => Ok(()),
@@ -411,7 +430,7 @@ impl File {
     async fn close(mut self) -> bool {
         if self.is_over.is_none() {
             let saving = async {
-                while !self.link.is_saved() {
+                while !self.link.is_saved() && !self.link.is_refused() {
                     if let Event::Closed(..) = self.link.next().await {
                         break;
                     }

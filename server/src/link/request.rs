@@ -28,6 +28,8 @@ pub enum Created {
     Now,
     /// It was there already.
     Before,
+    /// Whoever asks may not begin it, nor edit it. It may be there, to be read.
+    NotAllowed,
 }
 
 /// A page of the list of documents.
@@ -64,6 +66,7 @@ impl Address {
         match self.ask("PUT", &path, text).await? {
             (StatusCode::CREATED, _) => Ok(Created::Now),
             (StatusCode::CONFLICT, _) => Ok(Created::Before),
+            (StatusCode::FORBIDDEN, _) => Ok(Created::NotAllowed),
             (status, said) => Err(refused(status, &said)),
         }
     }

@@ -73,8 +73,6 @@ pub struct Keeper {
     just_ended: BTreeSet<String>,
     /// The server's list was read once.
     is_listed: bool,
-    /// A file is left out that should not be.
-    has_failed: bool,
     /// When the folder was looked at, and when it is to be.
     last_scan: Instant,
     next_scan: Instant,
@@ -92,7 +90,6 @@ impl Keeper {
             first_seen: BTreeMap::new(),
             just_ended: BTreeSet::new(),
             is_listed: false,
-            has_failed: false,
             last_scan: Instant::now(),
             next_scan: Instant::now(),
         }
@@ -163,7 +160,7 @@ impl Keeper {
             }
         }
         self.end().await;
-        match self.once && self.has_failed {
+        match self.once && self.shared.state().has_failed {
             true => Err(Failure::LeftOut),
             false => Ok(()),
         }
@@ -385,7 +382,7 @@ impl Keeper {
                     &problem,
                     Problem::Unfit(Unfit::Link | Unfit::NotFile | Unfit::NotText)
                 );
-                self.has_failed |= !is_by_kind;
+                self.shared.state().has_failed |= !is_by_kind;
                 if is_by_kind || matches!(&problem, Problem::Unfit(Unfit::TooLarge)) {
                     self.left_out.insert(path.clone(), stamp);
                 }

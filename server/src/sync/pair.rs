@@ -111,7 +111,15 @@ pub async fn run(shared: Arc<Shared>, path: &str, name: DocumentName) -> Result<
                     Ok(None)
                 }
                 Event::Closed(code, reason) => pair.closed(code, &reason),
-                Event::Saved | Event::People => Ok(None),
+                Event::Refused => {
+                    shared.read_only(path);
+                    Ok(None)
+                }
+                Event::Access(true) => {
+                    shared.not_read_only(path);
+                    Ok(None)
+                }
+                Event::Saved | Event::People | Event::Access(false) => Ok(None),
             },
             () = touched.notified() => {
                 let now = Instant::now();
@@ -163,7 +171,9 @@ impl Pair {
     fn is_in_step(&self) -> bool {
         let is_same = self.link.document().version() == self.mirror.version();
         let is_done = self.look.is_none() && self.write.is_none();
-        self.link.is_synced() && self.link.is_saved() && is_done && (is_same || self.is_unfit)
+        // To wait for what is refused would be in vain.
+        let is_sent = self.link.is_saved() || self.link.is_refused();
+        self.link.is_synced() && is_sent && is_done && (is_same || self.is_unfit)
     }
 
     /// Looks at the file, and takes in what has changed.
@@ -318,7 +328,7 @@ impl Pair {
         }
         self.look_at_old(Instant::now() + LINGER, true)?;
         let later = Instant::now() + LEAVE;
-        while self.link.is_synced() && !self.link.is_saved() {
+        while self.link.is_synced() && !self.link.is_saved() && !self.link.is_refused() {
             tokio::select! {
                 _ = self.link.next() => {}
                 () = sleep_until(later) => break,

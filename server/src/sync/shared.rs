@@ -38,6 +38,8 @@ pub struct State {
     was_online: bool,
     /// Why there is no connection, when that was said.
     pub offline: Option<String>,
+    /// A file could not be brought into step, or is left out that should not be.
+    pub has_failed: bool,
 }
 
 /// A file that is looked after.
@@ -47,6 +49,8 @@ pub struct Seen {
     pub is_in_step: bool,
     /// Nothing is to be done until it is touched.
     pub is_idle: bool,
+    /// It may only be read, and that was said.
+    is_read_only: bool,
 }
 
 impl Shared {
@@ -112,6 +116,27 @@ impl Shared {
         if seen.is_in_step != is_in_step {
             seen.is_in_step = is_in_step;
             self.news.notify_one();
+        }
+    }
+
+    /// What was written to a file stays here, as its document may only be read.
+    pub fn read_only(&self, path: &str) {
+        let mut state = self.state();
+        state.has_failed = true;
+        let seen = state.files.entry(path.to_owned()).or_default();
+        let was_said = std::mem::replace(&mut seen.is_read_only, true);
+        drop(state);
+        if !was_said {
+            self.trouble(format_args!(
+                "{path}: its document may only be read; what is written here stays here"
+            ));
+        }
+    }
+
+    /// It may be edited.
+    pub fn not_read_only(&self, path: &str) {
+        if let Some(seen) = self.state().files.get_mut(path) {
+            seen.is_read_only = false;
         }
     }
 

@@ -4,6 +4,7 @@ mod admin;
 mod at_once;
 mod authors;
 mod embedded;
+mod files;
 mod guessing;
 mod hostile;
 mod matrix;

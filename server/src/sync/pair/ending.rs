@@ -38,7 +38,7 @@ impl Pair {
             ));
             return Ok(Some(End::Again));
         }
-        if !self.link.is_saved() {
+        if !self.link.is_saved() && !self.link.is_refused() {
             // What was written here last is still to be sent.
             self.look = Some(now + BACK);
             return Ok(None);
