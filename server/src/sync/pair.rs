@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ropewalk_crdt::{Document, Edit, ROOT, Unit, merge};
+use ropewalk_crdt::{ClientId, Document, Edit, ROOT, Unit, merge};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
@@ -61,6 +61,8 @@ pub struct Pair {
     shown: String,
     stamp: Option<Stamp>,
     past: Past,
+    /// Who writes what is saved without what others have written.
+    late: Writer,
     /// What was read from the file and is not in the mirror; the link has it.
     ahead: Vec<u8>,
     link: Link,
@@ -156,6 +158,7 @@ impl Pair {
             mirror,
             stamp: None,
             past: Past::default(),
+            late: Writer::default(),
             ahead: Vec::new(),
             link,
             look: None,
@@ -250,7 +253,7 @@ impl Pair {
         let (past, edits, text, base) = looked.await.map_err(|_| Problem::Panicked)?;
         self.past = past;
         if let Some((seen, edits)) = base {
-            let (before, update) = match edited(&seen, &edits) {
+            let (before, update) = match self.late.edit(&seen, &edits) {
                 Ok(edited) => edited,
                 Err(Problem::Document(error)) => return self.refused(error),
                 Err(problem) => return Err(problem),
@@ -348,12 +351,38 @@ fn text_of(saved: &[u8]) -> Result<String, Problem> {
     Ok(Document::open(client_id(), saved)?.text(ROOT).to_string())
 }
 
-/// A saved document with edits: saved again, and as an update.
-fn edited(saved: &[u8], edits: &[Edit]) -> Result<(Vec<u8>, Vec<u8>), Problem> {
-    let mut document = Document::open(client_id(), saved)?;
-    let base = document.version().clone();
-    let update = document.edit(&base, ROOT, Unit::Utf8, edits)?;
-    Ok((document.save(), update))
+/// Who writes in saved documents, one after the other. As long as each has what was written in the one before, one client id is
+/// enough for all: documents remember each that there ever was, and take no end of them.
+#[derive(Debug)]
+struct Writer {
+    client: ClientId,
+    /// What was written under it.
+    clock: u64,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self {
+            client: client_id(),
+            clock: 0,
+        }
+    }
+}
+
+impl Writer {
+    /// A saved document with edits: saved again, and as an update.
+    fn edit(&mut self, saved: &[u8], edits: &[Edit]) -> Result<(Vec<u8>, Vec<u8>), Problem> {
+        let mut document = Document::open(self.client, saved)?;
+        if document.version().vector.get(self.client) != self.clock {
+            // Two texts must not have the same clocks.
+            *self = Self::default();
+            document = Document::open(self.client, saved)?;
+        }
+        let base = document.version().clone();
+        let update = document.edit(&base, ROOT, Unit::Utf8, edits)?;
+        self.clock = document.version().vector.get(self.client);
+        Ok((document.save(), update))
+    }
 }
 
 fn both(one: &[u8], other: &[u8]) -> Vec<u8> {

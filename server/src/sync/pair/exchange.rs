@@ -4,7 +4,7 @@ use rand::RngExt as _;
 use ropewalk_crdt::{Document, ROOT};
 use tokio::time::Instant;
 
-use super::{End, HALF, LINGER, PAUSE, Pair, both, edited, is_half, text_of};
+use super::{End, HALF, LINGER, PAUSE, Pair, Writer, both, is_half, text_of};
 use crate::link::client_id;
 use crate::sync::folder::{Folder, Stamp, Text, Unfit};
 use crate::sync::records::{Next, Record, digest};
@@ -23,6 +23,7 @@ pub(super) struct Old {
     aside: String,
     /// The document with the text that it had, as it is saved.
     mirror: Vec<u8>,
+    writer: Writer,
     /// As it was when all of it had been taken in.
     stamp: Option<Stamp>,
 }
@@ -168,6 +169,7 @@ impl Old {
             until: now + LINGER,
             aside,
             mirror,
+            writer: Writer::default(),
             stamp: None,
         }
     }
@@ -193,7 +195,8 @@ impl Old {
         }
         let mut more = Vec::new();
         if had != found.text {
-            (self.mirror, more) = match edited(&self.mirror, &diff::edits(&had, &found.text)) {
+            let edits = diff::edits(&had, &found.text);
+            (self.mirror, more) = match self.writer.edit(&self.mirror, &edits) {
                 Ok(edited) => edited,
                 // More than a document can hold.
                 Err(Problem::Document(_)) => return Ok((Vec::new(), false)),

@@ -321,6 +321,45 @@ async fn however_much_others_write_who_has_a_file_open_may_write_on() {
 }
 
 #[tokio::test]
+async fn who_writes_on_in_a_file_that_was_replaced_has_one_client_id() {
+    let scene = Scene::new();
+    let mut pair = scene.pair();
+    let mut open = std::fs::OpenOptions::new()
+        .append(true)
+        .open(scene.file())
+        .unwrap();
+    pair.stamp = None;
+    settle(&scene, &mut pair).await;
+    let before = pair.link.document().version().vector.len();
+    let now = Instant::now();
+    let mut end = String::new();
+    for look in 1..=100 {
+        let line = format!("{look}\n");
+        std::io::Write::write_all(&mut open, line.as_bytes()).unwrap();
+        pair.look_at_old(now + look * HALF, false).unwrap();
+        end += &line;
+    }
+    assert_eq!(settle(&scene, &mut pair).await, format!("{NEW}{end}"));
+    assert_eq!(pair.link.document().version().vector.len(), before + 1);
+}
+
+#[tokio::test]
+async fn who_saves_again_and_again_without_what_others_wrote_has_one_client_id() {
+    let scene = Scene::new();
+    let mut pair = scene.pair();
+    pair.stamp = None;
+    settle(&scene, &mut pair).await;
+    let before = pair.link.document().version().vector.len();
+    let mut saved = OLD.to_owned();
+    for save in 0..20 {
+        saved += &format!("{save}\n");
+        std::fs::write(scene.file(), &saved).unwrap();
+        assert_eq!(settle(&scene, &mut pair).await, format!("zero\n{saved}"));
+    }
+    assert_eq!(pair.link.document().version().vector.len(), before + 1);
+}
+
+#[tokio::test]
 async fn a_file_is_looked_at_before_it_is_forgotten() {
     let scene = Scene::new();
     let mut pair = scene.pair();
