@@ -19,6 +19,7 @@ use super::{Problem, diff};
 use crate::link::{Event, Link, client_id};
 use crate::name::DocumentName;
 use exchange::Old;
+use meeting::Emptied;
 
 mod ending;
 mod exchange;
@@ -79,6 +80,8 @@ pub struct Pair {
     is_unfit: bool,
     /// What was taken out of the way, as it was then.
     lingering: Vec<Old>,
+    /// The same at the first meeting, if it was empty.
+    emptied: Option<Emptied>,
 }
 
 /// Keeps a file in step until that ends.
@@ -132,6 +135,7 @@ pub async fn run(shared: Arc<Shared>, path: &str, name: DocumentName) -> Result<
             () = at(pair.look) => pair.look().await,
             () = at(pair.write) => pair.write(),
             () = at(pair.lingering.first().map(|first| first.due)) => pair.look_at_old(Instant::now(), false),
+            () = at(pair.emptied.as_ref().map(|emptied| emptied.due)) => pair.look_at_emptied(Instant::now()),
         };
         if let Some(end) = flow? {
             pair.link.leave().await;
@@ -168,6 +172,7 @@ impl Pair {
             missing: None,
             is_unfit: false,
             lingering: Vec::new(),
+            emptied: None,
         }
     }
 

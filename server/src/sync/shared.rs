@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -142,32 +142,45 @@ impl Shared {
 
     /// Keeps a text beside a file. The copy is nobody's document.
     pub fn copy(&self, path: &str, text: &str) -> Result<String, Unfit> {
-        let now = SystemTime::UNIX_EPOCH
-            .elapsed()
-            .unwrap_or_default()
-            .as_secs();
-        let (folder, name) = path.split_at(path.rfind('/').map_or(0, |at| at + 1));
-        for number in 0..100 {
-            let number = match number {
-                0 => String::new(),
-                number => format!("-{number}"),
-            };
-            // A name has 255 bytes at most.
-            let mark = format!("{COPY}{now}{number}");
-            let copy = format!("{folder}{}{mark}", cut(name, 255 - mark.len()));
-            match self.folder.copy_beside(&copy, text) {
-                Ok(()) => return Ok(copy),
-                Err(Unfit::System(error)) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(Unfit::Restless)
+        beside(path, |copy| self.folder.copy_beside(copy, text))
+    }
+
+    /// Keeps beside a file what is aside, as it is.
+    pub fn keep_beside(&self, path: &str, aside: &str) -> Result<String, Unfit> {
+        beside(path, |copy| match self.folder.place_new(aside, copy)? {
+            true => Ok(()),
+            false => Err(Unfit::System(ErrorKind::AlreadyExists.into())),
+        })
     }
 
     /// Deletes a document that has this text. Whether it is gone.
     pub async fn delete(&self, name: &DocumentName, text: &str) -> Result<bool, Problem> {
         Ok(self.address.delete(name, text).await?)
     }
+}
+
+/// Finds a name for a copy of a file that is free.
+fn beside(path: &str, place: impl Fn(&str) -> Result<(), Unfit>) -> Result<String, Unfit> {
+    let now = SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap_or_default()
+        .as_secs();
+    let (folder, name) = path.split_at(path.rfind('/').map_or(0, |at| at + 1));
+    for number in 0..100 {
+        let number = match number {
+            0 => String::new(),
+            number => format!("-{number}"),
+        };
+        // A name has 255 bytes at most.
+        let mark = format!("{COPY}{now}{number}");
+        let copy = format!("{folder}{}{mark}", cut(name, 255 - mark.len()));
+        match place(&copy) {
+            Ok(()) => return Ok(copy),
+            Err(Unfit::System(error)) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Unfit::Restless)
 }
 
 /// The beginning of a text, of so many bytes at most.

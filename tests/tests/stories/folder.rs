@@ -1,6 +1,7 @@
 //! A folder of plain files beside the documents of a server.
 #![cfg(unix)]
 
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::sync::Arc;
 
@@ -103,6 +104,39 @@ async fn who_meets_for_the_first_time_loses_nothing() {
     until_text(&server, "last", "x").await;
     let list = server.get("/api/documents").await;
     assert!(!list.text().contains(".ropewalk-"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_writes_on_in_a_file_that_meets_another_text_writes_in_the_copy() {
+    let server = Ropewalk::start().await;
+    for name in ["log", "new"] {
+        put(&server, name, "theirs").await;
+    }
+    let files = Arc::new(folder());
+    let open = |name, text: &str| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::OpenOptions::new().append(true).open(path).unwrap()
+    };
+    let (mut log, mut new) = (open("log", "ours\n"), open("new", ""));
+    let here = Synced::start_in(files.clone(), server.address, &[]).await;
+    here.until("log", "theirs").await;
+    here.until("new", "theirs").await;
+    here.until_said("yours is kept as log.ropewalk-").await;
+    log.write_all(b"more\n").unwrap();
+    new.write_all(b"late\n").unwrap();
+    until("both are in copies", || async {
+        let copies = here.files().into_iter();
+        let mut copies: Vec<_> = copies
+            .filter(|(path, _)| path.contains(".ropewalk-"))
+            .map(|(_, text)| text)
+            .collect();
+        copies.sort();
+        (copies == ["late\n", "ours\nmore\n"]).then_some(())
+    })
+    .await;
+    assert_eq!(server.text("log").await, "theirs");
+    assert_eq!(server.text("new").await, "theirs");
 }
 
 #[tokio::test(flavor = "multi_thread")]

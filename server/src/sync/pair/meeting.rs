@@ -6,7 +6,7 @@ use ropewalk_crdt::{Document, ROOT};
 use tokio::time::Instant;
 
 use super::exchange::{Old, aside_name};
-use super::{Pair, QUIET, both, text_of};
+use super::{End, HALF, LINGER, Pair, QUIET, both, text_of};
 use crate::link::{Created, Event, Link, client_id};
 use crate::name::DocumentName;
 use crate::sync::Problem;
@@ -136,6 +136,7 @@ async fn meet(
         mirror: saved.clone(),
         ..Record::default()
     };
+    let mut emptied = None;
     match file {
         None if text.is_empty() => return Ok(None),
         None => {
@@ -154,39 +155,71 @@ async fn meet(
             shared.address.fill(link.name(), &file.text).await?;
             return Err(Problem::Again);
         }
-        Some(file) => {
-            // The copies come first: what is aside may be forgotten in a crash.
-            let aside = aside_name(&[&text, &file.text]);
-            shared.folder.put_aside(&aside, &text, path)?;
-            let keep = |text: &str| {
-                if text.is_empty() {
-                    return Ok(());
-                }
-                let copy = shared.copy(path, text)?;
-                shared.say(format_args!(
-                    "{path}: the server has another text under this name; yours is kept as {copy}"
-                ));
-                Ok::<_, Unfit>(())
-            };
-            if let Err(error) = keep(&file.text) {
-                shared.folder.forget_aside(&aside)?;
-                return Err(error.into());
-            }
-            shared.folder.exchange(&aside, path)?;
-            match shared.folder.read_aside(&aside) {
-                Ok(Some(found)) if found.text != file.text => keep(&found.text)?,
-                Ok(_) => {}
-                Err(error) => {
-                    let kept = shared.folder.keep_aside(&aside)?;
-                    shared.trouble(format_args!(
-                        "{path}: what was there is kept as {kept}: {error}"
-                    ));
-                }
-            }
-            shared.folder.forget_aside(&aside)?;
+        Some(_) => {
+            emptied = Emptied::replace(shared, path, &text)?;
         }
     }
     shared.records.put(path, &record)?;
     let mirror = Document::open(client_id(), &saved)?;
-    Ok(Some(Pair::new(shared, path, mirror, link)))
+    Ok(Some(Pair {
+        emptied,
+        ..Pair::new(shared, path, mirror, link)
+    }))
+}
+
+/// An empty file that gave way to the text of a document: somebody may be about to write it.
+pub(super) struct Emptied {
+    aside: String,
+    /// When to look at it, and how long.
+    pub(super) due: Instant,
+    until: Instant,
+}
+
+impl Emptied {
+    /// Puts the text of a document in the place of a file that it has nothing to do with. The file itself is the copy that is
+    /// kept: whoever has it open writes on in that. An empty one is kept aside until somebody does.
+    fn replace(shared: &Shared, path: &str, text: &str) -> Result<Option<Self>, Problem> {
+        // After a crash, what is aside is kept unless it has one of these.
+        let aside = aside_name(&[text, ""]);
+        shared.folder.put_aside(&aside, text, path)?;
+        shared.folder.exchange(&aside, path)?;
+        let now = Instant::now();
+        let emptied = Self {
+            aside,
+            due: now + HALF,
+            until: now + LINGER,
+        };
+        emptied.look(shared, path, now)
+    }
+
+    /// Keeps it as a copy if it is not empty any more, and forgets it after some time if it is.
+    fn look(mut self, shared: &Shared, path: &str, now: Instant) -> Result<Option<Self>, Problem> {
+        match shared.folder.read_aside(&self.aside) {
+            Ok(None) => return Ok(None),
+            Ok(Some(found)) if found.text.is_empty() => {
+                if now < self.until {
+                    self.due = now + HALF;
+                    return Ok(Some(self));
+                }
+                shared.folder.forget_aside(&self.aside)?;
+                return Ok(None);
+            }
+            Ok(Some(_)) | Err(_) => {}
+        }
+        let copy = shared.keep_beside(path, &self.aside)?;
+        shared.say(format_args!(
+            "{path}: the server has another text under this name; yours is kept as {copy}"
+        ));
+        Ok(None)
+    }
+}
+
+impl Pair {
+    /// Looks whether somebody has written the file that was empty at the first meeting.
+    pub(super) fn look_at_emptied(&mut self, now: Instant) -> Result<Option<End>, Problem> {
+        if let Some(emptied) = self.emptied.take() {
+            self.emptied = emptied.look(&self.shared, &self.path, now)?;
+        }
+        Ok(None)
+    }
 }
