@@ -332,14 +332,14 @@ impl Keeper {
         }
         {
             let mut state = self.shared.state();
-            let count = state.files.len();
+            let count = state.files.values().filter(|seen| !seen.is_idle).count();
             match state.files.get_mut(path) {
                 Some(seen) if !seen.is_idle => return,
-                Some(seen) => seen.is_idle = false,
-                None if count >= MAX_FILES => {
+                _ if count >= MAX_FILES => {
                     drop(state);
                     return self.leave_out(path, "there are 1,000 files in step already");
                 }
+                Some(seen) => seen.is_idle = false,
                 None => drop(state.files.insert(path.to_owned(), Seen::default())),
             }
         }

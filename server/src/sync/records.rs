@@ -111,9 +111,9 @@ impl Records {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Paths of all files that are known.
+    /// Paths of all files that are known and were not deleted.
     pub fn paths(&self) -> Result<Vec<String>, Unrecorded> {
-        self.texts("SELECT path FROM files")
+        self.texts("SELECT path FROM files WHERE NOT removed")
     }
 
     /// Names of what lies aside and is on its way into a file.

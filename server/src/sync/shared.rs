@@ -50,7 +50,7 @@ pub struct Seen {
     /// Nothing is to be done until it is touched.
     pub is_idle: bool,
     /// It may only be read, and that was said.
-    is_read_only: bool,
+    pub is_read_only: bool,
 }
 
 impl Shared {

@@ -108,3 +108,26 @@ async fn a_list_from_before_a_deletion_begins_nothing_again() {
     assert_eq!(keeper.shared.records.is_gone(FILE).unwrap(), Some(false));
     assert!(!keeper.tasks.is_empty());
 }
+
+#[tokio::test]
+async fn files_that_are_gone_take_no_room_from_others() {
+    let folder = TempDir::new().unwrap();
+    let mut keeper = keeper(&folder);
+    std::fs::write(folder.path().join(FILE), "text").unwrap();
+    for is_idle in [false, true] {
+        let seen = || Seen {
+            is_idle,
+            ..Seen::default()
+        };
+        let files = (0..MAX_FILES).map(|number| (format!("file {number}"), seen()));
+        keeper.shared.state().files = files.collect();
+        assert_eq!(keeper.begins(FILE), is_idle);
+    }
+    let removed = Record {
+        removed: true,
+        ..Record::default()
+    };
+    keeper.shared.records.put("removed", &removed).unwrap();
+    keeper.known();
+    assert!(!keeper.shared.state().files.contains_key("removed"));
+}
