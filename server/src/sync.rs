@@ -26,6 +26,9 @@ mod shared;
 const ASIDE: &str = ".ropewalk-sync";
 /// What stands in the names of copies.
 const COPY: &str = ".ropewalk-";
+/// What may be open at once: a connection for each file, and what else there is.
+const DESCRIPTORS: u64 = keeper::MAX_FILES as u64 + 200;
+
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -142,6 +145,12 @@ pub async fn run(
     let place = format!("{address}/{}", names.prefix);
     let records = Records::open(&path, &place).map_err(|error| wrong(error.to_string()))?;
     let shared = Arc::new(Shared::new(folder, records, address, options.deletes));
+    match rlimit::increase_nofile_limit(DESCRIPTORS) {
+        Ok(limit) if limit < DESCRIPTORS => shared.trouble(format_args!(
+            "This process may open only {limit} files; to keep 1,000 in step takes {DESCRIPTORS} (ulimit -Hn)."
+        )),
+        _ => {}
+    }
     tidy(&shared).map_err(|error| wrong(error.to_string()))?;
     shared.say(format_args!(
         "Keeping {} in step with {place}.",

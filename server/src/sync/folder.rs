@@ -80,7 +80,9 @@ impl From<Errno> for Unfit {
 pub struct Found {
     /// Paths of plain files, with `/`.
     pub files: Vec<String>,
-    /// What is left out, and why.
+    /// What is none that can be kept in step, and why.
+    pub left_alone: Vec<(String, &'static str)>,
+    /// What could be, but for something, and what.
     pub left_out: Vec<(String, &'static str)>,
 }
 
@@ -351,14 +353,14 @@ fn walk(folder: &OwnedFd, path: &str, depth: usize, found: &mut Found) -> Result
             }
             FileType::Directory => match open_folder(folder, name) {
                 Ok(inner) if open_folder(&inner, ASIDE).is_ok() => {
-                    found.left_out.push((at, "it is kept in step by itself"));
+                    found.left_alone.push((at, "it is kept in step by itself"));
                 }
                 Ok(inner) => walk(&inner, &format!("{at}/"), depth + 1, found)?,
                 Err(Errno::NOENT | Errno::NOTDIR) => {}
                 Err(_) => found.left_out.push((at, "it cannot be opened")),
             },
-            FileType::Symlink => found.left_out.push((at, "it is a symbolic link")),
-            _ => found.left_out.push((at, "it is not a plain file")),
+            FileType::Symlink => found.left_alone.push((at, "it is a symbolic link")),
+            _ => found.left_alone.push((at, "it is not a plain file")),
         }
     }
     Ok(())

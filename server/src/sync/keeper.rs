@@ -1,6 +1,6 @@
 //! Begins and ends pairs: by what is in the folder, by what the system tells of it, and by what the server has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,11 @@ use super::{ASIDE, Failure, Problem};
 use crate::link::{Entry, Unreachable};
 
 /// Files that are kept in step at most; each has a connection.
-const MAX_FILES: usize = 1000;
+pub const MAX_FILES: usize = 1000;
+/// Documents that are looked at; those that were edited last.
+const MAX_LISTED: usize = 10 * MAX_FILES;
+/// Each so manieth time all of the server's list is read, and else what is new in it: what comes back from the trash is not.
+const WHOLE: u32 = 20;
 /// How often the whole folder is looked at, in case something was missed.
 const SCAN: Duration = Duration::from_secs(10);
 /// How often, when nobody tells of changes.
@@ -38,19 +42,25 @@ const LEAVE: Duration = Duration::from_secs(10);
 /// How long a run that ends by itself waits for a server.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Asks the server, after some time, which documents there are.
+/// Asks the server, after some time, which documents there are, those that were edited last first; no further than to a page on
+/// which all are `known`.
 async fn list(
     shared: Arc<Shared>,
     prefix: String,
+    known: Arc<HashSet<String>>,
     after: Duration,
 ) -> Result<Vec<Entry>, Unreachable> {
     sleep(after).await;
     let (mut entries, mut cursor) = (Vec::new(), None);
     loop {
         let page = shared.address.documents(&prefix, cursor.as_deref()).await?;
+        let has_news = page
+            .documents
+            .iter()
+            .any(|entry| !known.contains(&entry.name));
         entries.extend(page.documents);
         cursor = page.next;
-        if cursor.is_none() || entries.len() > 10 * MAX_FILES {
+        if cursor.is_none() || !has_news || entries.len() >= MAX_LISTED {
             return Ok(entries);
         }
     }
@@ -71,6 +81,10 @@ pub struct Keeper {
     first_seen: BTreeMap<String, Instant>,
     /// Files whose pairs have ended since the server was asked for its list: that may be older.
     just_ended: BTreeSet<String>,
+    /// Names that the server has listed.
+    known: Arc<HashSet<String>>,
+    /// How often it was asked for that.
+    asked: u32,
     /// The server's list was read once.
     is_listed: bool,
     /// When the folder was looked at, and when it is to be.
@@ -89,6 +103,8 @@ impl Keeper {
             left_out: BTreeMap::new(),
             first_seen: BTreeMap::new(),
             just_ended: BTreeSet::new(),
+            known: Arc::default(),
+            asked: 0,
             is_listed: false,
             last_scan: Instant::now(),
             next_scan: Instant::now(),
@@ -120,7 +136,7 @@ impl Keeper {
         let every = if watching.is_ok() { SCAN } else { SCAN_ALONE };
         let mut listing = Box::pin(self.ask(Duration::ZERO));
         let late = Instant::now() + PATIENCE;
-        self.known();
+        self.begin_recorded();
         self.scan(every);
         loop {
             if self.once && self.is_listed && self.all_in_step() {
@@ -172,7 +188,12 @@ impl Keeper {
         after: Duration,
     ) -> impl Future<Output = Result<Vec<Entry>, Unreachable>> + use<> {
         self.just_ended.clear();
-        list(self.shared.clone(), self.names.prefix.clone(), after)
+        let known = match self.asked.is_multiple_of(WHOLE) {
+            true => Arc::default(),
+            false => self.known.clone(),
+        };
+        self.asked = self.asked.wrapping_add(1);
+        list(self.shared.clone(), self.names.prefix.clone(), known, after)
     }
 
     /// Why not everything is in step.
@@ -189,7 +210,7 @@ impl Keeper {
     }
 
     /// Begins with all files that are recorded.
-    fn known(&mut self) {
+    fn begin_recorded(&mut self) {
         match self.shared.records.paths() {
             Ok(paths) => paths.iter().for_each(|path| self.begin(path)),
             Err(error) => self.shared.trouble(format_args!("{error}")),
@@ -246,14 +267,17 @@ impl Keeper {
                     .trouble(format_args!("The folder cannot be read: {error}"));
             }
         };
-        for (path, why) in found.left_out {
+        for (path, why) in found.left_alone {
             self.leave_out(&path, why);
+        }
+        for (path, why) in found.left_out {
+            self.fail(&path, why);
         }
         let now = Instant::now();
         for path in &found.files {
             match self.names.name(path) {
                 None => continue,
-                Some(Err(error)) => self.leave_out(path, &error.to_string()),
+                Some(Err(error)) => self.fail(path, &error.to_string()),
                 Some(Ok(_)) => {
                     let is_known = self.shared.state().files.contains_key(path);
                     let since = *self.first_seen.entry(path.clone()).or_insert(now);
@@ -285,6 +309,12 @@ impl Keeper {
         is_same
     }
 
+    /// Leaves out what should be in step.
+    fn fail(&mut self, path: &str, why: &str) {
+        self.shared.state().has_failed = true;
+        self.leave_out(path, why);
+    }
+
     fn leave_out(&mut self, path: &str, why: &str) {
         if self.said.insert(path.to_owned()) {
             self.shared
@@ -295,10 +325,19 @@ impl Keeper {
     /// Begins with documents that are new.
     fn listed(&mut self, entries: &[Entry]) {
         self.shared.online();
+        if entries.len() >= MAX_LISTED {
+            let why = "there are 10,000 documents; what was edited longer ago is not looked for";
+            self.fail(&self.names.prefix.clone(), why);
+        }
+        let known = Arc::make_mut(&mut self.known);
+        if known.len() > 2 * MAX_LISTED {
+            known.clear();
+        }
+        known.extend(entries.iter().map(|entry| entry.name.clone()));
         for entry in entries {
             let Some(path) = self.names.path(&entry.name) else {
                 if entry.name.starts_with(&self.names.prefix) {
-                    self.leave_out(&entry.name, "its name cannot be that of a file here");
+                    self.fail(&entry.name, "its name cannot be that of a file here");
                 }
                 continue;
             };
@@ -337,7 +376,7 @@ impl Keeper {
                 Some(seen) if !seen.is_idle => return,
                 _ if count >= MAX_FILES => {
                     drop(state);
-                    return self.leave_out(path, "there are 1,000 files in step already");
+                    return self.fail(path, "there are 1,000 files in step already");
                 }
                 Some(seen) => seen.is_idle = false,
                 None => drop(state.files.insert(path.to_owned(), Seen::default())),

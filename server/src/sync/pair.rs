@@ -39,6 +39,8 @@ const BACK: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(250);
 /// So long what was in the place of a new text is looked at: somebody may have it open and write on.
 const LINGER: Duration = Duration::from_secs(60);
+/// The longest time that others wait until this one is connected.
+const TURN: Duration = Duration::from_secs(2);
 /// How long the end may take.
 const LEAVE: Duration = Duration::from_secs(3);
 
@@ -88,16 +90,20 @@ pub struct Pair {
 pub async fn run(shared: Arc<Shared>, path: &str, name: DocumentName) -> Result<End, Problem> {
     let beginning = async {
         // Closed never.
-        let _turn = shared.turns.acquire().await;
-        meeting::begin(&shared, path, name).await
+        let turn = shared.turns.acquire().await;
+        let begun = meeting::begin(&shared, path, name).await;
+        begun.map(|begun| (begun, turn))
     };
-    let begun = tokio::select! {
+    let (begun, turn) = tokio::select! {
         () = shared.stopping.cancelled() => return Ok(End::Stopped),
         begun = beginning => begun?,
     };
     let Some(mut pair) = begun else {
         return Ok(End::Idle);
     };
+    // Whose connection comes to nothing soon does not hold up all others.
+    let mut turn = Some(turn).filter(|_| !pair.link.is_synced());
+    let turn_ends = Instant::now() + TURN;
     let touched = shared.touched(path);
     pair.look = Some(Instant::now());
     loop {
@@ -105,7 +111,9 @@ pub async fn run(shared: Arc<Shared>, path: &str, name: DocumentName) -> Result<
         let flow = tokio::select! {
             biased;
             () = shared.stopping.cancelled() => break,
-            event = pair.link.next() => match event {
+            event = pair.link.next() => {
+                turn = None;
+                match event {
                 Event::Synced | Event::Changed => {
                     shared.online();
                     pair.write.get_or_insert_with(|| Instant::now() + PAUSE);
@@ -125,7 +133,12 @@ pub async fn run(shared: Arc<Shared>, path: &str, name: DocumentName) -> Result<
                     Ok(None)
                 }
                 Event::Saved | Event::People | Event::Access(false) => Ok(None),
-            },
+                }
+            }
+            () = sleep_until(turn_ends), if turn.is_some() => {
+                turn = None;
+                Ok(None)
+            }
             () = touched.notified() => {
                 let now = Instant::now();
                 let since = *pair.touched.get_or_insert(now);

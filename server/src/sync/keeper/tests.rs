@@ -122,12 +122,13 @@ async fn files_that_are_gone_take_no_room_from_others() {
         let files = (0..MAX_FILES).map(|number| (format!("file {number}"), seen()));
         keeper.shared.state().files = files.collect();
         assert_eq!(keeper.begins(FILE), is_idle);
+        assert!(keeper.shared.state().has_failed, "one was left out");
     }
     let removed = Record {
         removed: true,
         ..Record::default()
     };
     keeper.shared.records.put("removed", &removed).unwrap();
-    keeper.known();
+    keeper.begin_recorded();
     assert!(!keeper.shared.state().files.contains_key("removed"));
 }

@@ -225,3 +225,43 @@ async fn a_save_in_the_middle_of_which_the_process_ends_deletes_nothing() {
     let _here = Synced::start_in(here.folder.clone(), server.address, &[]).await;
     until_text(&server, "a", "one\ntwo\nthree\n").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_with_a_name_that_no_document_can_have_is_not_in_step() {
+    let server = Ropewalk::start().await;
+    let mut here = Synced::start(server.address, &["--once"]).await;
+    assert_eq!(here.ended().await.code(), Some(0));
+    let bad = "control\u{7}.md";
+    std::fs::write(here.path(bad), "text").unwrap();
+    let mut here = Synced::start_in(here.folder.clone(), server.address, &["--once"]).await;
+    assert_eq!(here.ended().await.code(), Some(1));
+    let said = here.said();
+    assert!(said.contains("it is left out"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_limit_of_open_files_is_raised() {
+    let server = Ropewalk::start().await;
+    for number in 0..60 {
+        put(&server, &format!("f{number}"), "text").await;
+    }
+    let mut command = std::process::Command::new("sh");
+    let files = folder();
+    let ended = tokio::task::spawn_blocking({
+        let path = files.path().to_owned();
+        move || {
+            command
+                .args(["-c", "ulimit -S -n 40; exec \"$@\"", "sh"])
+                .arg(ropewalk_tests::ropewalk::binary())
+                .arg("sync")
+                .arg(path)
+                .arg(format!("http://{}", server.address))
+                .arg("--once")
+                .output()
+        }
+    });
+    let ended = ended.await.unwrap().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let found = std::fs::read_dir(files.path()).unwrap().count();
+    assert_eq!(found, 61, "with the folder's own");
+}
