@@ -16,6 +16,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+pub(crate) use disk::cut;
 use file::{Ask, Opening};
 use rpc::{BadInput, Call, Request};
 

@@ -239,6 +239,16 @@ impl Link {
         }
     }
 
+    /// How many edits were made here.
+    pub fn edits(&self) -> u64 {
+        self.edits
+    }
+
+    /// Whether so many of them are on the server's disk.
+    pub fn has_saved(&self, edits: u64) -> bool {
+        self.saved >= edits
+    }
+
     /// Whether all that was edited here is on the server's disk.
     pub fn is_saved(&self) -> bool {
         self.saved == self.edits

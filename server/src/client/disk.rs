@@ -5,10 +5,16 @@ use std::fs;
 use std::hash::{Hash as _, Hasher as _};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::project::COPY;
 
+/// What is being written has this in its name.
+const NEW: &str = "new-";
+/// Nothing takes so long to write.
+const WRITTEN: Duration = Duration::from_secs(600);
+/// The longest name of a file, in bytes.
+const MAX_NAME: usize = 255;
 /// The largest file that is opened, in bytes.
 const MAX_FILE: u64 = 64 << 20;
 
@@ -26,7 +32,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
 /// Puts a text into the place of a file that has this one, as a whole. Whether that was so until the last moment: to sync takes a while.
 fn write(path: &Path, before: &str, text: &str) -> io::Result<bool> {
     let permissions = fs::metadata(path)?.permissions();
-    let beside = beside(path, &format!("new-{}", rand::random::<u32>()))?;
+    let beside = beside(path, &format!("{NEW}{:08x}", rand::random::<u32>()))?;
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -37,13 +43,70 @@ fn write(path: &Path, before: &str, text: &str) -> io::Result<bool> {
         .and_then(|()| file.sync_all())
         .and_then(|()| read(path))
         .and_then(|now| match now.as_deref() == Some(before) {
-            true => fs::rename(&beside, path).map(|()| true),
+            true => put(&beside, path, before, text),
             false => Ok(false),
         });
     if !matches!(written, Ok(true)) {
         let _ = fs::remove_file(&beside);
     }
     written
+}
+
+/// Puts what is beside a file into its place. Whether that had this text until then; if not, it has what it had.
+#[cfg(target_os = "linux")]
+fn put(new: &Path, path: &Path, before: &str, text: &str) -> io::Result<bool> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+
+    let exchange = || renameat_with(CWD, new, CWD, path, RenameFlags::EXCHANGE);
+    match exchange() {
+        Ok(()) => {}
+        // Not all file systems can.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            return fs::rename(new, path).map(|()| true);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let is_as_before = |path, text| matches!(read(path), Ok(Some(found)) if found == text);
+    if is_as_before(new, before) {
+        return fs::remove_file(new).map(|()| true);
+    }
+    // Somebody has saved it in that moment.
+    exchange()?;
+    if !is_as_before(new, text) {
+        // And once more.
+        fs::rename(
+            new,
+            beside(path, &format!("{:08x}", rand::random::<u32>()))?,
+        )?;
+    }
+    Ok(false)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn put(new: &Path, path: &Path, _before: &str, _text: &str) -> io::Result<bool> {
+    fs::rename(new, path).map(|()| true)
+}
+
+/// Removes what a process left beside a file that ended while it wrote.
+pub(super) fn tidy(path: &Path) -> io::Result<()> {
+    let start = beside(path, NEW)?;
+    let (Some(folder), Some(start)) = (path.parent(), start.file_name()) else {
+        return Ok(());
+    };
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_one = name
+            .as_encoded_bytes()
+            .starts_with(start.as_encoded_bytes());
+        let is_old = |age: Duration| age > WRITTEN;
+        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        if is_one && age().is_some_and(is_old) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes a text into a file that is as it was, or begins it if there was none. Whether that was so.
@@ -106,10 +169,19 @@ pub(super) fn keep_copy(path: &Path, text: &str) -> io::Result<PathBuf> {
 }
 
 fn beside(path: &Path, end: &str) -> io::Result<PathBuf> {
-    let mut name = path.file_name().ok_or(ErrorKind::InvalidInput)?.to_owned();
-    name.push(COPY);
-    name.push(end);
-    Ok(path.with_file_name(name))
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or(ErrorKind::InvalidInput)?;
+    let end = format!("{COPY}{end}");
+    let room = MAX_NAME.saturating_sub(end.len());
+    Ok(path.with_file_name(format!("{}{end}", cut(name, room))))
+}
+
+/// The beginning of a text, of so many bytes at most.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len()))
+        .rev()
+        .find(|&at| text.is_char_boundary(at));
+    &text[..end.unwrap_or_default()]
 }
 
 /// Writes the text to the file that the editor had open; what is to be said about it.
@@ -225,5 +297,43 @@ mod tests {
         assert!(write(&path, "another program's", "text").unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), "text");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_is_saved_at_the_moment_of_the_write_is_kept() {
+        let folder = TempDir::new().unwrap();
+        let (path, new) = (folder.path().join("file"), folder.path().join("new"));
+        for (found, is_put, left) in [("before", true, "text"), ("saved", false, "saved")] {
+            fs::write(&path, found).unwrap();
+            fs::write(&new, "text").unwrap();
+            assert_eq!(put(&new, &path, "before", "text").unwrap(), is_put);
+            assert_eq!(fs::read_to_string(&path).unwrap(), left);
+        }
+    }
+
+    #[test]
+    fn a_file_with_the_longest_name_is_written_and_copied() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("ä".repeat(127) + "x");
+        fs::write(&path, "before").unwrap();
+        assert!(write(&path, "before", "text").unwrap());
+        let copy = keep_copy(&path, "copy").unwrap();
+        assert_eq!(fs::read_to_string(copy).unwrap(), "copy");
+    }
+
+    #[test]
+    fn what_a_process_left_that_ended_while_it_wrote_is_removed() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        let left = beside(&path, &format!("{NEW}1")).unwrap();
+        for (age, is_left) in [(Duration::ZERO, true), (2 * WRITTEN, false)] {
+            let file = fs::File::create(&left).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+            let copy = keep_copy(&path, "copy").unwrap();
+            tidy(&path).unwrap();
+            assert_eq!(left.exists(), is_left);
+            assert!(copy.exists());
+        }
     }
 }

@@ -98,7 +98,7 @@ pub(super) async fn run(
                 file.tell().await;
             }
             event = file.link.next() => file.hear(event),
-            () = at(file.late) => file.write_down().await,
+            () = at(file.late.map(|(due, _)| due)) => file.write_down().await,
         }
     }
     if !file.close().await {
@@ -135,8 +135,8 @@ struct File {
     shown: BTreeMap<ClientId, (String, Range)>,
     /// The text on disk when it was opened, or as it was written since.
     disk: Option<String>,
-    /// When the server is late: then what it does not have is written to the file.
-    late: Option<Instant>,
+    /// When the server is late with so many edits: then what it does not have is written to the file.
+    late: Option<(Instant, u64)>,
     /// Why nothing goes to the server as long as that is so.
     is_read_only: Option<String>,
     /// Why nothing goes to the server any more.
@@ -152,6 +152,9 @@ impl File {
         } = opening;
         let found = spawn_blocking(move || {
             let place = Place::of(&path, is_joined).map_err(|error| error.to_string())?;
+            if let Err(error) = disk::tidy(&place.path) {
+                say(&format!("{}: {error}", place.path.display()));
+            }
             let disk = disk::read(&place.path)
                 .map_err(|error| format!("{}: {error}", place.path.display()))?;
             Ok::<_, String>((place, disk))
@@ -201,6 +204,14 @@ impl File {
         let text = link.document().text(ROOT);
         if created != Created::Now && plain(&text) != plain(&local) {
             keep(&place, local.to_string()).await?;
+        }
+        let on_disk = disk.clone().filter(|disk| {
+            let disk = Rope::from_str(disk);
+            !is_same(&disk, &local) && !is_same(&disk, &text)
+        });
+        if let Some(on_disk) = on_disk {
+            // The editor had something that was never saved; the file is written when it is closed.
+            keep_disk(&place, on_disk).await?;
         }
         note(&place, local.to_string()).await;
         let view = View::of(&editor, [&text, &local]);
@@ -303,7 +314,7 @@ impl File {
             message
         })?;
         let made = self.make(&edit);
-        self.late.get_or_insert_with(|| Instant::now() + LATE);
+        self.expect();
         if let Some(told) = told {
             self.send_edit(told).await;
         }
@@ -394,10 +405,24 @@ impl File {
         }
     }
 
+    /// From now on the server has some time for what was edited.
+    fn expect(&mut self) {
+        let edits = self.link.edits();
+        self.late
+            .get_or_insert_with(|| (Instant::now() + LATE, edits));
+    }
+
     /// The server may be away for long, and this process end at any moment: editors do not write the file themselves.
     async fn write_down(&mut self) {
-        self.late = None;
-        if self.link.is_saved() {
+        let is_in_time = self
+            .late
+            .take()
+            .is_none_or(|(_, edits)| self.link.has_saved(edits));
+        if !self.link.is_saved() && is_in_time {
+            // What was typed since is on its way.
+            self.expect();
+        }
+        if is_in_time {
             return;
         }
         let text = self.link.document().text(ROOT).to_string();
@@ -450,8 +475,40 @@ impl File {
     }
 }
 
+/// Whether two texts have the same lines.
+fn is_same(one: &Rope, other: &Rope) -> bool {
+    let lines = |text: &Rope| plain(text).to_string();
+    let (one, other) = (lines(one), lines(other));
+    let one = one.strip_prefix('\u{feff}').unwrap_or(&one);
+    one.trim_end_matches('\n') == other.trim_end_matches('\n')
+}
+
+/// Keeps what is on disk and not in the editor, beside the file.
+async fn keep_disk(place: &Place, text: String) -> Result<(), String> {
+    if let Some(copy) = keep_alone(place, text).await? {
+        say(&format!(
+            "{} is another text on disk than in the editor; that is in {}",
+            place.path.display(),
+            copy.display()
+        ));
+    }
+    Ok(())
+}
+
 /// Keeps what is on this machine alone, beside the file.
 async fn keep(place: &Place, text: String) -> Result<(), String> {
+    if let Some(copy) = keep_alone(place, text).await? {
+        say(&format!(
+            "{} is another text on the server, which is shown; the one that was here is in {}",
+            place.name,
+            copy.display()
+        ));
+    }
+    Ok(())
+}
+
+/// Keeps a text, unless the server has or had it; answers where.
+async fn keep_alone(place: &Place, text: String) -> Result<Option<PathBuf>, String> {
     let path = place.path.clone();
     let kept = spawn_blocking(move || {
         match text.trim_matches(['\r', '\n']).is_empty() || disk::is_known(&path, &text) {
@@ -460,15 +517,7 @@ async fn keep(place: &Place, text: String) -> Result<(), String> {
         }
     });
     match kept.await {
-        Ok(Ok(None)) => Ok(()),
-        Ok(Ok(Some(copy))) => {
-            say(&format!(
-                "{} is another text on the server, which is shown; the one that was here is in {}",
-                place.name,
-                copy.display()
-            ));
-            Ok(())
-        }
+        Ok(Ok(copy)) => Ok(copy),
         Ok(Err(error)) => Err(format!(
             "{}: what is on this machine alone cannot be kept: {error}",
             place.path.display()

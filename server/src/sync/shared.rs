@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::folder::{Folder, Unfit};
 use super::records::Records;
 use super::{COPY, Problem};
+use crate::client::cut;
 use crate::link::Address;
 use crate::name::DocumentName;
 
@@ -181,14 +182,6 @@ fn beside(path: &str, place: impl Fn(&str) -> Result<(), Unfit>) -> Result<Strin
         }
     }
     Err(Unfit::Restless)
-}
-
-/// The beginning of a text, of so many bytes at most.
-fn cut(text: &str, most: usize) -> &str {
-    let end = (0..=most.min(text.len()))
-        .rev()
-        .find(|&at| text.is_char_boundary(at));
-    &text[..end.unwrap_or_default()]
 }
 
 /// A line as a terminal may get it: names of files and documents can hold anything.

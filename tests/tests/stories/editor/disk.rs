@@ -100,6 +100,49 @@ async fn what_is_here_alone_is_kept_beside() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_text_on_disk_that_the_editor_does_not_show_is_kept_beside() {
+    let scene = Scene::new().await;
+    let mut editor = scene.editor();
+    for (name, disk, copies) in [
+        ("restored", "on disk\n", &["on disk\n"][..]),
+        ("no end", "in the buffer", &[]),
+    ] {
+        let path = scene.file(name, disk);
+        editor.open(&path, "in the buffer\n").await.unwrap();
+        assert_eq!(scene.copies(&path), copies, "{name}");
+        editor.close(&path).await;
+        editor.open(&path, "in the buffer\n").await.unwrap();
+        assert_eq!(scene.copies(&path), copies, "{name}");
+    }
+    assert_eq!(editor.quit().await.code(), Some(0), "{}", editor.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_types_without_a_pause_has_the_file_left_alone_while_the_server_is_there() {
+    let scene = Scene::new().await;
+    let path = scene.file("typed", "text\n");
+    let mut editor = scene.editor();
+    editor.open(&path, "text\n").await.unwrap();
+    // Where a disk takes a second to sync, the server is late indeed; but not each time.
+    let mut is_left_alone = false;
+    for _ in 0..3 {
+        let before = std::fs::read_to_string(&path).unwrap();
+        let began = std::time::Instant::now();
+        // There is no moment without an edit on its way.
+        while began.elapsed().as_millis() < 2200 {
+            editor.edit(&path, &[(0, 0, "x")]).await;
+            editor.edit(&path, &[(0, 0, "y")]).await;
+            tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+        }
+        is_left_alone = std::fs::read_to_string(&path).unwrap() == before;
+        if is_left_alone {
+            break;
+        }
+    }
+    assert!(is_left_alone, "{}", editor.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_another_program_writes_while_a_file_is_open_is_kept_beside() {
     let scene = Scene::new().await;
     let path = scene.file("written", "one\n");
