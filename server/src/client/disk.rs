@@ -227,7 +227,7 @@ pub(super) fn settle(
         }
         if !is_saved {
             said.push(format!(
-                "{shown} has edits that the server does not have; open it again to bring both together"
+                "{shown} has edits that the server does not have; when you open it again they are kept as a copy and not merged"
             ));
             return Ok(());
         }
