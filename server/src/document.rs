@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
-use ropewalk_crdt::{Revision, Unit, VersionVector};
+use ropewalk_crdt::{ClientId, Revision, Unit, VersionVector};
 use ropey::Rope;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot, watch};
@@ -17,10 +17,12 @@ use crate::access::{Access, Denied, Who};
 use crate::name::DocumentName;
 use crate::storage::DocumentId;
 
+pub mod cursor;
 pub mod edit;
 pub mod peer;
 mod task;
 
+use cursor::{Pointing, Selection};
 use edit::{Changes, Edited, OnlyAt, Request};
 use peer::{Outbox, PeerId};
 pub(crate) use task::replay;
@@ -106,6 +108,8 @@ pub enum Command {
         unit: Unit,
         /// Who asks, if it names its edits.
         client: Option<String>,
+        /// Where others are, to be told as offsets of the version that is answered.
+        cursors: Vec<(ClientId, Selection)>,
         /// Answered once it is durable.
         reply: Reply<Changes>,
     },
@@ -155,6 +159,8 @@ pub enum Frame {
     Step2(Bytes),
     /// Awareness states.
     Awareness(Bytes),
+    /// The awareness state of a peer that points by offsets.
+    Pointing(Box<Pointing>),
     /// "Send me all awareness states."
     QueryAwareness,
     /// "Send this back when all I sent before is durable."

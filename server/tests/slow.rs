@@ -331,6 +331,7 @@ async fn no_version_is_told_that_is_not_on_disk() {
         root: ROOT.to_owned(),
         unit: Unit::Char,
         client: None,
+        cursors: Vec::new(),
         reply,
     }));
     waits(&mut bob, &mut changes).await;

@@ -1,7 +1,9 @@
 // People who write in the page at the same time.
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { after, before, describe, it } from 'node:test'
+import { WebSocket } from 'ws'
 import { Person, Ropewalk, until } from '../node/harness.js'
 import { launch, Visitor } from './harness.js'
 
@@ -77,6 +79,32 @@ describe('the editor page', { concurrency: 2 }, () => {
     cy.leave()
     await bob.context.close()
     await until('they are gone', async () => (await ann.people()).length === 0 && (await ann.carets()).length === 0)
+    ann.assertNoProblems()
+  })
+
+  it('shows where somebody without a CRDT is, who sees the caret of the page', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('thin', 'one\ntwo\n')
+    const ann = await Visitor.open(t, browser, server, 'thin', 'Ann')
+    const socket = new WebSocket(`ws://127.0.0.1:${server.port}/text/thin`, 'ropewalk.text.v1')
+    t.after(() => socket.terminate())
+    const say = (message) => socket.send(JSON.stringify(message))
+    let ranges
+    socket.on('message', (data) => {
+      const message = JSON.parse(data)
+      if (message.type === 'cursors') ranges = Object.values(message.peers)[0]
+    })
+    await once(socket, 'open')
+    say({ type: 'hello', client: 'thin', unit: 'utf8' })
+    say({ type: 'presence', user: { name: 'Thin', color: '#30bced' } })
+    say({ type: 'cursor', ranges: [{ from: 4, to: 7 }] })
+    await until('the caret is there', async () => (await ann.carets()).join() === 'Thin')
+    await until('what is selected, too', async () => (await ann.page.locator('.rw-selected').count()) === 1)
+    const caret = async () => (await ann.page.getByTestId('caret').boundingBox()).y
+    const before = await caret()
+    await ann.type('é\n', 'Control+Home')
+    await until('it moves with the text', async () => (await caret()) > before)
+    await until(() => `the caret of the page is behind what was typed: ${JSON.stringify(ranges)}`, () => JSON.stringify(ranges) === '[{"from":3,"to":3}]')
     ann.assertNoProblems()
   })
 

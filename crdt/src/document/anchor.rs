@@ -1,8 +1,8 @@
 //! Places that move with the text: the relative positions of Yjs.
 
 use super::Document;
-use super::edit::{Unit, utf16};
-use crate::{ClientId, Error};
+use super::edit::{Edit, Unit, utf16};
+use crate::{Base, ClientId, Error};
 use serde_json::{Value, json};
 
 /// A place in a text: before a unit, behind one, or at an end of the text.
@@ -53,6 +53,27 @@ impl Document {
             unit: self.store.unit_at(root, at),
             is_behind: false,
         })
+    }
+
+    /// The place that was at an offset of the text that version `base` had. What was inserted there since is behind it.
+    /// [`Error::Stale`] when `base` is too long ago, as in [`Document::changes`].
+    pub fn anchor_at<'v>(
+        &self,
+        base: impl Into<Base<'v>>,
+        root: &str,
+        unit: Unit,
+        offset: u64,
+    ) -> Result<Anchor, Error> {
+        let edit = Edit {
+            from: offset,
+            to: offset,
+            insert: String::new(),
+        };
+        let now = match self.rebase(base.into(), root, unit, &[edit])? {
+            Some(edits) => edits.first().map_or(offset, |edit| edit.from),
+            None => offset,
+        };
+        self.anchor(root, unit, now)
     }
 
     /// Where a place is in the text of root `root` now; where it would be, when its unit is deleted. None when it is not in this

@@ -1,7 +1,7 @@
 //! Places that move with the text, against those of yrs.
 
 use crate::rng::Rng;
-use ropewalk_crdt::{Anchor, Document, Edit, ROOT, Unit};
+use ropewalk_crdt::{Anchor, Document, Edit, Error, ROOT, Revision, Unit};
 use serde_json::json;
 use yrs::updates::decoder::Decode;
 use yrs::{
@@ -38,6 +38,38 @@ fn a_place_stays_at_its_letter() {
         .collect();
     // What is deleted was between `a` and `d`; the end stays the end.
     assert_eq!(found, [2, 3, 3, 3, 3, 6].map(Some));
+}
+
+#[test]
+fn a_place_of_an_older_text_is_where_it_was_meant() {
+    let mut document = Document::new(1);
+    let empty = document.revision();
+    let now = document.version().clone();
+    let text = [edit(0, 0, "ab💚cd")];
+    document.edit(&now, ROOT, Unit::Char, &text).unwrap();
+    let seen = document.revision();
+    let now = document.version().clone();
+    let edits = [edit(0, 0, "xx"), edit(1, 3, ""), edit(5, 5, "yy")];
+    document.edit(&now, ROOT, Unit::Char, &edits).unwrap();
+    assert_eq!(document.text(ROOT).to_string(), "xxacdyy");
+    let place = |at| {
+        let place = document.anchor_at(seen, ROOT, Unit::Utf16, at)?;
+        Ok(document.locate(ROOT, Unit::Utf16, place).unwrap())
+    };
+    // What was inserted at a place is behind it.
+    let found: Vec<_> = [0, 1, 2, 4, 5, 6].map(place).into_iter().collect();
+    assert_eq!(found, [0, 3, 3, 3, 4, 5].map(Ok));
+    let length = 6;
+    let offset = 7;
+    assert_eq!(place(7), Err(Error::OutOfRange { offset, length }));
+    let place = |base, at| document.anchor_at(base, ROOT, Unit::Char, at).is_ok();
+    assert!(place(document.revision(), 7) && !place(document.revision(), 8));
+    assert!(place(empty, 0) && !place(empty, 1));
+    let never = Revision {
+        inserted: 1,
+        deleted: 1,
+    };
+    assert!(!place(never, 0));
 }
 
 #[test]

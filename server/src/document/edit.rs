@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ropewalk_crdt::{Edit, Unit};
+use ropewalk_crdt::{ClientId, Edit, Unit};
 use ropey::Rope;
 
 use super::Version;
@@ -114,6 +114,8 @@ pub struct Changes {
     pub is_replaced: bool,
     /// The newest of the edits that the client has named.
     pub last: Option<String>,
+    /// Where others are, as offsets of that version: where a selection began, and where the caret is. None if that is not in this text.
+    pub cursors: Vec<(ClientId, Option<(u64, u64)>)>,
 }
 
 /// What there is to know for somebody who has seen another version.

@@ -308,9 +308,10 @@ impl Task {
                 frame: Frame::Step2(_),
                 ..
             } => self.past.is_some(),
-            Command::Frame { frame, .. } => {
-                !matches!(frame, Frame::Update(_) | Frame::Awareness(_))
-            }
+            Command::Frame { frame, .. } => !matches!(
+                frame,
+                Frame::Update(_) | Frame::Awareness(_) | Frame::Pointing(_)
+            ),
             // Answered when all that was applied is on disk; but what begins a document gives it its identity.
             Command::Edit { .. }
             | Command::Changes { .. }
@@ -362,10 +363,11 @@ impl Task {
                 root,
                 unit,
                 client,
+                cursors,
                 reply,
             } => {
                 let last = client.and_then(|client| self.receipts.last(&client));
-                self.changes(since, &root, unit, last, reply);
+                self.changes(since, &root, unit, last, &cursors, reply);
             }
             Command::Delete { only_at, reply } => {
                 let answer = self.delete(only_at.as_ref(), &reply.who).await;

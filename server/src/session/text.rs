@@ -22,6 +22,7 @@ use crate::name::{BadName, DocumentName};
 use client::{Client, Said};
 
 mod client;
+mod cursors;
 mod message;
 mod people;
 
@@ -113,7 +114,7 @@ async fn serve<S: Socket>(
 
 /// Says something, if there is anything to say, and ends the connection if that was the last.
 async fn say<S: Socket>(connection: &mut Connection<S>, said: Said) -> Flow {
-    if let Some(text) = said.text {
+    for text in said.texts {
         let message = Message::Text(Utf8Bytes::from(text));
         connection.write(message, || None).await?;
     }

@@ -7,6 +7,7 @@ mod compaction;
 mod configuration;
 mod content;
 mod crash;
+mod cursors;
 mod damage;
 mod editor;
 mod edits;

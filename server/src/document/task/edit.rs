@@ -4,11 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use ropewalk_crdt::{self as crdt, Edit, Revision, Unit, past};
+use ropewalk_crdt::{self as crdt, ClientId, Edit, Revision, Unit, past};
 
 use super::saving::{Accepted, Answer};
 use super::{End, Existence, Task};
 use crate::access::Who;
+use crate::document::cursor::Selection;
 use crate::document::edit::{Change, Changes, Edited, Key, MAX_EDITS, OnlyAt, Request, Since};
 use crate::document::{Refused, Reply, Version};
 use crate::storage::{MAX_RECEIPTS, Receipt};
@@ -206,6 +207,7 @@ impl Task {
         root: &str,
         unit: Unit,
         last: Option<String>,
+        cursors: &[(ClientId, Selection)],
         reply: Reply<Changes>,
     ) {
         if let Err(refused) = self.stored() {
@@ -214,8 +216,14 @@ impl Task {
         let known = since.filter(|since| self.has(since));
         let is_replaced = since.is_some() && known.is_none();
         let edits = known.map(|since| self.document.changes(since.revision, root, unit));
+        let locate = |place| self.document.locate(root, unit, place);
+        let cursors = cursors.iter().map(|&(client, (anchor, head))| {
+            let found = locate(anchor).zip(locate(head));
+            (client, found)
+        });
         let changes = Changes {
             last,
+            cursors: cursors.collect(),
             version: self.version(),
             is_replaced,
             since: match edits {

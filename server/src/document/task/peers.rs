@@ -96,6 +96,7 @@ impl Task {
                 }
             }
             Frame::Awareness(body) => self.announce(peer, &body),
+            Frame::Pointing(pointing) => self.point(peer, *pointing),
             Frame::Ask => {
                 let question = protocol::step1(&self.document.version().vector).into();
                 self.send_to(peer, &question);

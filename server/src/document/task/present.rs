@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ropewalk_crdt::{self as crdt, ClientId, Presence, protocol};
+use ropewalk_crdt::{self as crdt, ClientId, MAX_STATE, Presence, protocol};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Task;
 use crate::access::{Called, Who};
+use crate::document::cursor::{Cursor, Place, Pointing};
 use crate::document::peer::PeerId;
 use crate::session::Close;
 use crate::storage::{Author, MAX_AUTHOR};
@@ -62,6 +63,57 @@ impl Task {
                 self.close(peer, close);
             }
         }
+    }
+
+    /// A peer announces a state with offsets in it: for everybody else they are relative positions.
+    pub(super) fn point(&mut self, peer: PeerId, pointing: Pointing) {
+        let Pointing {
+            client,
+            clock,
+            mut state,
+            cursor,
+        } = pointing;
+        let cursor = match cursor {
+            Cursor::Nowhere => Value::Null,
+            Cursor::At(place) => self.relative(&place).unwrap_or_default(),
+            Cursor::Stays => {
+                let before = self
+                    .presence
+                    .state(client)
+                    .map(serde_json::from_str::<Value>);
+                let before = before.and_then(Result::ok);
+                let cursor = before.and_then(|before| before.get("cursor").cloned());
+                cursor.unwrap_or_default()
+            }
+        };
+        state.insert("cursor".to_owned(), cursor);
+        let mut json = Value::from(state.clone()).to_string();
+        if json.len() > MAX_STATE {
+            state.remove("cursor");
+            json = Value::from(state).to_string();
+        }
+        self.announce(peer, &Presence::write(vec![(client, clock, Some(&json))]));
+    }
+
+    /// A selection as the editors of Yjs have it; none when it is not of this text, or of one too long ago.
+    fn relative(&self, place: &Place) -> Option<Value> {
+        let Place {
+            root,
+            unit,
+            version,
+            anchor,
+            head,
+        } = place;
+        if !self.has(version) {
+            return None;
+        }
+        let anchored = |offset| {
+            let place = self
+                .document
+                .anchor_at(version.revision, root, *unit, offset);
+            Some(place.ok()?.json(root))
+        };
+        Some(json!({ "anchor": anchored(*anchor)?, "head": anchored(*head)? }))
     }
 
     /// What a peer announces, with the name and the colour that it has, and without the client ids of other people: nobody speaks in

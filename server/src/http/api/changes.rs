@@ -127,6 +127,7 @@ impl Follower {
             root,
             unit,
             client: None,
+            cursors: Vec::new(),
             reply,
         });
         asking.await

@@ -1,16 +1,19 @@
 //! A client of the text wire: what it has, and what is asked for it.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ropewalk_crdt::{ClientId, ROOT, Unit, protocol};
-use serde_json::json;
+use ropewalk_crdt::{ClientId, MAX_STATE, ROOT, Unit, protocol};
+use serde_json::Value;
 use tokio::sync::watch;
 
+use super::cursors::Cursors;
 use super::message::{Inbound, Outbound, edits};
 use super::people::{Heard, People};
 use crate::access::{Access, Denied, Who};
+use crate::document::cursor::{Cursor, Place};
 use crate::document::edit::{Change, Changes, Edited, Key, MAX_EDITS, Request, Since};
 use crate::document::{Command, Frame, Handle, Refused, Version};
 use crate::json::Edit;
@@ -24,14 +27,14 @@ const MAX_ROOT: usize = 256;
 /// What is said to a client, and whether that is the last.
 #[derive(Default)]
 pub struct Said {
-    pub text: Option<String>,
+    pub texts: Vec<String>,
     pub end: Option<Close>,
 }
 
 impl From<Outbound<'_>> for Said {
     fn from(message: Outbound<'_>) -> Self {
         Self {
-            text: Some(message.json()),
+            texts: vec![message.json()],
             end: None,
         }
     }
@@ -53,9 +56,15 @@ impl Said {
 
     fn end(refused: Refused) -> Self {
         Self {
-            text: None,
+            texts: Vec::new(),
             end: Some(refused.into()),
         }
+    }
+
+    /// One after the other.
+    fn and(mut self, more: Self) -> Self {
+        self.texts.extend(more.texts);
+        self
     }
 }
 
@@ -84,6 +93,7 @@ pub struct Client {
     may_edit: bool,
     news: watch::Receiver<()>,
     people: People,
+    cursors: Cursors,
     hello: Option<Hello>,
     is_welcome: bool,
     /// The newest version of which it has the text.
@@ -101,6 +111,7 @@ impl Client {
             who,
             may_edit: access >= Access::Edit,
             people: People::new(id),
+            cursors: Cursors::default(),
             hello: None,
             is_welcome: false,
             has: Version::NOTHING,
@@ -122,7 +133,10 @@ impl Client {
                 self.asking = None;
                 return self.answered(answer);
             }
-            if !self.is_welcome || self.news.changed().await.is_err() {
+            if !self.is_welcome {
+                return std::future::pending().await;
+            }
+            if !self.cursors.is_news() && self.news.changed().await.is_err() {
                 return std::future::pending().await;
             }
             self.ask_for_news();
@@ -150,12 +164,30 @@ impl Client {
                 Said::malformed("bad_message", "hello comes only once")
             }
             (Inbound::Edit { id, base, edits }, Some(_)) => self.edit(id, &base, edits),
-            (Inbound::Cursor { ranges }, Some(hello)) => {
-                let version = self.told.to_string();
-                let state = json!({ "ranges": ranges, "unit": hello.unit, "version": version });
-                self.announce("cursors", state, inward)
+            (Inbound::Cursor { ranges, version }, Some(hello)) => {
+                let version = match version.map(|version| version.parse()).transpose() {
+                    Ok(version) => version.unwrap_or(self.told),
+                    Err(error) => return Said::malformed("bad_message", error),
+                };
+                let cursor = ranges.first().map_or(Cursor::Nowhere, |range| {
+                    Cursor::At(Place {
+                        root: hello.root.clone(),
+                        unit: self.unit(),
+                        version,
+                        anchor: range.from,
+                        head: range.to,
+                    })
+                });
+                self.announce(cursor, inward);
+                Said::default()
             }
-            (Inbound::Presence { user }, Some(_)) => self.announce("user", user, inward),
+            (Inbound::Presence { user }, Some(_)) => {
+                if !self.people.call(user) {
+                    return Said::refusal("too_large", "a state has at most 2048 bytes", None);
+                }
+                self.announce(Cursor::Stays, inward);
+                Said::default()
+            }
         }
     }
 
@@ -172,23 +204,28 @@ impl Client {
             };
         }
         match self.people.hear(frame) {
-            Heard::Others(peers) => Outbound::Presence { peers }.into(),
+            Heard::Others(peers) => {
+                self.look_at(&peers);
+                Outbound::Presence { peers }.into()
+            }
             Heard::Question if self.people.is_announced() => {
-                let body = self.people.announcement();
-                inward.hand(body.len(), Frame::Awareness(body));
+                self.announce(Cursor::Stays, inward);
                 Said::default()
             }
             Heard::Question | Heard::Nothing => Said::default(),
         }
     }
 
-    fn announce(&mut self, field: &str, state: serde_json::Value, inward: &mut Inward) -> Said {
-        match self.people.set(field, state) {
-            Some(body) => {
-                inward.hand(body.len(), Frame::Awareness(body));
-                Said::default()
-            }
-            None => Said::refusal("too_large", "a state has at most 2048 bytes", None),
+    fn announce(&mut self, cursor: Cursor, inward: &mut Inward) {
+        let pointing = Box::new(self.people.announcement(cursor));
+        inward.hand(MAX_STATE, Frame::Pointing(pointing));
+    }
+
+    /// Looks where others are.
+    fn look_at(&mut self, peers: &BTreeMap<ClientId, Value>) {
+        let root = self.hello.as_ref().map_or(ROOT, |hello| &hello.root);
+        for (&client, state) in peers {
+            self.cursors.hear(client, state, root);
         }
     }
 
@@ -296,12 +333,18 @@ impl Client {
         };
         let (handle, root, unit) = (self.handle.clone(), hello.root.clone(), self.unit());
         let who = self.who.clone();
+        let cursors = match self.is_welcome {
+            true => self.cursors.ask(),
+            false => Vec::new(),
+        };
         self.asking = Some(Box::pin(async move {
-            let asking = handle.ask(&who, 0, |reply| Command::Changes {
+            let bytes = size_of_val(cursors.as_slice());
+            let asking = handle.ask(&who, bytes, |reply| Command::Changes {
                 since,
                 root,
                 unit,
                 client,
+                cursors,
                 reply,
             });
             answer(asking.await)
@@ -317,7 +360,10 @@ impl Client {
             Answer::Hello(Ok(changes)) => self.welcome(changes),
             Answer::Hello(Err(Refused::NotFound)) => self.welcome(nothing(self.has)),
             Answer::News(Ok(changes)) => self.changed(changes),
-            Answer::News(Err(Refused::NotFound)) if self.has == Version::NOTHING => Said::default(),
+            Answer::News(Err(Refused::NotFound)) if self.has == Version::NOTHING => {
+                self.cursors.keep();
+                Said::default()
+            }
             Answer::News(Err(Refused::NotFound)) => self.changed(nothing(self.has)),
             Answer::Hello(Err(refused)) | Answer::News(Err(refused)) => Said::end(refused),
             Answer::Edit { id, base, made } => self.made(&id, base, made),
@@ -330,9 +376,12 @@ impl Client {
             since,
             is_replaced,
             last,
+            ..
         } = changes;
         self.is_at(version);
         self.is_welcome = true;
+        let peers = self.people.all();
+        self.look_at(&peers);
         let (text, edits) = match since {
             Since::Edits(changes) => (None, Some(edits(changes))),
             Since::Text(text) => (Some(text.to_string()), None),
@@ -345,28 +394,47 @@ impl Client {
             replaced: is_replaced,
             last_acked: last,
             access: access(self.may_edit),
-            peers: self.people.all(),
+            peers,
         }
         .into()
     }
 
     fn changed(&mut self, changes: Changes) -> Said {
-        let Changes { version, since, .. } = changes;
+        let Changes {
+            version,
+            since,
+            cursors,
+            ..
+        } = changes;
+        if self.has == Version::NOTHING {
+            self.cursors.repeat();
+        }
         self.has = version;
         let said = match since {
-            Since::Edits(edits) if edits.is_empty() => return Said::default(),
-            Since::Edits(changes) => Outbound::Remote {
-                version: version.to_string(),
-                prev: self.told.to_string(),
-                edits: edits(changes),
-            },
-            Since::Text(text) => Outbound::Reset {
-                version: version.to_string(),
-                text: text.to_string(),
-            },
+            Since::Edits(edits) if edits.is_empty() => Said::default(),
+            Since::Edits(changes) => {
+                let prev = std::mem::replace(&mut self.told, version).to_string();
+                let (version, edits) = (version.to_string(), edits(changes));
+                Outbound::Remote {
+                    version,
+                    prev,
+                    edits,
+                }
+                .into()
+            }
+            Since::Text(text) => {
+                self.told = version;
+                self.cursors.repeat();
+                let (version, text) = (version.to_string(), text.to_string());
+                Outbound::Reset { version, text }.into()
+            }
         };
-        self.told = version;
-        said.into()
+        let peers = self.cursors.found(cursors, self.told);
+        if peers.is_empty() {
+            return said;
+        }
+        let version = self.told.to_string();
+        said.and(Outbound::Cursors { version, peers }.into())
     }
 
     fn made(&mut self, id: &str, base: Version, made: Result<Edited, Refused>) -> Said {
@@ -385,12 +453,14 @@ impl Client {
                     Refused::Denied(Denied::ReadOnly) => "read_only",
                     _ => return Said::end(refused),
                 };
+                self.cursors.is_back_at(base);
                 self.is_at(base);
                 self.ask_for_news();
                 return Said::refusal(code, refused, Some(id));
             }
         };
         let version = edited.version.to_string();
+        self.cursors.is_back_at(base);
         if edited.is_repeated {
             self.is_at(base);
             self.ask_for_news();
@@ -420,5 +490,6 @@ fn nothing(has: Version) -> Changes {
         since: Since::Text(ropey::Rope::new()),
         is_replaced: has != Version::NOTHING,
         last: None,
+        cursors: Vec::new(),
     }
 }

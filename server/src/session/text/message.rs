@@ -34,8 +34,10 @@ pub enum Inbound {
     },
     /// Where it is in the text.
     Cursor {
-        /// Selections.
+        /// Selections; others see the first.
         ranges: Vec<Range>,
+        /// The version that they are offsets of: without it the newest that it was told.
+        version: Option<String>,
     },
     /// Who it is.
     Presence {
@@ -48,8 +50,10 @@ pub enum Inbound {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
-    from: u64,
-    to: u64,
+    /// Where it began.
+    pub from: u64,
+    /// Where the caret is.
+    pub to: u64,
 }
 
 /// What the server says.
@@ -119,6 +123,13 @@ pub enum Outbound<'a> {
     Presence {
         /// States; null of whoever has left.
         peers: BTreeMap<ClientId, Value>,
+    },
+    /// Where others are has changed.
+    Cursors {
+        /// The version that ranges are offsets of.
+        version: String,
+        /// Ranges; none of whoever is not in this text any more.
+        peers: BTreeMap<ClientId, Vec<Range>>,
     },
     /// Something was refused.
     Error {

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use ropewalk_crdt::protocol::{self, Message};
-use ropewalk_crdt::{ClientId, Presence};
+use ropewalk_crdt::{ClientId, MAX_STATE, Presence};
 use serde_json::{Map, Value};
+
+use crate::document::cursor::{Cursor, Pointing};
 
 /// A client among the people of a document.
 pub struct People {
@@ -47,22 +49,25 @@ impl People {
         self.client
     }
 
-    /// Sets a field of the client's state; the announcement of it, if it is not too long.
-    pub fn set(&mut self, field: &str, value: Value) -> Option<Bytes> {
-        let mut state = self.state.clone();
-        state.insert(field.to_owned(), value);
-        if Value::from(state.clone()).to_string().len() > ropewalk_crdt::MAX_STATE {
-            return None;
+    /// Sets who the client is, if that is not too long.
+    pub fn call(&mut self, user: Value) -> bool {
+        let state = Map::from_iter([("user".to_owned(), user)]);
+        let fits = Value::from(state.clone()).to_string().len() <= MAX_STATE;
+        if fits {
+            self.state = state;
         }
-        self.state = state;
-        Some(self.announcement())
+        fits
     }
 
-    /// Once more, as newer.
-    pub fn announcement(&mut self) -> Bytes {
+    /// The state, as newer than before.
+    pub fn announcement(&mut self, cursor: Cursor) -> Pointing {
         self.clock += 1;
-        let state = Value::from(self.state.clone()).to_string();
-        Presence::write(vec![(self.client, self.clock, Some(&state))]).into()
+        Pointing {
+            client: self.client,
+            clock: self.clock,
+            state: self.state.clone(),
+            cursor,
+        }
     }
 
     /// Whether the client has said who it is.
