@@ -55,25 +55,47 @@ function sentence(words: string | undefined): string | undefined {
   return words && words[0]!.toUpperCase() + words.slice(1) + (/[.!?]$/.test(words) ? '' : '.')
 }
 
-export async function call(path: string, init: RequestInit = {}): Promise<Response> {
-  let response: Response
-  try {
-    response = await fetch(path, { ...init, cache: 'no-store' })
-  } catch (cause) {
-    if (init.signal?.aborted) throw cause
-    throw new ApiError('unreachable', 'The server cannot be reached.')
-  }
-  if (response.ok) return response
-  const body = (await response.json().catch(() => ({}))) as { code?: string; message?: string }
-  const wait = Number(response.headers.get('retry-after')) || 0
-  throw new ApiError(body.code ?? 'internal', sentence(body.message) ?? `The server answered ${response.status}.`, wait)
+/** How long an answer may take. What changes something may be done although nobody hears of it: that is waited for longer. */
+const READ_MS = 20_000
+const CHANGE_MS = 60_000
+/** What even a slow line takes in a millisecond, in bytes. */
+const SLOWEST = 8
+
+/** A line that takes everything and brings nothing fails nobody for minutes. */
+export function patience({ method = 'GET', body }: RequestInit): number {
+  return method === 'GET' ? READ_MS : CHANGE_MS + (typeof body === 'string' ? Math.ceil(body.length / SLOWEST) : 0)
 }
 
-/** Sends JSON, and reads JSON where there is an answer. */
-export async function send<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const init: RequestInit = body === undefined ? { method } : { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
-  const response = await call(path, init)
-  return (response.status === 204 ? undefined : await response.json()) as T
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+/** Asks the server, and reads JSON where there is an answer. */
+export async function call<T = void>(path: string, init: RequestInit = {}): Promise<T> {
+  const late = AbortSignal.timeout(patience(init))
+  const signal = init.signal ? AbortSignal.any([init.signal, late]) : late
+  let response: Response
+  let text: string
+  try {
+    response = await fetch(path, { ...init, signal, cache: 'no-store' })
+    text = await response.text()
+  } catch (cause) {
+    if (init.signal?.aborted) throw cause
+    throw new ApiError('unreachable', late.aborted ? 'The server does not answer.' : 'The server cannot be reached.')
+  }
+  if (response.ok) return (text === '' ? undefined : JSON.parse(text)) as T
+  const { code = 'internal', message } = (parsed(text) ?? {}) as { code?: string; message?: string }
+  const wait = Number(response.headers.get('retry-after')) || 0
+  throw new ApiError(code, sentence(message) ?? `The server answered ${response.status}.`, wait)
+}
+
+/** Sends JSON. */
+export function send<T>(method: string, path: string, body?: unknown): Promise<T> {
+  return call(path, body === undefined ? { method } : { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } })
 }
 
 export interface ListQuery {
@@ -85,24 +107,24 @@ export interface ListQuery {
   signal?: AbortSignal
 }
 
-export async function listDocuments(query: ListQuery): Promise<DocumentPage> {
+export function listDocuments(query: ListQuery): Promise<DocumentPage> {
   const params = new URLSearchParams({ limit: String(query.limit ?? 50) })
   if (query.view !== 'folder') params.set('view', query.view)
   else if (query.folder || !query.q) params.set('folder', query.folder ?? '')
   if (query.q) params.set('q', query.q)
   if (query.cursor) params.set('cursor', query.cursor)
-  return (await call(`/api/documents?${params}`, { signal: query.signal })).json()
+  return call(`/api/documents?${params}`, { signal: query.signal })
 }
 
-export async function searchTexts(query: { q: string; folder: string; cursor: string | null; signal: AbortSignal }): Promise<{ documents: Found[]; next: string | null; is_complete: boolean }> {
+export function searchTexts(query: { q: string; folder: string; cursor: string | null; signal: AbortSignal }): Promise<{ documents: Found[]; next: string | null; is_complete: boolean }> {
   const params = new URLSearchParams({ q: query.q })
   if (query.folder) params.set('folder', query.folder)
   if (query.cursor) params.set('cursor', query.cursor)
-  return (await call(`/api/search?${params}`, { signal: query.signal })).json()
+  return call(`/api/search?${params}`, { signal: query.signal })
 }
 
-export async function describeDocument(name: string): Promise<DocumentEntry> {
-  return (await call(apiPath(name))).json()
+export function describeDocument(name: string): Promise<DocumentEntry> {
+  return call(apiPath(name))
 }
 
 export async function createDocument(name: string, text = ''): Promise<void> {
@@ -128,7 +150,7 @@ const strays = (name: string) => `${apiPath(name)}/strays`
 export const strayPath = (name: string, id: number) => `${strays(name)}/${id}`
 
 export async function listStrays(name: string): Promise<Stray[]> {
-  return ((await (await call(strays(name))).json()) as { strays: Stray[] }).strays
+  return (await call<{ strays: Stray[] }>(strays(name))).strays
 }
 
 export async function forgetStray(name: string, id: number): Promise<void> {
@@ -137,7 +159,7 @@ export async function forgetStray(name: string, id: number): Promise<void> {
 
 /** Whether the server is ready, and its reason when it is not; throws when it cannot be reached. */
 export async function readiness(): Promise<{ ready: boolean; reason: string }> {
-  const response = await fetch('/readyz', { cache: 'no-store' })
+  const response = await fetch('/readyz', { cache: 'no-store', signal: AbortSignal.timeout(READ_MS) })
   const body = (await response.json().catch(() => ({}))) as { reason?: string }
   return { ready: response.ok, reason: body.reason ?? '' }
 }

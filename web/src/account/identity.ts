@@ -33,7 +33,7 @@ export function recognise(now: Identity): Identity {
 }
 
 export async function learn(): Promise<Identity> {
-  return recognise((await (await call('/api/session')).json()) as Identity)
+  return recognise(await call<Identity>('/api/session'))
 }
 
 export async function signIn(login: string, password: string): Promise<Identity> {

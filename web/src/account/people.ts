@@ -26,8 +26,7 @@ export interface Passed {
 const at = (login: string) => `/api/people/${encodeURIComponent(login)}`
 
 export async function findPeople(q: string): Promise<PersonEntry[]> {
-  const found = (await (await call(`/api/people?${new URLSearchParams({ q })}`)).json()) as { people: PersonEntry[] }
-  return found.people
+  return (await call<{ people: PersonEntry[] }>(`/api/people?${new URLSearchParams({ q })}`)).people
 }
 
 export const changePerson = (login: string, change: { is_disabled?: boolean; is_admin?: boolean }) => send<PersonEntry>('PATCH', at(login), change)

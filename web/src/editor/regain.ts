@@ -17,7 +17,7 @@ async function mayComeBack(session: Session): Promise<boolean> {
     // What was typed is for somebody who may edit; without any, reading is enough.
     return unsent(session.saved.now) === 0 || access === 'edit' || access === 'own'
   }
-  const now = (await (await call('/api/session')).json()) as Identity
+  const now = await call<Identity>('/api/session')
   // What one person has typed is not sent in the name of another.
   return now.state === identity.now.state && account(now)?.login === account()?.login
 }

@@ -3,7 +3,6 @@ import { ended } from '../account/ended'
 import type { ApiError } from '../api'
 
 export function said({ code, message }: ApiError): string {
-  if (code === 'unreachable') return 'The server cannot be reached.'
   if (code === 'storage') return 'The server cannot use its storage just now.'
   if (code === 'shutting_down') return 'The server is restarting.'
   return message
