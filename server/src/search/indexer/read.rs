@@ -9,11 +9,11 @@ use crate::name::DocumentName;
 use crate::search::{MAX_TEXT, words};
 use crate::storage::{Entry, Lookup, StorageError};
 
-/// The line of a document and its text, or why this one cannot be read. Nothing if there is none.
-pub fn read(
-    app: &App,
-    name: &DocumentName,
-) -> Result<Option<(Entry, Result<String, Failure>)>, Trouble> {
+/// The line of a document and its text, or why this one cannot be read.
+pub type Read = (Entry, Result<String, Failure>);
+
+/// What there is of a name, if it stands for a document.
+pub fn read(app: &App, name: &DocumentName) -> Result<Option<Read>, Trouble> {
     let Lookup::Found(entry) = app.storage.entry(name)? else {
         return Ok(None);
     };
