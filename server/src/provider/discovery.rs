@@ -43,7 +43,7 @@ struct Known {
     client: Option<(Arc<Client>, Instant)>,
     /// When it was asked because that was old.
     tried: Option<Instant>,
-    /// When it was asked because a token had another key.
+    /// When it has answered because a token had another key.
     renewed: Option<Instant>,
     failed: Option<(String, Instant)>,
 }
@@ -94,15 +94,17 @@ impl Discovery {
     pub async fn newer(&self) -> Result<Arc<Client>, ProviderError> {
         let _asking = self.asking.lock().await;
         {
-            let mut known = self.known();
+            let known = self.known();
             if is_since(known.renewed, RENEW)
                 && let Some(client) = known.within(KNOWN)
             {
                 return Ok(client);
             }
-            known.renewed = Some(Instant::now());
         }
-        self.ask().await
+        let newer = self.ask().await?;
+        // A failure keeps nobody from a key for so long.
+        self.known().renewed = Some(Instant::now());
+        Ok(newer)
     }
 
     /// Has it asked for if it is old.

@@ -155,3 +155,19 @@ async fn whoever_lacks_a_key_waits_for_it_and_nobody_else_does() {
     }
     assert_eq!(issuer.asked.load(Relaxed), 4, "one asks for both");
 }
+
+#[tokio::test]
+async fn a_failure_keeps_nobody_from_a_new_key_for_long() {
+    let issuer = Issuer::start().await;
+    let discovery = issuer.discovery();
+    let first = within("it answers", discovery.client()).await.unwrap();
+    issuer.fails.store(true, Relaxed);
+    let failed = within("it fails", discovery.newer()).await;
+    assert!(matches!(failed, Err(ProviderError::Unreachable(_))));
+    issuer.fails.store(false, Relaxed);
+    later(FAILED).await;
+    let newer = within("it is back", discovery.newer()).await.unwrap();
+    assert!(!Arc::ptr_eq(&first, &newer));
+    let same = within("it was asked just now", discovery.newer()).await;
+    assert!(Arc::ptr_eq(&newer, &same.unwrap()));
+}
