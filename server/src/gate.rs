@@ -26,6 +26,8 @@ const SWEEP: u32 = 40;
 
 /// Uses of a session or a token are written down this often at most, in milliseconds.
 const NOTED_MS: i64 = 60_000;
+/// If that fails it is done again after this time: writing waits for whoever has the file, so not with each request.
+const AGAIN_MS: i64 = 5_000;
 /// Of how many it is remembered when that was.
 const REMEMBERED: usize = 10_000;
 
@@ -49,6 +51,17 @@ enum Used {
     Token(TokenId),
     /// The new secret of a session, for the first time.
     Secret(Hash),
+}
+
+impl Used {
+    fn of(who: &Who, secret: Option<Hash>) -> impl Iterator<Item = Self> + use<> {
+        let all = [
+            who.session.map(Self::Session),
+            who.token.map(Self::Token),
+            secret.map(Self::Secret),
+        ];
+        all.into_iter().flatten()
+    }
 }
 
 /// What the rules in memory are of.
@@ -132,17 +145,12 @@ impl Gate {
     /// Whether it is time to write down that what somebody came with was used. `secret`: what their session is known by.
     pub fn is_used(&self, who: &Who, secret: Option<Hash>, now_ms: i64) -> bool {
         let secret = secret.filter(|hash| self.rules.borrow().unused.contains(hash));
-        let all = [
-            who.session.map(Used::Session),
-            who.token.map(Used::Token),
-            secret.map(Used::Secret),
-        ];
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.len() > REMEMBERED {
             used.retain(|_, at| now_ms - *at < NOTED_MS);
         }
         let mut is_due = false;
-        for one in all.into_iter().flatten() {
+        for one in Used::of(who, secret) {
             let last = used.get(&one);
             if last.is_none_or(|last| now_ms - last >= NOTED_MS) {
                 used.insert(one, now_ms);
@@ -159,6 +167,17 @@ impl Gate {
         secret: Option<Hash>,
         now_ms: i64,
     ) -> Result<(), AccountsError> {
+        let noted = self.write_use(who, secret, now_ms);
+        if noted.is_err() {
+            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            for one in Used::of(who, secret) {
+                used.insert(one, now_ms - NOTED_MS + AGAIN_MS);
+            }
+        }
+        noted
+    }
+
+    fn write_use(&self, who: &Who, secret: Option<Hash>, now_ms: i64) -> Result<(), AccountsError> {
         let Some(accounts) = &self.accounts else {
             return Ok(());
         };
@@ -270,3 +289,6 @@ fn follow(accounts: &Accounts, storage: &dyn Storage) -> Result<(), AccountsErro
     }
     followed
 }
+
+#[cfg(test)]
+mod tests;
