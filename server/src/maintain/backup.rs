@@ -26,7 +26,6 @@ pub fn backup(data: &Path, to: &Path, progress: &mut Progress) -> Result<Done, F
     let part = beside(to, &format!(".{}.part", std::process::id()));
     let (copy, file) = Unfinished::new(part).map_err(write)?;
     drop(file);
-    let accounts = tell(data, "a backup", to, progress);
     fill(&mut reader, &copy.path, progress).map_err(|error| match error {
         CopyError::Sqlite(error) => match Problem::from(error) {
             Problem::NotUsable(reason) => Failure::write(to, reason),
@@ -42,7 +41,7 @@ pub fn backup(data: &Path, to: &Path, progress: &mut Progress) -> Result<Done, F
     let bytes = copy.path.metadata().map_err(write)?.len();
     absent(to)?;
     copy.place(to).map_err(write)?;
-    if let Some(accounts) = accounts
+    if let Some(accounts) = tell(data, "a backup", to, progress)
         && let Err(error) = accounts.backed_up(Host.now_ms())
     {
         progress.say(format_args!(

@@ -1,7 +1,7 @@
 //! What administrators see of a server.
 
 use ropewalk_tests::account::{Browser, team};
-use ropewalk_tests::ropewalk::folder;
+use ropewalk_tests::ropewalk::{binary, folder};
 use ropewalk_tests::{Request, until};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -72,6 +72,8 @@ async fn who_is_connected_is_seen_on_every_wire_and_gone_when_they_go() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_copied_from_the_command_line_is_in_the_log() {
     let (mut server, mut ada) = team(&[]).await;
+    ada.create("large", &"words of great value ".repeat(100_000))
+        .await;
     let (data, place) = (server.data(), folder());
     let last = async |ada: &mut Browser| {
         let status = ada.done("GET", "/api/admin/status", Value::Null).await;
@@ -91,6 +93,14 @@ async fn what_is_copied_from_the_command_line_is_in_the_log() {
     busy.execute_batch("ROLLBACK").unwrap();
     drop(busy);
     server.terminate().await;
+    // What is not made is not told of: no file grows beyond 512 KiB, as on a full disk.
+    let mut full = std::process::Command::new("sh");
+    full.args(["-c", "trap '' XFSZ; ulimit -f 1024; exec \"$@\"", "sh"]);
+    let none = path(&place, "none.db");
+    full.arg(binary()).args(["backup", &none, "--data"]);
+    let full = full.arg(data.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&full.stderr);
+    assert!(said.contains(&format!("cannot write {none}")), "{said}");
     well(data.path(), &["backup", &path(&place, "two.db")]).await;
     server.start_again().await;
     let mut ada = ada.at(&server);
