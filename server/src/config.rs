@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::Uri;
 use ipnet::IpNet;
 use ropewalk_crdt::Limits;
 
@@ -149,6 +150,12 @@ impl Config {
     /// Whether people reach the pages over TLS and in no other way.
     pub fn is_over_tls(&self) -> bool {
         self.public_url.starts_with("https://")
+    }
+
+    /// Whether all of that host can be over TLS, as browsers would take it: beside another port there may be something without.
+    pub fn has_tls_host(&self) -> bool {
+        let has_port = |uri: Uri| uri.port_u16().is_some_and(|port| port != 443);
+        self.is_over_tls() && !self.public_url.parse().is_ok_and(has_port)
     }
 
     /// What no single setting can say: why these do not go together.

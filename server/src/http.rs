@@ -62,6 +62,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
     img-src 'self' data:; connect-src 'self'; font-src 'none'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types dompurify";
 
+/// Browsers come back over TLS for a year. Other hosts below this one are not ours.
+const TLS_ONLY: &str = "max-age=31536000";
+
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
     let fixed = |name: header::HeaderName, value: &'static str| {
@@ -138,6 +141,12 @@ pub fn router(app: Arc<App>) -> Router {
         ))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::STRICT_TRANSPORT_SECURITY,
+            app.config
+                .has_tls_host()
+                .then(|| HeaderValue::from_static(TLS_ONLY)),
+        ))
         .with_state(app)
 }
 

@@ -284,6 +284,12 @@ async fn where_the_pages_are_over_tls_cookies_are_for_nothing_else() {
     let plain = "http://write.example.org";
     let refused = post(plain, "/api/join", "", join.clone()).await;
     assert_eq!((refused.status, &*refused.code()), (400, "other_address"));
+    // Nor does it come that way again.
+    let tls_only = |response: &Response| {
+        let said = response.header("strict-transport-security");
+        said.map(str::to_owned)
+    };
+    assert_eq!(tls_only(&refused).as_deref(), Some("max-age=31536000"));
     let joined = post(place, "/api/join", "", join).await;
     let cookie = cookie_of(&joined);
     let sign_in = json!({ "login": "ada", "password": PASSWORD });
@@ -305,4 +311,10 @@ async fn where_the_pages_are_over_tls_cookies_are_for_nothing_else() {
     let refused = post(plain, "/api/follow", "", follow.clone()).await;
     assert_eq!(refused.code(), "other_address");
     cookie_of(&post(place, "/api/follow", "", follow).await);
+    // Where it may be one of many servers on a host, it says nothing of the others.
+    for place in ["http://write.example.org", "https://write.example.org:8443"] {
+        let server = Ropewalk::with(&["--public-url", place]).await;
+        let page = Request::get("/").send(server.address).await;
+        assert_eq!((page.status, tls_only(&page)), (200, None), "{place}");
+    }
 }
