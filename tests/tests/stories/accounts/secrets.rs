@@ -3,6 +3,7 @@
 use ropewalk_tests::account::{Browser, PASSWORD, secret, team, write_accounts};
 use ropewalk_tests::frames::put_buf;
 use ropewalk_tests::{Request, Response, Ropewalk, until};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -317,4 +318,25 @@ async fn where_the_pages_are_over_tls_cookies_are_for_nothing_else() {
         let page = Request::get("/").send(server.address).await;
         assert_eq!((page.status, tls_only(&page)), (200, None), "{place}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_link_ends_after_an_hour() {
+    let server = Ropewalk::with(&["--listen", "0.0.0.0:0"]).await;
+    let first = until("the one-time link is printed", || async {
+        let output = server.output();
+        let (_, first) = output.split_once("/join#")?;
+        first.split_once('\n').map(|(first, _)| first.to_owned())
+    })
+    .await;
+    let accounts = Connection::open(server.data().path().join("accounts.db")).unwrap();
+    let counts = "SELECT expires_at_ms - made_at_ms FROM invitations";
+    let counts: i64 = accounts.query_row(counts, [], |row| row.get(0)).unwrap();
+    assert_eq!(counts, 60 * 60 * 1000);
+    let now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)";
+    let end = format!("UPDATE invitations SET expires_at_ms = {now}");
+    write_accounts(&server, &end);
+    let join = json!({ "secret": first, "login": "ada", "password": PASSWORD });
+    let late = Browser::of(&server).fail("POST", "/api/join", join).await;
+    assert_eq!(late, (404, "no_invitation".to_owned()));
 }
