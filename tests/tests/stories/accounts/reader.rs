@@ -82,6 +82,40 @@ async fn a_reader_changes_nothing_and_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_color_in_a_document_is_that_of_the_account() {
+    let (_server, owner, mut bob) = begin().await;
+    let profile = json!({ "name": "Bob", "color": "#112233" });
+    bob.done("PUT", "/api/profile", profile).await;
+    let editor = owner.editor(NAME).await;
+    let shown = async |color: &str| {
+        editor
+            .until("the color is there", |state, _| {
+                let mut users = state.people.values().map(|(_, json)| &json["user"]);
+                let user = users.find(|user| user["color"] == color)?;
+                assert_eq!(
+                    (&user["name"], &user["colorLight"]),
+                    (&json!("Bob"), &json!(format!("{color}33")))
+                );
+                Some(())
+            })
+            .await;
+    };
+    let reader = bob.editor(NAME).await;
+    let owners = r##"{"user":{"name":"OWNER","color":"#ffffff","colorLight":"#ffffff33"}}"##;
+    reader.announce(owners);
+    shown("#112233").await;
+    let profile = json!({ "name": "Bob", "color": "#445566" });
+    bob.done("PUT", "/api/profile", profile).await;
+    reader.announce(owners);
+    shown("#445566").await;
+    let white = |state: &ropewalk_tests::client::State| {
+        let mut people = state.people.values();
+        people.any(|(_, json)| json["user"]["color"] == "#ffffff")
+    };
+    assert!(!editor.look(white));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reader_changes_nothing_by_a_frame_that_the_wire_does_not_know() {
     let (_server, mut owner, bob) = begin().await;
     let before = owner.bytes(NAME).await;
