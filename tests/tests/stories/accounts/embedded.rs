@@ -5,8 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use ropewalk_tests::account::{Browser, team};
 use ropewalk_tests::client::new_doc;
-use ropewalk_tests::{Client, Request, Ropewalk, Socket};
-use serde_json::json;
+use ropewalk_tests::{Client, Request, Ropewalk, Socket, frames, within};
+use serde_json::{Value, json};
+
+use super::revoked::{NAME, NOT_ALLOWED, NOT_KNOWN, addressed, letter, said};
 
 /// Shared with the application: 32 bytes.
 const SECRET: &[u8] = b"a shared secret of thirty-two by";
@@ -14,23 +16,33 @@ const JWKS: &str =
     r#"{"keys":[{"kty":"oct","kid":"app","k":"YSBzaGFyZWQgc2VjcmV0IG9mIHRoaXJ0eS10d28gYnk"}]}"#;
 
 /// A token that the application signs, of so many seconds.
-fn token(access: &str, seconds: u64) -> String {
+pub fn signed(name: &str, doc: &str, access: &str, seconds: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let payload = json!({
-        "name": "Zoe",
-        "doc": "team/*",
+        "name": name,
+        "doc": doc,
         "access": access,
-        "exp": now.as_secs() + seconds,
+        "exp": now.as_secs().saturating_add_signed(seconds),
     });
     let key = EncodingKey::from_secret(SECRET);
     encode(&Header::default(), &payload, &key).unwrap()
 }
 
-async fn begin() -> (Ropewalk, Browser, tempfile::TempDir) {
+fn token(access: &str, seconds: i64) -> String {
+    signed("Zoe", "team/*", access, seconds)
+}
+
+/// A server for everybody that takes such tokens.
+pub async fn embedding() -> (Ropewalk, Browser, tempfile::TempDir) {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("keys.json");
     std::fs::write(&file, JWKS).unwrap();
-    let (server, mut ada) = team(&["--token-keys", file.to_str().unwrap()]).await;
+    let (server, ada) = team(&["--token-keys", file.to_str().unwrap()]).await;
+    (server, ada, place)
+}
+
+async fn begin() -> (Ropewalk, Browser, tempfile::TempDir) {
+    let (server, mut ada, place) = embedding().await;
     ada.create("team/notes", "text").await;
     ada.create("other", "text").await;
     (server, ada, place)
@@ -150,4 +162,69 @@ async fn y_sweets_clients_get_tokens_of_the_server() {
     ada.done("PATCH", "/api/people/bob", disable).await;
     let state = script.send(Request::get("/d/team%2Fnotes/as-update")).await;
     assert_eq!(state.status, 401);
+}
+
+/// Waits until this comes.
+async fn hears(socket: &mut Socket, message: &[u8]) {
+    within("what was to come", async {
+        while socket.next().await.expect("the socket stays") != message {}
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_shown_anew_where_somebody_is_counts_from_then_on() {
+    let (server, mut ada, _keys) = begin().await;
+    let editor = ada.editor(NAME).await;
+    let mut socket = Socket::open_path(server.address, "/hocuspocus", None).await;
+    let mut bob = ada.invite(&server, "bob").await;
+    ada.share(NAME, "bob", "edit").await;
+    let (_, of_bob) = bob.make_token("edit", NAME).await;
+    let document = |name, access| signed(name, NAME, access, 600);
+    let mut clock = 0;
+    for (name, token, may, text) in [
+        ("Zoe", document("Zoe", "read"), "readonly", "no"),
+        ("BOB", of_bob, "read-write", "B"),
+        ("Eve", document("Eve", "edit"), "read-write", "E"),
+        ("Max", document("Max", "read"), "readonly", "never"),
+    ] {
+        socket.send(said(&[2, 0], &token)).await;
+        hears(&mut socket, &said(&[2, 2], may)).await;
+        clock += 1;
+        let present = frames::awareness(&[(7, clock, r#"{"user":{"name":"ada"}}"#)]);
+        socket.send(addressed(&present)).await;
+        editor.until_people(&[name]).await;
+        let update = frames::update(&letter(text));
+        socket.send(addressed(&update)).await;
+        if may == "read-write" {
+            editor.until_contains(text).await;
+        }
+    }
+    // What opens nothing, or something else, leads out, after all that was sent before.
+    let denied = [
+        (signed("Max", NAME, "edit", -60), NOT_KNOWN.1),
+        (signed("Max", "other", "edit", 600), NOT_ALLOWED.1),
+    ];
+    for (token, reason) in denied {
+        socket.send(said(&[2, 0], &token)).await;
+        hears(&mut socket, &said(&[7], reason)).await;
+        editor.until_people(&[]).await;
+        socket
+            .send(said(&[2, 0], &signed("Max", NAME, "read", 600)))
+            .await;
+        hears(&mut socket, &said(&[2, 2], "readonly")).await;
+    }
+    let text = ada.text(NAME).await;
+    let authors = format!("/api/documents/{NAME}/authors");
+    let told = ada.done("GET", &authors, Value::Null).await;
+    let mut letters = text.chars();
+    let mut wrote = Vec::new();
+    for run in told["runs"].as_array().unwrap() {
+        let length = run["length"].as_u64().unwrap() as usize;
+        let part: String = letters.by_ref().take(length).collect();
+        wrote.push((part, run["login"].as_str().unwrap_or("nobody").to_owned()));
+    }
+    wrote.sort();
+    let wrote: Vec<_> = wrote.iter().map(|(part, who)| (&**part, &**who)).collect();
+    assert_eq!(wrote, [("B", "bob"), ("E", "nobody"), ("text", "ada")]);
 }

@@ -10,21 +10,21 @@ use yrs::Text;
 pub const NAME: &str = "team/notes";
 const PATH: &str = "team%2Fnotes";
 
-fn addressed(message: &[u8]) -> Vec<u8> {
+pub fn addressed(message: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     put_buf(&mut out, NAME.as_bytes());
     out.extend_from_slice(message);
     out
 }
 
-fn said(kind: &[u64], what: &str) -> Vec<u8> {
+pub fn said(kind: &[u64], what: &str) -> Vec<u8> {
     let mut out = Vec::new();
     kind.iter().for_each(|&number| put_uint(&mut out, number));
     put_buf(&mut out, what.as_bytes());
     addressed(&out)
 }
 
-fn letter(letter: &str) -> Vec<u8> {
+pub fn letter(letter: &str) -> Vec<u8> {
     edit_doc(&new_doc(None), |text, txn| text.insert(txn, 0, letter))
 }
 
