@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use ropewalk_tests::account::{Browser, team, write_accounts};
+use ropewalk_tests::account::{Browser, secret, write_accounts};
 use ropewalk_tests::{Request, until};
 use serde_json::{Value, json};
+
+use super::embedded::{embedding, signed};
 
 /// What a route asks of whoever uses it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -170,6 +172,27 @@ pub const RULES: &[(&str, &str, Need, &str)] = &[
     ("DELETE", "/api/session", Nothing, ""),
 ];
 
+/// The same of the routes of y-sweet, which has a description of its own.
+const YSWEET: &[(&str, &str, Need, &str)] = &[
+    (
+        "POST",
+        "/doc/new",
+        Document(Edit),
+        r#"{"docId":"team/notes"}"#,
+    ),
+    ("POST", "/doc/{name}/auth", Document(Edit), "{}"),
+    (
+        "POST",
+        "/doc/{name}/auth",
+        Document(Read),
+        r#"{"authorization":"read-only"}"#,
+    ),
+    ("GET", "/d/{name}/as-update", Document(Read), ""),
+    // It is none.
+    ("POST", "/d/{name}/update", Document(Edit), "x"),
+    ("POST", "/check_store", Known, ""),
+];
+
 /// Refusals that say who may: all others say that something else is wrong.
 const DENIALS: [&str; 7] = [
     "sign_in",
@@ -238,6 +261,36 @@ async fn roles(server: &ropewalk_tests::Ropewalk, mut ada: Browser) -> Vec<Role>
         .done("POST", "/api/follow", json!({ "link": link }))
         .await;
     let script = |token: &str| Browser::script(server, token);
+    let (_, link_to_edit) = owner.make_link(NAME, "edit").await;
+    let (late, late_link) = owner.make_link(NAME, "edit").await;
+    let (revoked, revoked_link) = owner.make_link(NAME, "edit").await;
+    let links = format!("/api/documents/{NAME}/links");
+    let locked = json!({ "access": "edit", "password": "coir and sisal" });
+    let locked = secret(&owner.done("POST", &links, locked).await["url"]);
+    let mut guests = Vec::new();
+    for link in [&link_to_edit, &late_link, &revoked_link] {
+        let mut guest = Browser::of(server);
+        guest
+            .done("POST", "/api/follow", json!({ "link": link }))
+            .await;
+        guests.push(guest);
+    }
+    let [editing_guest, late_guest, revoked_guest] = guests.try_into().unwrap();
+    let mut waiting = Browser::of(server);
+    waiting
+        .fail("POST", "/api/follow", json!({ "link": locked }))
+        .await;
+    write_accounts(
+        server,
+        &format!("UPDATE links SET expires_at_ms = 1 WHERE id = {late}"),
+    );
+    owner
+        .done("DELETE", &format!("{links}/{revoked}"), Value::Null)
+        .await;
+    let auth = format!("/doc/{NAME}/auth");
+    let of_server = owner.done("POST", &auth, json!({})).await;
+    let of_server = of_server["token"].as_str().unwrap().to_owned();
+    let document = |doc, access, seconds| script(&signed("Zoe", doc, access, seconds));
     let (_, of_disabled) = disabled.make_token("own", "*").await;
     let (_, reads) = owner.make_token("read", NAME).await;
     let (_, edits) = owner.make_token("edit", "*").await;
@@ -286,6 +339,59 @@ async fn roles(server: &ropewalk_tests::Ropewalk, mut ada: Browser) -> Vec<Role>
         ),
         Role::new("a guest", guest, Read, &[Known]),
         Role::new("a script with a link", script(&link), Read, &[Known]),
+        Role::new("a guest to edit", editing_guest, Edit, &[Known]),
+        Role::new(
+            "a script with a link to edit",
+            script(&link_to_edit),
+            Edit,
+            &[Known],
+        ),
+        Role::new(
+            "a guest whose link has ended",
+            late_guest,
+            Access::None,
+            &[],
+        ),
+        Role::new(
+            "a guest whose link is revoked",
+            revoked_guest,
+            Access::None,
+            &[],
+        ),
+        Role::new("a guest without the password", waiting, Access::None, &[]),
+        wrong("a link that has ended", script(&late_link)),
+        wrong("a link that is revoked", script(&revoked_link)),
+        Role::new(
+            "a script with a link that waits for its password",
+            script(&locked),
+            Access::None,
+            &[],
+        ),
+        Role::new(
+            "a document token to read",
+            document(NAME, "read", 600),
+            Read,
+            &[Known],
+        ),
+        Role::new(
+            "a document token for the folder",
+            document("team/*", "edit", 600),
+            Edit,
+            &[Known],
+        ),
+        Role::new(
+            "a document token of the server",
+            script(&of_server),
+            Edit,
+            &[Known],
+        ),
+        Role::new(
+            "a document token for something else",
+            document("notes/*", "edit", 600),
+            Access::None,
+            &[Known],
+        ),
+        wrong("an expired document token", document(NAME, "edit", -60)),
         Role::new("a stranger", stranger, Access::None, person),
         Role::new("a reader", reader, Read, person),
         Role::new("an editor", editor, Edit, person),
@@ -353,7 +459,7 @@ pub fn request(name: &str, method: &str, path: &str, body: &str) -> Request {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_is_let_in_where_the_table_says_so_and_nowhere_else() {
-    let (server, mut ada) = team(&[]).await;
+    let (server, mut ada, _keys) = embedding().await;
     let described = ada.done("GET", "/api/openapi.json", Value::Null).await;
     let mut routes = BTreeSet::new();
     for (path, methods) in described["paths"].as_object().unwrap() {
@@ -376,9 +482,12 @@ async fn everybody_is_let_in_where_the_table_says_so_and_nowhere_else() {
 
     let mut roles = roles(&server, ada).await;
     let mut wrong = Vec::new();
-    for (method, path, need, body) in RULES {
-        for role in &mut roles {
-            let request = request(NAME, method, path, body);
+    // Those at the end of the rules end sessions.
+    for (method, path, need, body) in YSWEET.iter().chain(RULES) {
+        for (number, role) in roles.iter_mut().enumerate() {
+            // Each tries another login: those of one are counted.
+            let body = body.replace("nobody", &format!("nobody{number}"));
+            let request = request(NAME, method, path, &body);
             let (status, is_denied, said) = if path.ends_with("/changes") {
                 // Whoever may follow it hears no end.
                 let status = role.browser.dress(request).status(server.address).await;
