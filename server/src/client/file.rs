@@ -137,6 +137,8 @@ struct File {
     disk: Option<String>,
     /// When the server is late with so many edits: then what it does not have is written to the file.
     late: Option<(Instant, u64)>,
+    /// There is no connection, and that was said.
+    is_offline: bool,
     /// Why nothing goes to the server as long as that is so.
     is_read_only: Option<String>,
     /// Why nothing goes to the server any more.
@@ -228,6 +230,7 @@ impl File {
             shown: BTreeMap::new(),
             disk,
             late: None,
+            is_offline: false,
             is_read_only: None,
             is_over: None,
             is_lost: None,
@@ -243,8 +246,9 @@ impl File {
         match event {
             Event::Changed => self.has_news = true,
             Event::People => self.has_people = true,
+            Event::Synced => self.is_offline = false,
             // Each edit is answered so.
-            Event::Synced | Event::Saved | Event::Refused => {}
+            Event::Saved | Event::Refused => {}
             Event::Access(true) => {
                 self.is_read_only = None;
                 say(&format!(
@@ -260,10 +264,15 @@ impl File {
                 say(&message);
                 self.is_read_only = Some(message);
             }
-            Event::Offline(reason) => say(&format!(
-                "{}: no connection, it is tried again: {reason}",
-                self.place.name
-            )),
+            Event::Offline(reason) => {
+                // Not at each try.
+                if !std::mem::replace(&mut self.is_offline, true) {
+                    say(&format!(
+                        "{}: no connection, it is tried again: {reason}",
+                        self.place.name
+                    ));
+                }
+            }
             Event::Closed(code, reason) => {
                 let message = format!(
                     "{} is not shared any more: {reason} ({code}). What you type is written to the file when you close it",

@@ -86,7 +86,10 @@ impl Shared {
     pub fn online(&self) {
         let mut state = self.state();
         let was_online = std::mem::replace(&mut state.was_online, true);
-        if state.offline.take().is_some() && was_online {
+        let was_offline = state.offline.take().is_some();
+        // Whoever reads what is said may be slow.
+        drop(state);
+        if was_offline && was_online {
             self.say(format_args!("Connected again."));
         } else if !was_online {
             self.say(format_args!("Connected."));
@@ -96,8 +99,9 @@ impl Shared {
     pub fn offline(&self, reason: &str) {
         let mut state = self.state();
         if state.offline.is_none() {
-            self.trouble(format_args!("No connection: {reason}. It is tried again."));
             state.offline = Some(reason.to_owned());
+            drop(state);
+            self.trouble(format_args!("No connection: {reason}. It is tried again."));
         }
     }
 

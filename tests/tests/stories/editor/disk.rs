@@ -181,6 +181,12 @@ async fn what_could_not_be_sent_is_in_the_file_and_is_not_forgotten() {
     scene.relay.lead(None);
     scene.relay.cut();
     editor.edit(&path, &[(0, 0, "unsent ")]).await;
+    until("it is written down", || async {
+        (std::fs::read_to_string(&path).unwrap() == "unsent text\n").then_some(())
+    })
+    .await;
+    let log = editor.log();
+    assert_eq!(log.matches("no connection").count(), 1, "{log}");
     assert_eq!(editor.quit().await.code(), Some(1));
     assert!(
         editor.log().contains("they are kept as a copy"),
