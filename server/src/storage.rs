@@ -137,7 +137,7 @@ pub struct Wrote {
 /// What a client was told of an edit: if it asks for the same once more, it hears the same, and nothing changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// Who asked; at most [`MAX_KEY`] bytes.
+    /// Who asked: a client's name of at most [`MAX_KEY`] bytes, and whose it is.
     pub client: String,
     /// What for, in its own words; at most [`MAX_KEY`] bytes.
     pub request: String,

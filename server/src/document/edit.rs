@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ropewalk_crdt::{ClientId, Edit, Unit};
 use ropey::Rope;
+use sha2::{Digest as _, Sha256};
 
 use super::Version;
 use crate::storage::Author;
@@ -72,6 +73,42 @@ pub enum Change {
     },
     /// More text at the end. It begins the document if there never was one.
     Append(String),
+}
+
+impl Change {
+    /// What is asked of a root. Whoever asks again may have seen another version since.
+    pub fn digest(&self, root: &str) -> Digest {
+        let mut hash = Sha256::new();
+        let mut add = |part: &str| {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        };
+        add(root);
+        match self {
+            Self::Edits { unit, edits, .. } => {
+                add(&format!("edits {unit:?}"));
+                for edit in edits {
+                    add(&format!("{}-{}", edit.from, edit.to));
+                    add(&edit.insert);
+                }
+            }
+            Self::Replace {
+                find,
+                replace,
+                count,
+            } => {
+                add(&format!("replace {count:?}"));
+                add(find);
+                add(replace);
+            }
+            Self::Append(text) => {
+                add("append");
+                add(text);
+            }
+        }
+        let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
+        Digest::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
 }
 
 impl Request {

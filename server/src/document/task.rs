@@ -366,7 +366,8 @@ impl Task {
                 cursors,
                 reply,
             } => {
-                let last = client.and_then(|client| self.receipts.last(&client));
+                let person = self.person(&reply.who);
+                let last = client.and_then(|client| self.receipts.last(person, &client));
                 self.changes(since, &root, unit, last, &cursors, reply);
             }
             Command::Delete { only_at, reply } => {

@@ -220,6 +220,33 @@ async fn the_same_edit_again_gets_the_same_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_stood_for_another_edit_is_refused() {
+    let mut server = Ropewalk::start().await;
+    put(&server, "a", "abc").await;
+    let mut first = Thin::join(&server, "a", "script", "utf16").await;
+    first.edit(insert(0, "x")).await;
+    first.acknowledged().await;
+    // The next run counts from 1 again.
+    let mut next = Thin::join(&server, "a", "script", "utf16").await;
+    next.edit(insert(0, "y")).await;
+    let refused = next.hear().await.unwrap();
+    assert_eq!(
+        (&refused["code"], &refused["id"]),
+        (&"key_used".into(), &"1".into())
+    );
+    server.kill().await;
+    server.start_again().await;
+    next.pending = None;
+    next.connect(&server).await;
+    let (base, id) = (next.version.clone(), "2");
+    let edits = json!([{"from": 0, "to": 0, "insert": "y"}]);
+    next.say(json!({"type": "edit", "id": id, "base": base, "edits": edits}))
+        .await;
+    assert_eq!(next.hear().await.unwrap()["type"], "ack");
+    assert_eq!(server.text("a").await, "yxabc");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_comes_back_hears_only_what_was_missed() {
     let server = Ropewalk::start().await;
     put(&server, "a", "one").await;

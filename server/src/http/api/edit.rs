@@ -11,12 +11,11 @@ use axum::response::{IntoResponse, Response};
 use ropewalk_crdt as crdt;
 use serde::Deserialize;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::{named, root_name, whole};
 use crate::App;
 use crate::access::Who;
-use crate::document::edit::{Change, Digest, Key, MAX_EDITS, OnlyAt, Request};
+use crate::document::edit::{Change, Key, MAX_EDITS, OnlyAt, Request};
 use crate::document::{Command, Version};
 use crate::http::error::ApiError;
 use crate::json::{Edit, Unit};
@@ -139,7 +138,7 @@ async fn make(
 ) -> Result<Response, ApiError> {
     let key = key(headers)?;
     let request = Request {
-        digest: key.as_ref().map(|_| digest(&root, &change)),
+        digest: key.as_ref().map(|_| change.digest(&root)),
         root,
         change,
         only_at: only_at(headers)?,
@@ -159,40 +158,6 @@ async fn make(
     ];
     let body = json!({ "version": version, "length": edited.length });
     Ok((head, Json(body)).into_response())
-}
-
-/// What is asked. A script that asks again may have seen another version since.
-fn digest(root: &str, change: &Change) -> Digest {
-    let mut hash = Sha256::new();
-    let mut add = |part: &str| {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    };
-    add(root);
-    match change {
-        Change::Edits { unit, edits, .. } => {
-            add(&format!("edits {unit:?}"));
-            for edit in edits {
-                add(&format!("{}-{}", edit.from, edit.to));
-                add(&edit.insert);
-            }
-        }
-        Change::Replace {
-            find,
-            replace,
-            count,
-        } => {
-            add(&format!("replace {count:?}"));
-            add(find);
-            add(replace);
-        }
-        Change::Append(text) => {
-            add("append");
-            add(text);
-        }
-    }
-    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
-    Digest::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// `If-Match`. A tag that is no version of ours, or a weak one, is at no version.

@@ -271,20 +271,20 @@ impl Client {
         let Some(hello) = &self.hello else {
             return Said::default();
         };
+        let change = Change::Edits {
+            base: Some(base),
+            unit: self.unit(),
+            edits: edits.into_iter().map(Edit::into).collect(),
+        };
         let request = Request {
+            digest: Some(change.digest(&hello.root)),
             root: hello.root.clone(),
-            change: Change::Edits {
-                base: Some(base),
-                unit: self.unit(),
-                edits: edits.into_iter().map(Edit::into).collect(),
-            },
+            change,
             only_at: None,
             key: Some(Key {
                 client: hello.client.clone(),
                 request: id.clone(),
             }),
-            // Its edits are told anew when it comes back.
-            digest: None,
             author: Arc::new(self.author()),
         };
         let (handle, who) = (self.handle.clone(), self.who.clone());
@@ -450,6 +450,7 @@ impl Client {
                     Refused::Unsorted { .. } => "unsorted",
                     Refused::TooLarge => "too_large",
                     Refused::NotText => "not_text",
+                    Refused::KeyUsed => "key_used",
                     Refused::Denied(Denied::ReadOnly) => "read_only",
                     _ => return Said::end(refused),
                 };
