@@ -104,7 +104,8 @@ async fn serve<S: Socket>(
             () = stopping.cancelled() => ControlFlow::Break(Some(Close::RESTART)),
             _ = outward.signals.probe.changed() => connection.probe().await,
             _ = tick.tick() => {
-                let impatient = habits.as_mut().is_some_and(Habits::is_impatient);
+                let habits = habits.as_mut();
+                let impatient = habits.is_some_and(|habits| habits.is_impatient(waits));
                 let nobody = Bytes::from_static(NOBODY);
                 match impatient {
                     true => connection.write(Message::Binary(nobody), || None).await,

@@ -51,8 +51,11 @@ impl Habits {
         self.waits = None;
     }
 
-    /// Whether it has to hear something now.
-    pub fn is_impatient(&mut self) -> bool {
+    /// Whether it has to hear something now. While it is not read there may be a marker in what it sends.
+    pub fn is_impatient(&mut self, is_unread: bool) -> bool {
+        if is_unread {
+            self.waits.get_or_insert_with(Instant::now);
+        }
         let impatient = self.waits.is_some_and(|since| since.elapsed() > PATIENCE);
         if impatient {
             self.hears();
@@ -86,13 +89,28 @@ mod tests {
     async fn a_client_that_waits_hears_something_in_time() {
         let mut habits = Habits::default();
         tokio::time::advance(PATIENCE * 2).await;
-        assert!(!habits.is_impatient(), "it waits for nothing");
+        assert!(!habits.is_impatient(false), "it waits for nothing");
         habits.order(Frame::Saved(Bytes::new()));
         tokio::time::advance(PATIENCE / 2).await;
         habits.order(Frame::Saved(Bytes::new()));
-        assert!(!habits.is_impatient());
+        assert!(!habits.is_impatient(false));
         tokio::time::advance(PATIENCE).await;
-        assert!(habits.is_impatient());
-        assert!(!habits.is_impatient(), "it has heard");
+        assert!(habits.is_impatient(false));
+        assert!(!habits.is_impatient(false), "it has heard");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_is_not_read_hears_something_in_time() {
+        let mut habits = Habits::default();
+        let mut silent = Duration::ZERO;
+        for _ in 0..100 {
+            tokio::time::advance(TICK).await;
+            silent += TICK;
+            if habits.is_impatient(true) {
+                silent = Duration::ZERO;
+            }
+            // With a look at the clock between the marker and the first that sees it not read.
+            assert!(silent + TICK < Duration::from_secs(3));
+        }
     }
 }
