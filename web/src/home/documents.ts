@@ -1,10 +1,11 @@
 /** The documents of a place: asked for a page at a time, and kept fresh. */
 import { announce } from '../announce'
-import { ApiError, asApiError, deleteDocument, listDocuments, searchTexts, type DocumentEntry, type FolderEntry, type Found } from '../api'
+import { ApiError, asApiError, deleteDocument, listDocuments, searchTexts, type DocumentEntry, type FolderEntry } from '../api'
 import { allUnsent, dropCopy, placeOf } from '../editor/offline'
 import { Value } from '../value'
 import { count } from '../when'
 import { TOP, type Place } from './place'
+import type { Texts } from './texts'
 
 export interface Listing {
   /** What this is the answer to. */
@@ -20,14 +21,6 @@ export interface Listing {
   error: ApiError | null
 }
 
-export interface Texts {
-  found: Found[]
-  next: string | null
-  isComplete: boolean
-  /** Why there is nothing. */
-  error: ApiError | null
-}
-
 const PAGE = 50
 const MOST = 200
 const SEARCH_MS = 180
@@ -38,11 +31,19 @@ const same = (a: Place, b: Place) => JSON.stringify(a) === JSON.stringify(b)
 /** What the trash has is listed elsewhere. */
 const listed = (place: Place) => (place.view === 'folder' || place.view === 'trash' ? { folder: '', q: '', ...place, view: 'folder' as const } : { view: place.view })
 const searched = (place: Place) => place.view === 'folder' && place.q !== ''
+/** Those that come, and were not there yet. */
+const added = <T extends { name: string }>(shown: T[], more: T[]) => [...shown, ...more.filter((one) => !shown.some(({ name }) => name === one.name))]
+/** What was shown below the part that is fetched anew, and has not come into it since. */
+function below(fresh: DocumentEntry[], shown: DocumentEntry[]): DocumentEntry[] {
+  const oldest = fresh.at(-1)?.edited_at ?? 0
+  return added(fresh, shown.filter((one) => one.edited_at <= oldest)).slice(fresh.length)
+}
 
 export class Documents {
   readonly listing = new Value<Listing>({ place: TOP, ...NOTHING })
   #place: Place = TOP
-  #abort: AbortController | null = null
+  /** What is under way: it ends when something else is asked for. */
+  #asked = new AbortController()
   #timer = 0
 
   start(): () => void {
@@ -51,7 +52,7 @@ export class Documents {
       // What is searched stays in its order while somebody looks at it.
       if (document.visibilityState === 'visible' && !busy && !more && (error || !searched(this.#place))) void this.load()
     }, FRESH_MS)
-    const seen = () => document.visibilityState === 'visible' && void this.load()
+    const seen = () => document.visibilityState === 'visible' && !this.listing.now.more && void this.load()
     document.addEventListener('visibilitychange', seen)
     return () => {
       window.clearInterval(fresh)
@@ -76,58 +77,78 @@ export class Documents {
     }, SEARCH_MS)
   }
 
-  /** Fetches as many as are shown, so that a refresh never shortens the list. */
+  #begin(): AbortSignal {
+    this.#asked.abort()
+    this.#asked = new AbortController()
+    return this.#asked.signal
+  }
+
+  /** Fetches as many as are shown and can be had at once, so that a refresh never shortens the list. */
   async load(): Promise<void> {
     if (this.#place.view === 'trash') return
-    this.#abort?.abort()
-    const abort = (this.#abort = new AbortController())
+    const signal = this.#begin()
     const place = this.#place
     const stays = same(place, this.listing.now.place)
     const shown = stays ? (this.listing.now.documents?.length ?? 0) : 0
-    this.#set({ busy: true })
-    const texts = place.view === 'folder' && place.q ? this.#texts(place, abort.signal) : Promise.resolve(null)
+    this.#set({ busy: true, more: false })
+    const texts = place.view === 'folder' && place.q ? this.#texts(place, signal, stays) : Promise.resolve(null)
     try {
-      const page = await listDocuments({ ...listed(place), limit: Math.min(MOST, Math.max(PAGE, shown)), signal: abort.signal })
+      const page = await listDocuments({ ...listed(place), limit: Math.min(MOST, Math.max(PAGE, shown)), signal })
       const found = await texts
-      if (abort.signal.aborted) return
-      this.#set({ place, documents: page.documents, folders: page.folders ?? [], next: page.next, texts: found, busy: false, error: null })
+      if (signal.aborted) return
+      const rest = shown > MOST && page.next !== null ? below(page.documents, this.listing.now.documents ?? []) : []
+      const next = rest.length > 0 ? this.listing.now.next : page.next
+      this.#set({ place, documents: [...page.documents, ...rest], folders: page.folders ?? [], next, texts: found, busy: false, error: null })
     } catch (error) {
-      if (abort.signal.aborted) return
+      if (signal.aborted) return
       this.#set({ ...(stays ? {} : { place, ...NOTHING }), busy: false, error: asApiError(error) })
     }
   }
 
-  async #texts(place: { q: string; folder: string }, signal: AbortSignal, cursor: string | null = null): Promise<Texts> {
+  /** What was found before stays in sight when it cannot be had anew. */
+  async #texts(place: { q: string; folder: string }, signal: AbortSignal, stays: boolean): Promise<Texts> {
     try {
-      const page = await searchTexts({ ...place, cursor, signal })
+      const page = await searchTexts({ ...place, cursor: null, signal })
       return { found: page.documents, next: page.next, isComplete: page.is_complete, error: null }
     } catch (error) {
-      return { found: [], next: null, isComplete: true, error: asApiError(error) }
+      const before = (stays && this.listing.now.texts) || { found: [], next: null, isComplete: true }
+      return { ...before, error: asApiError(error) }
     }
   }
 
   async more(): Promise<void> {
-    const { next, place, documents } = this.listing.now
-    if (!next) return
-    this.#set({ more: true })
+    const { next, place } = this.listing.now
+    // What is shown until a search has its answer is not what will be there.
+    if (!next || !same(place, this.#place)) return
+    const signal = this.#begin()
+    this.#set({ busy: false, more: true })
     try {
-      const page = await listDocuments({ ...listed(place), cursor: next, limit: PAGE })
-      const known = new Set(documents?.map((d) => d.name))
-      this.#set({ documents: [...(documents ?? []), ...page.documents.filter((d) => !known.has(d.name))], next: page.next, more: false })
+      const page = await listDocuments({ ...listed(place), cursor: next, limit: PAGE, signal })
+      if (signal.aborted) return
+      this.#set({ documents: added(this.listing.now.documents ?? [], page.documents), next: page.next, more: false, error: null })
       announce(count(page.documents.length, 'more document'))
     } catch (error) {
-      this.#set({ more: false, error: asApiError(error) })
+      if (!signal.aborted) this.#set({ more: false, error: asApiError(error) })
     }
   }
 
   async moreTexts(): Promise<void> {
     const { place, texts } = this.listing.now
-    if (place.view !== 'folder' || !texts?.next) return
-    this.#set({ more: true })
-    const page = await this.#texts(place, new AbortController().signal, texts.next)
-    const now = this.listing.now.texts
-    this.#set({ more: false, texts: now === texts ? { ...page, found: [...texts.found, ...page.found] } : now })
-    announce(count(page.found.length, 'more text'))
+    if (place.view !== 'folder' || !texts?.next || !same(place, this.#place)) return
+    const signal = this.#begin()
+    this.#set({ busy: false, more: true })
+    try {
+      const page = await searchTexts({ ...place, cursor: texts.next, signal })
+      if (signal.aborted) return
+      const found = added(this.listing.now.texts?.found ?? [], page.documents)
+      this.#set({ more: false, texts: { found, next: page.next, isComplete: page.is_complete, error: null } })
+      announce(count(page.documents.length, 'more text'))
+    } catch (error) {
+      if (signal.aborted) return
+      const why = asApiError(error)
+      this.#set({ more: false, texts: { ...(this.listing.now.texts ?? texts), error: why } })
+      announce(why.message)
+    }
   }
 
   async remove(name: string): Promise<void> {
