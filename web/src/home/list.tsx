@@ -11,6 +11,7 @@ import type { Documents, Listing } from './documents'
 import { folderPath } from './place'
 import { Row } from './row'
 import { said, Skeleton, Trouble } from './states'
+import { lookedIn, unsearched } from './texts'
 
 interface ListProps {
   listing: Listing
@@ -71,9 +72,9 @@ function FolderRow({ folder, whole }: { folder: FolderEntry; whole: boolean }) {
 }
 
 /** What was found in texts, with the words around it. */
-function Texts({ listing: { texts, more }, documents }: { listing: Listing; documents: Documents }) {
-  if (!texts) return null
-  if (texts.error) return texts.error.code === 'not_found' ? null : <p class="hint part">{words(texts.error.code, texts.error.message)}</p>
+function Texts({ listing: { place, texts, more }, documents }: { listing: Listing; documents: Documents }) {
+  if (!texts || place.view !== 'folder') return null
+  const trouble = texts.error && unsearched(texts.error, place.q)
   return (
     <>
       {texts.found.length > 0 && (
@@ -95,14 +96,9 @@ function Texts({ listing: { texts, more }, documents }: { listing: Listing; docu
           {texts.next && <div class="home-more"><button type="button" class="button" disabled={more} onClick={() => void documents.moreTexts()}>Show more</button></div>}
         </>
       )}
-      {!texts.isComplete && <p class="hint part">Not every text has been gone through yet: there may be more in a while.</p>}
+      {trouble ? <p class="hint part">{trouble}</p> : !texts.isComplete && <p class="hint part">Not every text has been gone through yet: there may be more in a while.</p>}
     </>
   )
-}
-
-function words(code: string, message: string): string {
-  if (code === 'bad_query') return 'There is no word in this to look for in the texts.'
-  return code === 'too_broad' ? 'Too many texts have this: type more of it to look inside them.' : `The texts could not be searched. ${message}`
 }
 
 function Nothing({ listing: { place, texts }, onCreate }: { listing: Listing; onCreate: ((wish: string) => void) | null }) {
@@ -112,7 +108,7 @@ function Nothing({ listing: { place, texts }, onCreate }: { listing: Listing; on
     return (
       <div class="blank">
         <h2>Nothing is found for “{q}”</h2>
-        <p>{texts && !texts.error ? 'Neither in the names nor in the texts' : 'Not in the names'}{folder === '' ? '.' : ` of the folder ${folder}.`}</p>
+        <p>{lookedIn(texts)}{folder === '' ? '.' : ` of the folder ${folder}.`}</p>
         <div class="acts">
           {folder !== '' && <a class="button" href={`/?${new URLSearchParams({ q })}`}>Search everywhere</a>}
           {onCreate && nameProblem(wish) === null && <button type="button" class="button" onClick={() => onCreate(wish)}><Plus />Create “{q.length > 24 ? `${q.slice(0, 24)}…` : q}”</button>}
