@@ -23,6 +23,7 @@ export function Row({ entry, within, unsent, onDelete, onRestored }: RowProps) {
   const [asking, setAsking] = useState(false)
   const [busy, setBusy] = useState(false)
   const trash = useRef<HTMLButtonElement>(null)
+  const pressed = useRef(false)
   const { name } = entry
   const stop = () => {
     setAsking(false)
@@ -33,7 +34,7 @@ export function Row({ entry, within, unsent, onDelete, onRestored }: RowProps) {
     try {
       await onDelete(name)
       document.getElementById('search')?.focus()
-      const undo = () => undoDeletion(name).then(onRestored, (error) => failed(error, 'It is still in the trash.'))
+      const undo = () => undoDeletion(name).then(onRestored, (error) => failed(error, 'Not brought back.'))
       say(`Deleted ${splitName(name).last}`, asking ? undefined : { label: 'Undo', run: () => void undo() })
     } catch (error) {
       setBusy(false)
@@ -41,7 +42,11 @@ export function Row({ entry, within, unsent, onDelete, onRestored }: RowProps) {
     }
   }
   const press = async () => {
-    if (await keepsTrash()) void remove()
+    if (pressed.current) return
+    pressed.current = true
+    const keeps = await keepsTrash()
+    pressed.current = false
+    if (keeps) void remove()
     else setAsking(true)
   }
   const reads = entry.access === 'read' || entry.access === 'comment'

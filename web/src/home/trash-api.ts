@@ -1,5 +1,6 @@
 /** Deleted documents, which can come back. */
-import { send } from '../api'
+import { account } from '../account/identity'
+import { ApiError, send } from '../api'
 
 export interface Trashed {
   id: number
@@ -28,19 +29,16 @@ export const restore = async (id: number, name?: string) => (await send<{ name: 
 export const removeForGood = (id: number) => send<void>('DELETE', `/api/trash/${id}`)
 export const emptyTrash = () => send<{ removed: number; is_empty: boolean }>('DELETE', '/api/trash')
 
-/** Takes a deletion back. */
+/** Takes back what was deleted here: the newest of its name that is one's own. Another may have deleted a later one. */
 export async function undoDeletion(name: string): Promise<void> {
   const { documents } = await listTrash({ q: name, limit: 200 })
-  const newest = documents.find((one) => one.name === name)
-  if (newest) await restore(newest.id)
+  const login = account()?.login
+  const newest = documents.find((one) => one.name === name && one.deleted_by?.login === login)
+  if (!newest) throw new ApiError('not_found', 'What you deleted is not in the trash.')
+  await restore(newest.id)
 }
 
-let kept: Promise<boolean> | null = null
-
-/** Whether what is deleted can come back. */
+/** Whether what is deleted now can come back: the server may have been started anew without a trash. */
 export function keepsTrash(): Promise<boolean> {
-  return (kept ??= listTrash({ limit: 1 }).then(({ days }) => days > 0, () => {
-    kept = null
-    return false
-  }))
+  return listTrash({ limit: 1 }).then(({ days }) => days > 0, () => false)
 }
