@@ -1,7 +1,7 @@
 /** What was deleted: it comes back, or goes for good. */
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import { announce } from '../announce'
-import { ApiError, asApiError } from '../api'
+import { ApiError } from '../api'
 import { useAttempt } from '../account/attempt'
 import { Complaint, Field } from '../account/fields'
 import { editPath, nameProblem, splitName, trimName } from '../name'
@@ -10,33 +10,22 @@ import { Rope } from '../ui/icons'
 import { Path } from '../ui/path'
 import { Sure } from '../ui/sure'
 import { say } from '../ui/toast'
+import { useValue } from '../value'
 import { ago, count, exact, until } from '../when'
 import { Skeleton, Trouble } from './states'
-import { emptyTrash, listTrash, removeForGood, restore, type Trashed, type TrashPage } from './trash-api'
+import { removeForGood, restore, type Trashed } from './trash-api'
+import { TrashList } from './trash-list'
 
 export function Trash() {
-  const [page, setPage] = useState<TrashPage | null>(null)
-  const [error, setError] = useState<ApiError | null>(null)
+  const list = useMemo(() => new TrashList(), [])
+  const { page, busy, error } = useValue(list.listing)
   const attempt = useAttempt()
-  const load = () => listTrash().then(
-    (now) => {
-      setPage(now)
-      setError(null)
-    },
-    (cause) => setError(asApiError(cause)),
-  )
-  useEffect(() => void load(), [])
-  if (!page) return error ? <Trouble error={error} busy={false} onRetry={() => void load()} /> : <Skeleton />
-  const gone = (id: number) => setPage({ ...page, documents: page.documents.filter((one) => one.id !== id) })
-  const more = () => attempt.run(async () => {
-    const next = await listTrash({ cursor: page.next! })
-    setPage({ ...next, documents: [...page.documents, ...next.documents] })
-    announce(count(next.documents.length, 'more document'))
-  })
+  useEffect(() => list.start(), [])
+  if (!page) return error ? <Trouble error={error} busy={busy} onRetry={() => void list.load()} /> : <Skeleton />
+  const more = () => attempt.run(async () => announce(count(await list.more(), 'more document')))
   const empty = () => attempt.run(async () => {
-    const done = await emptyTrash()
-    await load()
-    say(done === undefined || done.is_empty ? 'The trash is empty' : `${count(done.removed, 'document')} are gone; there are more`)
+    const removed = await list.empty()
+    say(removed === null ? 'The trash is empty' : `${count(removed, 'document')} are gone; there are more`)
   })
   if (page.documents.length === 0) {
     return (
@@ -54,7 +43,7 @@ export function Trash() {
         <Sure ask="Really remove everything for good" disabled={attempt.busy} onSure={() => void empty()}>Empty the trash</Sure>
       </div>
       <Complaint>{attempt.error?.message ?? null}</Complaint>
-      <ul class="rows" aria-label="Deleted documents">{page.documents.map((one) => <Line key={one.id} one={one} onGone={() => gone(one.id)} />)}</ul>
+      <ul class="rows" aria-label="Deleted documents">{page.documents.map((one) => <Line key={one.id} one={one} onGone={() => list.drop(one.id)} />)}</ul>
       {page.next && <div class="home-more"><button type="button" class="button" disabled={attempt.busy} onClick={() => void more()}>Show more</button></div>}
     </>
   )
