@@ -1,12 +1,13 @@
 /** Who did what, the newest first. */
-import { useEffect, useState } from 'preact/hooks'
-import { asApiError } from '../api'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import { Download } from '../ui/icons'
 import { Select } from '../ui/select'
+import { useValue } from '../value'
 import { clock, count, day, exact } from '../when'
 import { announce } from '../announce'
 import { DEEDS } from './deeds'
-import { loadDeeds, type Deed } from './server'
+import { Entries } from './entries'
+import type { Deed } from './server'
 
 const SEEK_MS = 200
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -24,10 +25,8 @@ export function Log() {
   const [action, setAction] = useState('')
   const [from, setFrom] = useState('')
   const [to, setTo] = useState('')
-  const [deeds, setDeeds] = useState<Deed[] | null>(null)
-  const [next, setNext] = useState<number | null>(null)
-  const [trouble, setTrouble] = useState<string | null>(null)
-  const [busy, setBusy] = useState(false)
+  const entries = useMemo(() => new Entries(), [])
+  const { deeds, next, trouble, busy } = useValue(entries.listing)
   const [turn, setTurn] = useState(0)
 
   const wanted = () => {
@@ -35,35 +34,12 @@ export function Log() {
     return { who: who.trim(), action, from: start(from), to: last === null ? null : last + DAY_MS }
   }
   useEffect(() => {
-    let current = true
-    const timer = window.setTimeout(() => {
-      loadDeeds(wanted(), null).then(
-        (page) => {
-          if (!current) return
-          setDeeds(page.entries)
-          setNext(page.next)
-          setTrouble(null)
-        },
-        (cause) => current && setTrouble(asApiError(cause).message),
-      )
-    }, deeds === null ? 0 : SEEK_MS)
-    return () => {
-      current = false
-      window.clearTimeout(timer)
-    }
+    const timer = window.setTimeout(() => void entries.seek(wanted()), deeds === null ? 0 : SEEK_MS)
+    return () => window.clearTimeout(timer)
   }, [who, action, from, to, turn])
   const more = async () => {
-    setBusy(true)
-    try {
-      const page = await loadDeeds(wanted(), next)
-      setDeeds([...(deeds ?? []), ...page.entries])
-      setNext(page.next)
-      setTrouble(null)
-      announce(count(page.entries.length, 'more entry', 'more entries'))
-    } catch (cause) {
-      setTrouble(asApiError(cause).message)
-    }
-    setBusy(false)
+    const come = await entries.more()
+    if (come !== null) announce(count(come, 'more entry', 'more entries'))
   }
 
   let before = ''
