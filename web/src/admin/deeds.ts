@@ -1,3 +1,6 @@
+/** The log in words. */
+import type { Deed } from './server'
+
 /** What can be done, in words: as the verb of a sentence, and what it is searched by. */
 export const DEEDS: Record<string, [verb: string, name: string]> = {
   signed_in: ['signed in', 'Signed in'],
@@ -30,4 +33,10 @@ export const DEEDS: Record<string, [verb: string, name: string]> = {
   exported: ['exported', 'Exported'],
   imported: ['imported', 'Imported'],
   restored: ['restored', 'Restored'],
+}
+
+/** Who it was, as the subject of that sentence. What nobody with an account did is told from any login that a person may have. */
+export function doer({ person, who, address }: Deed): string {
+  if (person !== null) return who ?? 'Somebody'
+  return who !== null ? 'The command line' : address === null ? 'The server' : 'Somebody'
 }

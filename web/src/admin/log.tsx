@@ -5,7 +5,7 @@ import { Select } from '../ui/select'
 import { useValue } from '../value'
 import { clock, count, day, exact } from '../when'
 import { announce } from '../announce'
-import { DEEDS } from './deeds'
+import { DEEDS, doer } from './deeds'
 import { Entries } from './entries'
 import type { Deed } from './server'
 
@@ -81,7 +81,7 @@ function Line({ deed, date }: { deed: Deed; date: string | null }) {
       {date && <h2 class="label">{date}</h2>}
       <div class="deed">
         <time dateTime={new Date(deed.at_ms).toISOString()} title={exact(deed.at_ms)}>{clock(deed.at_ms)}</time>
-        <p><b>{deed.who === 'cli' ? 'The command line' : (deed.who ?? (deed.address === null ? 'The server' : 'Somebody'))}</b> {verb} {deed.about && <bdi class="deed-about">{deed.about}</bdi>}</p>
+        <p><b>{doer(deed)}</b> {verb} {deed.about && <bdi class="deed-about">{deed.about}</bdi>}</p>
         <span>{deed.address}</span>
       </div>
     </li>

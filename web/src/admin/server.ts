@@ -40,6 +40,9 @@ export interface Connection {
 export interface Deed {
   id: number
   at_ms: number
+  /** Null where nobody with an account did it. */
+  person: number | null
+  /** A login, or the word for the command line. */
   who: string | null
   action: string
   about: string | null

@@ -1,0 +1,13 @@
+import { expect, it } from 'vitest'
+import { doer } from './deeds'
+
+const deed = (person: number | null, who: string | null, address: string | null = null) => doer({ id: 1, at_ms: 1, person, who, action: 'shared', about: null, address })
+
+it('is the command line only where no person did it', () => {
+  expect(deed(null, 'cli')).toBe('The command line')
+  expect(deed(7, 'cli')).toBe('cli')
+  expect(deed(7, 'ann', '192.0.2.1')).toBe('ann')
+  expect(deed(7, null, '192.0.2.1')).toBe('Somebody')
+  expect(deed(null, null, '192.0.2.1')).toBe('Somebody')
+  expect(deed(null, null)).toBe('The server')
+})
