@@ -33,7 +33,8 @@ export function Row({ entry, within, unsent, onDelete, onRestored }: RowProps) {
     setBusy(true)
     try {
       await onDelete(name)
-      document.getElementById('search')?.focus()
+      // Recent and what is shared have no search.
+      ;(document.getElementById('search') ?? document.getElementById('place'))?.focus()
       const undo = () => undoDeletion(name).then(onRestored, (error) => failed(error, 'Not brought back.'))
       say(`Deleted ${splitName(name).last}`, asking ? undefined : { label: 'Undo', run: () => void undo() })
     } catch (error) {
