@@ -280,6 +280,27 @@ describe('pages', { concurrency: 2 }, () => {
     }
   })
 
+  it('says that a part could not be loaded, and loads it when asked to', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = await Visitor.arrive(t, browser)
+    const { page } = ann
+    for (const [path, part, there] of [
+      ['/', 'home', 'text=No documents yet'],
+      ['/edit/a', 'page', '.cm-content'],
+      // What stands behind the # is taken out of the address, and is still there afterwards.
+      ['/join#rwi_gone', 'join', 'text=This invitation does not count any more'],
+    ]) {
+      const cut = `**/assets/${part}-*.js`
+      await page.route(cut, (route) => route.abort())
+      await page.goto(server.url + path)
+      await page.getByRole('heading', { name: 'This page could not be loaded' }).waitFor()
+      await page.unroute(cut)
+      await page.getByRole('button', { name: 'Reload' }).click()
+      await page.locator(there).first().waitFor()
+    }
+    assert.equal(new URL(page.url()).hash, '')
+  })
+
   it('has its address line only: a name that is none is said to be none', async (t) => {
     const server = await Ropewalk.start(t)
     const ann = await Visitor.arrive(t, browser)

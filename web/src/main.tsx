@@ -1,11 +1,11 @@
 import './tokens.css'
 import './base.css'
 import './ui/ui.css'
-import { render, type ComponentChild } from 'preact'
+import { render, type ComponentChild, type ComponentType } from 'preact'
 import { account, learn, type Identity } from './account/identity'
 import { explained, outcome, takeOutcome } from './account/outcome'
 import { placeAt } from './home/place'
-import { NotFound } from './not-found'
+import { NotFound, NotLoaded } from './not-found'
 import { nameFromPath, nameProblem } from './name'
 import { applyTheme } from './theme'
 import { say } from './ui/toast'
@@ -15,20 +15,33 @@ takeOutcome()
 
 const root = document.getElementById('app')!
 
-/** What stands behind the `#`: kept in memory only, so that it is in no history and on no screen. */
-function takeSecret(): string {
-  const secret = location.hash.slice(1)
+/** What stood behind the `#` of a page with a secret: kept in memory only, so that it is in no history and on no screen. */
+let secret = ''
+
+function takeSecret(): void {
+  secret = location.hash.slice(1)
   history.replaceState(null, '', location.pathname)
-  return secret
+}
+
+/** Says that a part of the page did not come. It is loaded anew with the address it had. */
+function fail(cause: unknown): never {
+  const before = () => secret && history.replaceState(null, '', `${location.pathname}#${secret}`)
+  render(<NotLoaded before={before} />, root)
+  throw cause
 }
 
 /** A page with a secret of its own; another one pasted into the address line is followed, too. */
-function secretPage(draw: (secret: string, turn: number) => void): void {
+async function secretPage(page: Promise<ComponentType<{ secret: string }>>): Promise<void> {
   let turn = 0
-  draw(takeSecret(), turn)
+  const draw = async () => {
+    takeSecret()
+    const Page = await page
+    render(<Page key={turn++} secret={secret} />, root)
+  }
   window.addEventListener('hashchange', () => {
-    if (location.hash) draw(takeSecret(), ++turn)
+    if (location.hash) draw().catch(fail)
   })
+  await draw()
 }
 
 async function home(): Promise<ComponentChild> {
@@ -51,14 +64,8 @@ async function admin(isOpen: boolean): Promise<ComponentChild> {
 
 async function show(): Promise<void> {
   const { pathname } = location
-  if (pathname === '/join') {
-    const join = import('./account/join')
-    return secretPage((secret, turn) => void join.then(({ Join }) => render(<Join key={turn} secret={secret} />, root)))
-  }
-  if (pathname === '/s') {
-    const follow = import('./account/follow')
-    return secretPage((secret, turn) => void follow.then(({ Follow }) => render(<Follow key={turn} secret={secret} />, root)))
-  }
+  if (pathname === '/join') return secretPage(import('./account/join').then(({ Join }) => Join))
+  if (pathname === '/s') return secretPage(import('./account/follow').then(({ Follow }) => Follow))
   const apart = pathname === '/admin'
   const isHome = placeAt(location) !== null
   if (!apart && !isHome && !pathname.startsWith('/edit/')) return render(<NotFound title="Nothing is here" why="This address leads to no document." />, root)
@@ -68,6 +75,8 @@ async function show(): Promise<void> {
 
   // Fetched side by side; a server that cannot say who somebody is says more when the document is asked for.
   const page = apart ? null : name === null ? home() : editor(name)
+  // It is told where it is waited for.
+  page?.catch(() => {})
   const known = await learn().catch(() => null)
   const { state, provider }: Identity = known ?? { state: 'open' }
   if (state === 'setup') {
@@ -82,4 +91,4 @@ async function show(): Promise<void> {
   if (outcome.now !== null && provider) say(explained(outcome.now, provider))
 }
 
-void show()
+show().catch(fail)
