@@ -254,9 +254,13 @@ describe('pages', { concurrency: 2 }, () => {
     const server = await Ropewalk.start(t)
     await server.create('a/long/path/to/a document with a long name.md', 'word '.repeat(500))
     const ann = await Visitor.arrive(t, browser, { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true })
-    for (const path of ['/', '/edit/a/long/path/to/a%20document%20with%20a%20long%20name.md']) {
+    for (const [path, there] of [
+      ['/', ann.page.getByTestId('folder')],
+      [`/?q=${'W'.repeat(100)}`, ann.page.getByText('Nothing is found')],
+      ['/edit/a/long/path/to/a%20document%20with%20a%20long%20name.md', ann.content],
+    ]) {
       await ann.page.goto(server.url + path)
-      await (path === '/' ? ann.page.getByTestId('folder') : ann.content).waitFor()
+      await there.waitFor()
       const [inside, outside] = await ann.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
       assert.ok(inside <= outside, `${path} is ${inside} wide on a screen of ${outside}`)
     }
