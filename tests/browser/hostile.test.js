@@ -51,10 +51,18 @@ describe('stored scripts', { concurrency: 2 }, () => {
     await bob.goto(server, DOCUMENT)
     await bob.type('words of Bob')
     await bob.untilState('saved')
+    const link = JSON.parse((await ask(ann, 'POST', `${path}/links`, { access: 'edit' })).text).url
+    const guest = await armed(await Visitor.arrive(t, browser, { reducedMotion: 'reduce' }))
+    await guest.page.goto(new URL(link, server.url).href)
+    await guest.content.waitFor()
+    await guest.rename(EVIL)
+    await guest.type('words of a guest')
+    await guest.untilState('saved')
 
     await ann.goto(server, DOCUMENT)
     await until('Bob is seen by the name that he has', async () => (await ann.people()).includes(`${EVIL} Bob`))
-    await until('his caret is there', async () => (await ann.carets()).length > 0)
+    await until('a guest is seen by the name that they chose', async () => (await ann.people()).includes(`${EVIL} (guest)`))
+    await until('their carets are there', async () => (await ann.carets()).length > 1)
     await ann.page.keyboard.press('Alt+p')
     await ann.page.getByText('words of Bob').nth(1).waitFor()
     await assertInert(ann, 'the editor and the preview')
@@ -72,6 +80,7 @@ describe('stored scripts', { concurrency: 2 }, () => {
       await assertInert(ann, item)
       await ann.page.keyboard.press('Escape')
     }
+    await until('what was typed is in the index of words', async () => JSON.parse((await ask(ann, 'GET', '/api/search?q=hemp')).text).documents.length > 0)
     for (const [target, shows] of [
       ['/', ann.page.getByTestId('folder').filter({ hasText: EVIL })], ['/recent', ann.page.getByTestId('document').first()],
       ['/trash', ann.page.getByTestId('trashed').filter({ hasText: EVIL })], [`/in/${encode(DOCUMENT.split('/')[0])}`, ann.page.getByTestId('folder').first()],
