@@ -127,7 +127,7 @@ describe('a team', { concurrency: 2 }, () => {
     await deeds.filter({ hasText: 'bob signed in' }).first().waitFor()
     await assertAccessible(ann.page, 'the log')
     await ann.page.getByRole('combobox', { name: 'What' }).selectOption('user_added')
-    await ann.page.getByLabel('Login').fill('CLI')
+    await ann.page.getByLabel('Login').fill('(CLI)')
     await until('only those', async () => (await deeds.count()) === 2 && (await deeds.filter({ hasText: 'The command line added the account' }).count()) === 2)
     await ann.page.getByLabel('Until').fill('2020-01-01')
     await ann.page.getByText('Nothing like that is in the log.').waitFor()

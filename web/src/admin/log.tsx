@@ -46,7 +46,8 @@ export function Log() {
   return (
     <>
       <form class="log-filter" role="search" aria-label="The log" onSubmit={(event) => { event.preventDefault(); setTurn(turn + 1) }}>
-        <label class="label">Login<input type="search" class="field" name="who" placeholder="Anybody" autocomplete="off" autocapitalize="none" spellcheck={false} value={who} onInput={(event) => setWho(event.currentTarget.value)} /></label>
+        <label class="label">Login<input type="search" class="field" name="who" placeholder="Anybody" list="log-who" autocomplete="off" autocapitalize="none" spellcheck={false} value={who} onInput={(event) => setWho(event.currentTarget.value)} /></label>
+        <datalist id="log-who"><option value="(cli)">The command line</option></datalist>
         <Select label="What" options={ACTIONS} value={action} onChange={setAction} />
         <label class="label">From<input type="date" class="field" name="from" value={from} onInput={(event) => setFrom(event.currentTarget.value)} /></label>
         <label class="label">Until<input type="date" class="field" name="to" value={to} onInput={(event) => setTo(event.currentTarget.value)} /></label>
