@@ -208,7 +208,7 @@ fn a_newer_format_is_left_alone() {
         untouched(folder.path()),
         OpenError::Newer {
             found: 99,
-            known: 8,
+            known: 9,
             ..
         }
     ));
