@@ -302,6 +302,7 @@ impl Task {
     }
 
     async fn handle(&mut self, command: Command) -> ControlFlow<End> {
+        self.look_if_changed();
         let waits = match &command {
             // What comes in one breath is broadcast and journalled as one; but who says what it has of the past may be let in.
             Command::Frame {
@@ -324,9 +325,7 @@ impl Task {
             return ControlFlow::Break(self.storage_failed());
         }
         // That may have taken long.
-        if self.rules.has_changed().unwrap_or(false) {
-            self.look_again();
-        }
+        self.look_if_changed();
         if let Some(refused) = self.forbids(&command) {
             refuse(command, refused);
             return ControlFlow::Continue(());
@@ -366,8 +365,11 @@ impl Task {
                 cursors,
                 reply,
             } => {
-                let person = self.person(&reply.who);
-                let last = client.and_then(|client| self.receipts.last(person, &client));
+                let last = |client: String| {
+                    let person = self.person(&reply.who);
+                    self.receipts.last(person, &client)
+                };
+                let last = client.and_then(last);
                 self.changes(since, &root, unit, last, &cursors, reply);
             }
             Command::Delete { only_at, reply } => {

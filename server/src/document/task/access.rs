@@ -82,6 +82,13 @@ impl Task {
         }
     }
 
+    /// Looks at everybody who is here, if the rules have changed.
+    pub(super) fn look_if_changed(&mut self) {
+        if self.rules.has_changed().unwrap_or(false) {
+            self.look_again();
+        }
+    }
+
     /// Looks at everybody who is here: the rules have changed, or time has.
     pub(super) fn look_again(&mut self) {
         // What is asked from here on is of these rules.
