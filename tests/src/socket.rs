@@ -43,6 +43,16 @@ impl Socket {
         Self::open_path(server.address, &format!("/yjs/{}", encode_name(name)), None).await
     }
 
+    /// Opens the document `name`, or says with what status it is refused.
+    pub async fn try_open(server: &Ropewalk, name: &str) -> Result<Self, u16> {
+        let path = format!("/yjs/{}", encode_name(name));
+        match within(&path, connect(server.address, &path, None, &[])).await {
+            Ok(stream) => Ok(Self { stream, what: path }),
+            Err(Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(error) => panic!("{path:?} could not be opened: {error}"),
+        }
+    }
+
     /// Opens the document `name` over a connection whose receive buffer is small, so that not reading is soon felt.
     pub async fn open_narrow(server: &Ropewalk, name: &str) -> Self {
         Self::open_path(
