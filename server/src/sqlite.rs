@@ -172,7 +172,7 @@ impl Format {
             .into_iter()
             .filter(|path| !path.exists())
             .collect();
-        let checked = rewrite_journal(file).and_then(|()| self.check(file));
+        let checked = rewrite_journal(file, self.busy).and_then(|()| self.check(file));
         if checked.is_err() {
             for left in absent {
                 let _ = fs::remove_file(left);
@@ -261,7 +261,7 @@ pub fn remove(file: &Path) -> io::Result<()> {
 /// After a sync that failed the system may hold for clean what is not on the disk, and no later sync brings it there. SQLite
 /// takes all that it reads in a journal as synced and moves it into the database: if the power failed then, the half of the
 /// journal that is on the disk would be moved over the whole.
-pub fn rewrite_journal(file: &Path) -> Result<(), Problem> {
+pub fn rewrite_journal(file: &Path, busy: Duration) -> Result<(), Problem> {
     let journal = beside(file, "-wal");
     if !fs::metadata(&journal).is_ok_and(|journal| journal.len() > 0) {
         return Ok(());
@@ -269,6 +269,7 @@ pub fn rewrite_journal(file: &Path) -> Result<(), Problem> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags)?;
     protect(&connection)?;
+    connection.busy_timeout(busy)?;
     move_on_close(&connection, false)?;
     // No other process writes meanwhile.
     let _hold = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

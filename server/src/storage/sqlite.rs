@@ -13,7 +13,7 @@ use super::{
 };
 use crate::access::PersonId;
 use crate::name::DocumentName;
-use crate::sqlite::{Problem, move_on_close, rewrite_journal};
+use crate::sqlite::{BUSY, Problem, move_on_close, rewrite_journal};
 use connection::{Moved, connect, move_log};
 use files::Files;
 use open::Folder;
@@ -340,7 +340,7 @@ impl Storage for Sqlite {
         let mut readers = self.readers.write().unwrap_or_else(PoisonError::into_inner);
         *readers = None;
         writer.leave()?;
-        rewrite_journal(&self.folder.file)?;
+        rewrite_journal(&self.folder.file, BUSY)?;
         schema::FORMAT.check(&self.folder.file)?;
         let (opened, newest) = connect(&self.folder.file)?;
         *readers = Some(Readers::new(opened.files.clone()));
