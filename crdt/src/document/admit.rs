@@ -177,6 +177,13 @@ impl Document {
             &self.limits,
             outcome,
         )?;
+        let is_trusted = offer.speaker == Speaker::Trusted;
+        // Nobody else can have seen what this document is yet to write.
+        let mut hold = outcome.hold.iter();
+        if !is_trusted && hold.any(|piece| piece.missing.client == self.client) {
+            let client = self.client;
+            return Err(Error::Foreign { client });
+        }
         // What a person is yet to write is not theirs to pass on who have not seen what comes before: it would take its place.
         let ahead = outcome.hold.iter();
         let mut ahead = ahead.filter(|piece| piece.missing.client == piece.client);
@@ -191,7 +198,8 @@ impl Document {
             if end <= known {
                 continue;
             }
-            if self.owners.is_foreign(client, offer.speaker) {
+            let is_own = client == self.client && !is_trusted;
+            if is_own || self.owners.is_foreign(client, offer.speaker) {
                 // Nobody deletes what another is yet to write. If it is honest, whoever says it has seen that: it comes
                 // again with the rest.
                 outcome.known = true;
@@ -287,6 +295,9 @@ impl Document {
         for piece in &outcome.woken {
             self.held.remove(piece);
         }
+        // What lacked something else before may lack a unit of this document now: see `take_in`.
+        let own = self.client;
+        outcome.hold_on.retain(|piece| piece.missing.client != own);
         for piece in outcome.hold_on.drain(..).chain(outcome.hold.drain(..)) {
             self.held.insert(piece);
         }

@@ -3,7 +3,7 @@
 use crate::forge::{string, var};
 use crate::history::{ALL, history};
 use crate::rng::Rng;
-use ropewalk_crdt::{Document, Edit, Error, Integrated, Limits, ROOT, Unit};
+use ropewalk_crdt::{Document, Edit, Error, Integrated, Limits, ROOT, Speaker, Unit};
 
 /// What applying said: whether it changed something, and whether a part waits.
 const NEW: (bool, bool) = (true, false);
@@ -146,6 +146,54 @@ fn own_edits_wake_what_waits_for_them() {
     assert_eq!(text(&mut document), "ab");
     assert_eq!(document.version().vector.get(7), 1);
     assert_eq!(document.version().deleted, 1);
+}
+
+/// A character of `client` at clock 0 between two others.
+fn between(client: u64, left: (u64, u64), right: (u64, u64)) -> Vec<u8> {
+    let mut out = vec![1, 1];
+    for number in [client, 0] {
+        var(&mut out, number);
+    }
+    out.push(0xc4);
+    for number in [left.0, left.1, right.0, right.1] {
+        var(&mut out, number);
+    }
+    string(&mut out, "b");
+    out.push(0);
+    out
+}
+
+#[test]
+fn nobody_else_waits_for_what_a_document_is_yet_to_write() {
+    for speaker in [Speaker::Live(1), Speaker::Relay(1)] {
+        let mut document = Document::new(1);
+        let deletes = document.apply_from(&deleted(1, 0, 1 << 20), speaker);
+        let deletes = deletes.unwrap();
+        assert!(!deletes.changed && deletes.waiting.is_empty());
+        let behind = between(7, (1, 0), (1, 1));
+        let refused = document.apply_from(&behind, speaker);
+        assert_eq!(refused.unwrap_err(), Error::Foreign { client: 1 });
+        // Nor does what lacks something else first.
+        let later = between(8, (9, 0), (1, 0));
+        assert!(document.apply_from(&later, speaker).unwrap().held);
+        assert!(
+            document
+                .apply_from(&typed(9, 0, "x"), speaker)
+                .unwrap()
+                .changed
+        );
+
+        let base = document.version().clone();
+        let edits = [Edit {
+            from: 0,
+            to: 0,
+            insert: "words".to_owned(),
+        }];
+        document.edit(&base, ROOT, Unit::Char, &edits).unwrap();
+        assert_eq!(text(&mut document), "wordsx");
+        assert_eq!(document.version().vector.get(8), 0);
+        assert_eq!(document.version().deleted, 0);
+    }
 }
 
 #[test]
