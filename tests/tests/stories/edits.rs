@@ -246,6 +246,18 @@ async fn all_or_nothing_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_would_be_written_too_often_is_refused_before_it_is() {
+    let server = Ropewalk::start().await;
+    put(&server, "a", &"a".repeat(4096)).await;
+    let before = server.resident_bytes();
+    let body = json!({"find": "a", "replace": "x".repeat(64 << 10)});
+    let refused = patch(&server, "a", body).await;
+    assert_eq!(refusal(&refused), (413, "too_large".to_owned()));
+    let grown = server.resident_bytes().saturating_sub(before) >> 20;
+    assert!(grown < 64, "{grown} MiB for an edit of 256");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn if_match_is_strict() {
     let server = Ropewalk::start().await;
     let seen = put(&server, "a", "abc").await;

@@ -289,7 +289,9 @@ impl Task {
                 if count.is_some_and(|count| count != found) {
                     return Err(Refused::Count { found });
                 }
-                if found > MAX_EDITS {
+                // Before it is written so often.
+                let inserted = found.saturating_mul(replace.len());
+                if found > MAX_EDITS || inserted > self.app.config.max_text_bytes {
                     return Err(Refused::TooLarge);
                 }
                 let edits = text.match_indices(&find).map(|(at, found)| Edit {
