@@ -1,7 +1,7 @@
 //! Places that move with the text: the relative positions of Yjs.
 
 use super::Document;
-use super::edit::{Edit, Unit, utf16};
+use super::edit::{Unit, utf16};
 use crate::{Base, ClientId, Error};
 use serde_json::{Value, json};
 
@@ -64,15 +64,7 @@ impl Document {
         unit: Unit,
         offset: u64,
     ) -> Result<Anchor, Error> {
-        let edit = Edit {
-            from: offset,
-            to: offset,
-            insert: String::new(),
-        };
-        let now = match self.rebase(base.into(), root, unit, &[edit])? {
-            Some(edits) => edits.first().map_or(offset, |edit| edit.from),
-            None => offset,
-        };
+        let now = self.moved_to(base.into(), root, unit, offset)?;
         self.anchor(root, unit, now)
     }
 

@@ -88,29 +88,38 @@ impl Changes {
         self.deletes.iter().skip(skip).copied()
     }
 
-    /// The current text of a site as stretches of what it was.
-    fn stretches(&self, mark: Mark, site: u32, unit: Unit) -> Vec<Stretch> {
-        let pick = |extent: Extent| {
+    /// How the text of a site has changed since: where, how much went, and how much came, one after the other.
+    fn splices_since(
+        &self,
+        mark: Mark,
+        site: u32,
+        unit: Unit,
+    ) -> impl Iterator<Item = [u64; 3]> + '_ {
+        let pick = move |extent: Extent| {
             u64::from(match unit {
                 Unit::Utf8 => extent.utf8,
                 Unit::Utf16 => extent.utf16,
                 Unit::Char => extent.chars,
             })
         };
+        let skip = (mark.splices - self.forgotten.0) as usize;
+        let since = self.splices.iter().skip(skip);
+        since
+            .filter(move |splice| splice.site == site)
+            .map(move |splice| [splice.at, splice.removed, splice.inserted].map(pick))
+    }
+
+    /// The current text of a site as stretches of what it was.
+    fn stretches(&self, mark: Mark, site: u32, unit: Unit) -> Vec<Stretch> {
         let mut all = vec![Stretch {
             old: Some(0),
             len: u64::MAX / 2,
         }];
-        let skip = (mark.splices - self.forgotten.0) as usize;
-        for splice in self.splices.iter().skip(skip) {
-            if splice.site == site {
-                let at = pick(splice.at);
-                let first = cut(&mut all, at);
-                let last = cut(&mut all, at + pick(splice.removed));
-                let len = pick(splice.inserted);
-                let new = (len > 0).then_some(Stretch { old: None, len });
-                all.splice(first..last, new);
-            }
+        for [at, removed, len] in self.splices_since(mark, site, unit) {
+            let first = cut(&mut all, at);
+            let last = cut(&mut all, at + removed);
+            let new = (len > 0).then_some(Stretch { old: None, len });
+            all.splice(first..last, new);
         }
         all
     }
@@ -230,25 +239,29 @@ impl Document {
             return Ok(None);
         };
         let site = self.store.site(root).unwrap_or(u32::MAX);
+        let length = self.length_before(mark, root, unit);
         let stretches = self.changes.stretches(mark, site, unit);
-        let before: u64 = stretches.iter().rev().skip(1).map(|new| new.len).sum();
-        let rest = length(&self.store.text(root), unit).saturating_sub(before);
-        let length = rest + stretches.last().and_then(|last| last.old).unwrap_or(0);
         let mut rebased = Vec::new();
+        // The last old stretch before the edit, and where that is now.
+        let (mut first, mut before) = (0, 0);
         for edit in edits {
-            let offset = edit.from.max(edit.to);
+            let offset = edit.to;
             if offset > length {
                 return Err(Error::OutOfRange { offset, length });
             }
-            let (mut now, mut insert_at, mut parts) = (0, 0, Vec::new());
-            for stretch in &stretches {
+            let (mut now, mut insert_at, mut parts) = (before, 0, Vec::new());
+            for (index, stretch) in stretches.iter().enumerate().skip(first) {
                 if let Some(old) = stretch.old {
+                    if old >= edit.to {
+                        break;
+                    }
                     let (start, end) = (old.max(edit.from), (old + stretch.len).min(edit.to));
                     if start < end {
                         parts.push((now + start - old, now + end - old));
                     }
                     if old < edit.from {
                         insert_at = now + stretch.len.min(edit.from - old);
+                        (first, before) = (index, now);
                     }
                 }
                 now += stretch.len;
@@ -266,5 +279,44 @@ impl Document {
             }
         }
         Ok(Some(rebased))
+    }
+
+    /// A place of the text that version `base` had in the current text: behind what is left of what was before it. O(k) in the
+    /// number of parts since.
+    pub(super) fn moved_to(
+        &self,
+        base: Base<'_>,
+        root: &str,
+        unit: Unit,
+        offset: u64,
+    ) -> Result<u64, Error> {
+        let Some(mark) = self.mark(base)? else {
+            return Ok(offset);
+        };
+        let length = self.length_before(mark, root, unit);
+        if offset > length {
+            return Err(Error::OutOfRange { offset, length });
+        }
+        let site = self.store.site(root).unwrap_or(u32::MAX);
+        let splices = self.changes.splices_since(mark, site, unit);
+        Ok(splices.fold(offset, |now, [at, removed, inserted]| {
+            match now > at + removed {
+                true => now - removed + inserted,
+                false => now.min(at),
+            }
+        }))
+    }
+
+    /// The length that a text had.
+    fn length_before(&self, mark: Mark, root: &str, unit: Unit) -> u64 {
+        let site = self.store.site(root).unwrap_or(u32::MAX);
+        let now = length(&self.store.text(root), unit);
+        let (more, less) = self
+            .changes
+            .splices_since(mark, site, unit)
+            .fold((now, 0), |(more, less), [_, removed, inserted]| {
+                (more + removed, less + inserted)
+            });
+        more.saturating_sub(less)
     }
 }

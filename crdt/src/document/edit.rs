@@ -48,14 +48,15 @@ impl Document {
         unit: Unit,
         edits: &[Edit],
     ) -> Result<Vec<u8>, Error> {
+        // First: what is not sorted may have any number of parts of the text now.
+        if let Some(index) = unsorted(edits) {
+            return Err(Error::Unsorted { index });
+        }
         let rebased = self.rebase(base.into(), root, unit, edits)?;
         if self.store.has_values(root) {
             return Err(Error::Unsupported {
                 what: "edits of a list of values",
             });
-        }
-        if let Some(index) = unsorted(edits) {
-            return Err(Error::Unsorted { index });
         }
         let edits = rebased.as_deref().unwrap_or(edits);
         let changes = changes(&self.store.text(root), unit, edits)?;

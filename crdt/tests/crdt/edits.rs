@@ -209,6 +209,13 @@ fn edits_that_overlap_or_run_backwards_are_refused() {
         let refused = document.edit(&base, ROOT, Unit::Char, &edits);
         assert_eq!(refused, Err(Error::Unsorted { index }));
     }
+    // Before they are looked for in the text, also if it is another by now.
+    document
+        .edit(&base, ROOT, Unit::Char, &[edit(0, 0, "")])
+        .unwrap();
+    let far = [edit(2, 9, ""), edit(0, 9, "")];
+    let refused = document.edit(&base, ROOT, Unit::Char, &far);
+    assert_eq!(refused, Err(Error::Unsorted { index: 1 }));
     let edits = [edit(1, 1, "x"), edit(1, 1, "y"), edit(1, 2, "z")];
     document.edit(&base, ROOT, Unit::Char, &edits).unwrap();
     assert_eq!(document.text(ROOT).to_string(), "axyzcdef");
