@@ -1,8 +1,10 @@
 //! The messages of the text wire.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use ropewalk_crdt::{self as crdt, ClientId};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -44,6 +46,49 @@ pub enum Inbound {
         /// As Yjs editors have it under `user`.
         user: Value,
     },
+}
+
+/// Longest message that is no edit, in bytes: what it is read into is many times as large.
+pub const MAX_SMALL: usize = 64 * 1024;
+
+/// Why a message is not taken in.
+#[derive(Debug)]
+pub enum Unread {
+    /// It is none of this wire.
+    Malformed(serde_json::Error),
+    /// It is longer than such a message may be.
+    TooLarge,
+}
+
+impl Inbound {
+    /// Reads a message. A long one is looked at first: what is kept of an edit is not larger than the edit.
+    pub fn parse(text: &str) -> Result<Self, Unread> {
+        #[derive(Deserialize)]
+        struct Tag<'t> {
+            #[serde(rename = "type", borrow)]
+            tag: Cow<'t, str>,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Long {
+            #[serde(rename = "type")]
+            _tag: IgnoredAny,
+            id: String,
+            base: String,
+            edits: Vec<Edit>,
+        }
+        if text.len() <= MAX_SMALL {
+            return serde_json::from_str(text).map_err(Unread::Malformed);
+        }
+        let Tag { tag } = serde_json::from_str(text).map_err(Unread::Malformed)?;
+        if tag != "edit" {
+            return Err(Unread::TooLarge);
+        }
+        let Long {
+            id, base, edits, ..
+        } = serde_json::from_str(text).map_err(Unread::Malformed)?;
+        Ok(Self::Edit { id, base, edits })
+    }
 }
 
 /// A selection.
