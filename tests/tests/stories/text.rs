@@ -394,6 +394,48 @@ async fn what_cannot_be_an_edit_is_refused_and_the_next_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whose_edit_has_too_many_parts_goes_on_from_its_base() {
+    let server = Ropewalk::start().await;
+    put(&server, "a", "abc").await;
+    let mut ann = Thin::join(&server, "a", "ann", "utf16").await;
+    let mut bob = Thin::join(&server, "a", "bob", "utf16").await;
+    bob.edit(insert(0, "1")).await;
+    // Ann's editor has left out what came while she edits.
+    while ann.hear().await.unwrap()["type"] != "remote" {}
+    let many = vec![json!({"from": 0, "to": 0, "insert": ""}); 4097];
+    ann.say(json!({"type": "edit", "id": "many", "base": ann.version, "edits": many}))
+        .await;
+    let refused = ann.hear().await.unwrap();
+    assert_eq!(
+        (&refused["code"], &refused["id"]),
+        (&json!("too_large"), &json!("many"))
+    );
+    bob.acknowledged().await;
+    bob.edit(insert(4, "2")).await;
+    ann.until("1abc2").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_edit_is_short() {
+    let server = Ropewalk::start().await;
+    put(&server, "a", "abc").await;
+    let mut ann = Thin::join(&server, "a", "ann", "utf16").await;
+    let before = server.resident_bytes();
+    // Read into values it would be many times as large.
+    let zeros = "0,".repeat(4 << 20);
+    ann.say(format!(r#"{{"type":"presence","user":[{zeros}0]}}"#))
+        .await;
+    let refused = ann.hear().await.unwrap();
+    assert_eq!(refused["code"], "too_large", "{refused}");
+    let grown = server.resident_bytes().saturating_sub(before) >> 20;
+    assert!(grown < 96, "{grown} MiB for a message of 8");
+    let long = "x".repeat(1 << 20);
+    ann.edit(insert(3, &long)).await;
+    ann.acknowledged().await;
+    assert_eq!(ann.text(), format!("abc{long}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_message_ends_that_connection_alone() {
     let server = Ropewalk::start().await;
     put(&server, "a", "abc").await;

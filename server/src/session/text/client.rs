@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::cursors::Cursors;
-use super::message::{Inbound, Outbound, edits};
+use super::message::{Inbound, MAX_SMALL, Outbound, Unread, edits};
 use super::people::{Heard, People};
 use crate::access::{Access, Denied, Who};
 use crate::document::cursor::{Cursor, Place};
@@ -145,9 +145,13 @@ impl Client {
 
     /// Takes in what the client says.
     pub fn hear(&mut self, text: &str, inward: &mut Inward) -> Said {
-        let message = match serde_json::from_str(text) {
+        let message = match Inbound::parse(text) {
             Ok(message) => message,
-            Err(error) => return Said::malformed("bad_message", error),
+            Err(Unread::Malformed(error)) => return Said::malformed("bad_message", error),
+            Err(Unread::TooLarge) => {
+                let why = format!("a message that is no edit has at most {MAX_SMALL} bytes");
+                return Said::refusal("too_large", why, None);
+            }
         };
         match (message, &self.hello) {
             (
@@ -266,7 +270,7 @@ impl Client {
             return Said::malformed("bad_message", "an id has 1 to 64 bytes");
         }
         if edits.len() > MAX_EDITS {
-            return Said::refusal("too_large", "at most 4096 edits at once", Some(&id));
+            return self.made(&id, base, Err(Refused::TooLarge));
         }
         let Some(hello) = &self.hello else {
             return Said::default();
