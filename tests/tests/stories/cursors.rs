@@ -154,6 +154,21 @@ async fn what_was_said_of_cursors_while_an_edit_was_under_way_is_said_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_that_moved_while_an_edit_was_under_way_is_told_again() {
+    let server = Ropewalk::start().await;
+    put(&server, "a", "abc").await;
+    let yjs = Client::join(&server, "a").await;
+    yjs.until_text("abc").await;
+    let mut ann = Thin::join(&server, "a", "ann", "utf16").await;
+    point(&yjs, 2, 2);
+    // The text is the same as at her base.
+    while ann.hear().await.unwrap()["type"] != "cursors" {}
+    ann.edit(vec![(0, 0, "x".into())]).await;
+    ann.acknowledged().await;
+    assert_eq!(ranges(&mut ann).await, [json!([{"from": 3, "to": 3}])]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_in_an_empty_document_is_shown_when_there_is_a_text() {
     let server = Ropewalk::start().await;
     let yjs = Client::join(&server, "new").await;

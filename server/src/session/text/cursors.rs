@@ -41,12 +41,13 @@ impl Cursors {
 
     /// Whether there is something to ask for.
     pub fn is_news(&self) -> bool {
-        !self.news.is_empty()
+        !(self.news.is_empty() && self.asked.is_empty())
     }
 
     /// What to ask for.
     pub fn ask(&mut self) -> Vec<(ClientId, Selection)> {
-        self.asked = std::mem::take(&mut self.news);
+        // An edit that came between may have taken the place of the question before.
+        self.asked.append(&mut self.news);
         let asked = self.asked.iter();
         let asked = asked.filter_map(|(&client, selection)| Some((client, (*selection)?)));
         asked.collect()
@@ -97,9 +98,9 @@ impl Cursors {
         }
     }
 
-    /// An edit of the client is answered. What it was told of newer versions than its base was not of its text.
+    /// An edit of the client is answered. What it was told meanwhile it has left out, also at the base.
     pub fn is_back_at(&mut self, base: Version) {
-        if self.sequence > base.sequence {
+        if self.sequence >= base.sequence {
             self.repeat();
             self.sequence = 0;
         }
