@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ropewalk::App;
-use ropewalk::access::{Access, Denied, Who};
+use ropewalk::access::{Access, Denied, Item, PersonId, SessionId, Subject, Target, Who};
 use ropewalk::accounts::{Accounts, Actor, Begin, NewPerson};
 use ropewalk::config::Config;
 use ropewalk::document::edit::{Change, Edited, Key, Request};
-use ropewalk::document::peer::queue;
+use ropewalk::document::peer::{Inbox, PeerId, Signals, queue};
 use ropewalk::document::{Command, Frame, Handle, Refused, Wire};
 use ropewalk::gate::{Gate, Keys};
 use ropewalk::journal::{Journal, JournalLimits};
@@ -17,7 +17,7 @@ use ropewalk::machine::{Host, Machine as _};
 use ropewalk::name::DocumentName;
 use ropewalk::session::Close;
 use ropewalk::storage::memory::Memory;
-use ropewalk_crdt::{Document, Edit, ROOT, Unit};
+use ropewalk_crdt::{Document, Edit, ROOT, Unit, protocol};
 
 const PEER: u64 = 1 << 40;
 const WIRE: Wire = Wire {
@@ -26,7 +26,7 @@ const WIRE: Wire = Wire {
     echoes: false,
     stateless: false,
     updates: true,
-    knows_access: false,
+    knows_access: true,
 };
 
 /// What an editor sends that somebody types into.
@@ -59,8 +59,18 @@ async fn append(handle: &Handle, who: &Arc<Who>, text: &str) -> Result<Edited, R
     handle.ask(who, 0, edit).await
 }
 
-#[tokio::test]
-async fn access_that_ends_counts_between_commands_that_wait_side_by_side() {
+/// A team of an administrator and somebody who was invited, and sessions of both.
+struct Team {
+    app: Arc<App>,
+    storage: Arc<Memory>,
+    by: Actor,
+    now_ms: i64,
+    ada: Arc<Who>,
+    bob: (PersonId, SessionId, Arc<Who>),
+    _folder: tempfile::TempDir,
+}
+
+fn team(config: Config) -> Team {
     let folder = tempfile::tempdir().unwrap();
     let accounts = Accounts::open(folder.path()).unwrap();
     let (now_ms, by) = (Host.now_ms(), Actor::command_line());
@@ -87,25 +97,112 @@ async fn access_that_ends_counts_between_commands_that_wait_side_by_side() {
         (session, Arc::new(who))
     };
     let (_, ada) = sign_in(add("ada", true));
-    let (session, who) = sign_in(add("bob", false));
+    let bob = add("bob", false);
+    let (session, who) = sign_in(bob);
     let keys = Keys::new(b"key", &[]).unwrap();
     let gate = Gate::of(accounts, keys, false, now_ms).unwrap();
     let storage = Arc::new(Memory::default());
     let journal = Journal::start(storage.clone(), JournalLimits::default()).unwrap();
-    let host = Arc::new(Host);
-    let app = App::new(Config::default(), storage.clone(), journal, host, gate).unwrap();
-    let handle = app.hub.open(&app, &DocumentName::new("notes").unwrap());
-    append(&handle, &who, "first").await.unwrap();
-    let (outbox, _inbox, signals) = queue(100, 1 << 20);
+    let app = App::new(config, storage.clone(), journal, Arc::new(Host), gate).unwrap();
+    Team {
+        app,
+        storage,
+        by,
+        now_ms,
+        ada,
+        bob: (bob, session, who),
+        _folder: folder,
+    }
+}
+
+async fn join(
+    handle: &Handle,
+    peer: PeerId,
+    who: &Arc<Who>,
+    frames: usize,
+) -> (Result<Access, Refused>, Inbox, Signals) {
+    let (outbox, inbox, signals) = queue(frames, 1 << 20);
     let (reply, joined) = tokio::sync::oneshot::channel();
     handle.send(Command::Join {
-        peer: PEER,
+        peer,
         outbox,
         wire: WIRE,
         who: who.clone(),
         reply,
     });
-    assert_eq!(joined.await.unwrap().unwrap(), Access::Own);
+    (joined.await.unwrap(), inbox, signals)
+}
+
+#[tokio::test]
+async fn nobody_keeps_everybody_else_out_of_a_document() {
+    let team = team(Config {
+        max_connections_per_document: 8,
+        ..Config::default()
+    });
+    let handle = team
+        .app
+        .hub
+        .open(&team.app, &DocumentName::new("notes").unwrap());
+    let (_, _, bob) = &team.bob;
+    append(&handle, bob, "first").await.unwrap();
+    let mut open = Vec::new();
+    for peer in 0..2 {
+        open.push(join(&handle, peer, bob, 100).await);
+    }
+    assert!(open.iter().all(|(joined, ..)| joined.is_ok()));
+    let (third, ..) = join(&handle, 3, bob, 100).await;
+    assert_eq!(third.unwrap_err(), Refused::Full);
+    let (other, ..) = join(&handle, 4, &team.ada, 100).await;
+    assert!(other.is_ok());
+}
+
+#[tokio::test]
+async fn who_may_edit_since_they_read_no_more_hears_it_when_they_do_and_is_asked() {
+    let team = team(Config::default());
+    let name = DocumentName::new("notes").unwrap();
+    let handle = team.app.hub.open(&team.app, &name);
+    append(&handle, &team.ada, "first").await.unwrap();
+    let (bob, _, who) = &team.bob;
+    let accounts = team.app.gate.accounts().unwrap();
+    let item = Item::from(Target::Document(name));
+    let give = |access| {
+        let whom = Subject::Person(*bob);
+        let given = accounts.set_grant(&item, whom, access, &team.by, team.now_ms);
+        given.unwrap();
+        team.app.gate.look(team.now_ms).unwrap();
+    };
+    give(Access::Read);
+    let (joined, mut inbox, _signals) = join(&handle, PEER, who, 1).await;
+    assert_eq!(joined.unwrap(), Access::Read);
+    append(&handle, &team.ada, "second").await.unwrap();
+    append(&handle, &team.ada, "third").await.unwrap();
+    give(Access::Edit);
+    // All that comes before is done when this is.
+    append(&handle, &team.ada, "fourth").await.unwrap();
+    while inbox.next_now().is_some() {}
+    assert!(inbox.caught_up());
+    handle.send(Command::CaughtUp(PEER));
+    append(&handle, &team.ada, "fifth").await.unwrap();
+    let frames: Vec<Bytes> = std::iter::from_fn(|| inbox.next_now()).collect();
+    assert!(
+        frames.contains(&protocol::access(true).into()),
+        "{frames:?}"
+    );
+    assert!(
+        frames.iter().any(|frame| frame.starts_with(&[0, 0])),
+        "{frames:?}"
+    );
+}
+
+#[tokio::test]
+async fn access_that_ends_counts_between_commands_that_wait_side_by_side() {
+    let team = team(Config::default());
+    let (app, storage, ada) = (&team.app, &team.storage, &team.ada);
+    let (_, session, who) = &team.bob;
+    let handle = app.hub.open(app, &DocumentName::new("notes").unwrap());
+    append(&handle, who, "first").await.unwrap();
+    let (joined, _inbox, signals) = join(&handle, PEER, who, 100).await;
+    assert_eq!(joined.unwrap(), Access::Own);
 
     // The disk takes its time with the second, and what comes after waits behind it.
     storage.hold(true);
@@ -121,10 +218,10 @@ async fn access_that_ends_counts_between_commands_that_wait_side_by_side() {
             room: handle.admit(0).ok().unwrap(),
         };
         tokio::join!(
-            append(&handle, &who, "second"),
-            handle.ask(&who, 0, third),
+            append(&handle, who, "second"),
+            handle.ask(who, 0, third),
             async { handle.send(typed) },
-            append(&handle, &who, "fourth")
+            append(&handle, who, "fourth")
         )
     };
     let ends = async {
@@ -132,8 +229,10 @@ async fn access_that_ends_counts_between_commands_that_wait_side_by_side() {
             tokio::task::yield_now().await;
         }
         let accounts = app.gate.accounts().unwrap();
-        accounts.end_session(session, &by, now_ms).unwrap();
-        app.gate.look(now_ms).unwrap();
+        accounts
+            .end_session(*session, &team.by, team.now_ms)
+            .unwrap();
+        app.gate.look(team.now_ms).unwrap();
         storage.hold(false);
     };
     let ((second, third, _, fourth), ()) = tokio::join!(edits, ends);
@@ -145,6 +244,6 @@ async fn access_that_ends_counts_between_commands_that_wait_side_by_side() {
         root: ROOT.to_owned(),
         reply,
     };
-    let text = handle.ask(&ada, 0, text).await.unwrap();
+    let text = handle.ask(ada, 0, text).await.unwrap();
     assert_eq!(text.rope.to_string(), "firstsecond");
 }

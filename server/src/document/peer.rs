@@ -199,6 +199,10 @@ pub struct Peer {
     pub answered: bool,
     /// The newest marker that became durable while it lagged.
     saved: Option<Bytes>,
+    /// Left out while it lagged: to be asked what it has.
+    pub owes_answer: bool,
+    /// Left out while it lagged: to be told what it may do.
+    pub is_untold: bool,
     /// Whether it sends markers, and so knows what this server says beside y-protocols.
     pub marks: bool,
     /// While it is not known whether it may be let in with what it has.
@@ -252,6 +256,8 @@ impl Peer {
             author: None,
             answered: false,
             saved: None,
+            owes_answer: false,
+            is_untold: false,
             marks: false,
             doubt: None,
             has_asked: false,

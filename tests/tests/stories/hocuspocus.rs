@@ -50,6 +50,22 @@ async fn until(socket: &mut Socket, address: &str, kind: u8) -> Vec<u8> {
     .await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_gets_a_large_document_is_asked_what_they_have() {
+    let server = Ropewalk::start().await;
+    let ann = Client::join(&server, "large").await;
+    ann.insert(0, &"words".repeat(400_000));
+    ann.all_saved().await;
+    let mut socket = open(&server).await;
+    enter(&mut socket, "large").await;
+    let question = addressed("large", &frames::step1(&[0]));
+    socket.send(question).await;
+    let answer = until(&mut socket, "large", 0).await;
+    assert_eq!(answer[0], 1, "the document");
+    // Also what else comes of a queue that was full.
+    while until(&mut socket, "large", 0).await[0] != 0 {}
+}
+
 fn letter() -> Vec<u8> {
     edit_doc(&new_doc(None), |text, txn| text.insert(txn, 0, "x"))
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Existence, Task};
 use crate::access::{Access, Denied, Known, PersonId, Who};
-use crate::document::peer::PeerId;
+use crate::document::peer::{Peer, PeerId};
 use crate::document::{Command, Refused};
 use crate::session::Close;
 use crate::storage::Visit;
@@ -154,6 +154,10 @@ impl Task {
         if (before >= Access::Edit) != (now >= Access::Edit) {
             self.tell_access(id);
             if now >= Access::Edit {
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.is_refused = false;
+                    peer.answered = false;
+                }
                 self.ask_for_all(id);
             }
         }
@@ -169,20 +173,21 @@ impl Task {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        let may_edit = peer.access >= Access::Edit;
-        let frame = match peer.knows_access() {
-            true => protocol::access(may_edit),
-            false if may_edit => return,
-            false => protocol::denied(&Denied::ReadOnly.to_string()),
-        };
-        self.send_to(id, &frame.into());
+        if peer.is_lagging() {
+            peer.is_untold = true;
+        } else if let Some(frame) = told(peer) {
+            self.send_to(id, &frame);
+        }
     }
 
-    /// Asks a peer that may edit from now on for what it has.
-    fn ask_for_all(&mut self, id: PeerId) {
-        if let Some(peer) = self.peers.get_mut(&id) {
-            peer.is_refused = false;
-            peer.answered = false;
+    /// Asks a peer for what it has, as soon as it reads.
+    pub(super) fn ask_for_all(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        if peer.is_lagging() {
+            peer.owes_answer = true;
+            return;
         }
         let question = protocol::step1(&self.document.version().vector).into();
         self.send_to(id, &question);
@@ -219,4 +224,15 @@ impl Task {
         }
         true
     }
+}
+
+/// What a peer is told of whether it may edit, if it understands that.
+pub(super) fn told(peer: &Peer) -> Option<Bytes> {
+    let may_edit = peer.access >= Access::Edit;
+    let frame = match peer.knows_access() {
+        true => protocol::access(may_edit),
+        false if may_edit => return None,
+        false => protocol::denied(&Denied::ReadOnly.to_string()),
+    };
+    Some(frame.into())
 }

@@ -7,14 +7,17 @@ use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, Applied, Integrated, Speaker, protocol};
 use tokio::time::Instant;
 
+use super::access::told;
 use super::saving::{Accepted, Answer};
 use super::{Existence, Task};
-use crate::access::{Access, PersonId};
+use crate::access::{Access, PersonId, Who};
 use crate::document::peer::{Has, Peer, PeerId};
 use crate::document::{Frame, Refused};
 use crate::session::Close;
 use crate::storage::Author;
 
+/// Of the connections that a document may have, one person has one in so many.
+const SHARES: usize = 4;
 /// The frame that asks a client for its awareness states.
 const QUERY_AWARENESS: &[u8] = &[3];
 
@@ -23,7 +26,8 @@ impl Task {
         if self.existence == Existence::Deleted {
             return Err(Refused::Deleted);
         }
-        if self.peers.len() >= self.app.config.max_connections_per_document {
+        let most = self.app.config.max_connections_per_document;
+        if self.peers.len() >= most || self.peers_of(&peer.who) >= (most / SHARES).max(1) {
             self.app.metrics.refused_full.add_one();
             return Err(Refused::Full);
         }
@@ -44,6 +48,21 @@ impl Task {
         self.visited = true;
         self.handle.people.store(self.peers.len(), Relaxed);
         Ok(access)
+    }
+
+    /// Connections of somebody who can be told from others: nobody keeps everybody else out.
+    fn peers_of(&self, who: &Who) -> usize {
+        let rules = self.rules.borrow();
+        let now_ms = self.app.machine.now_ms();
+        let person = rules.person(who, now_ms).map(|(id, _)| id);
+        if person.is_none() && who.session.is_none() {
+            return 0;
+        }
+        let same = |peer: &&Peer| match person {
+            Some(person) => peer.person == Some(person),
+            None => peer.who.session == who.session,
+        };
+        self.peers.values().filter(same).count()
     }
 
     pub(super) fn leave(&mut self, peer: PeerId) {
@@ -97,10 +116,7 @@ impl Task {
             }
             Frame::Awareness(body) => self.announce(peer, &body),
             Frame::Pointing(pointing) => self.point(peer, *pointing),
-            Frame::Ask => {
-                let question = protocol::step1(&self.document.version().vector).into();
-                self.send_to(peer, &question);
-            }
+            Frame::Ask => self.ask_for_all(peer),
             Frame::Stateless(_) if !self.may_edit(peer) => {
                 // Applications take them for more than talk.
                 self.app.metrics.refused_access.add_one();
@@ -332,6 +348,15 @@ impl Task {
         peer.send(&all.into());
         if let Some(saved) = saved {
             peer.send(&saved);
+        }
+        let owes_answer = std::mem::take(&mut peer.owes_answer);
+        if std::mem::take(&mut peer.is_untold)
+            && let Some(told) = told(peer)
+        {
+            peer.send(&told);
+        }
+        if owes_answer {
+            peer.send(&protocol::step1(&self.document.version().vector).into());
         }
         // Not settled: if this answer alone fills the queue, answering again would never end.
     }

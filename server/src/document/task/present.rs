@@ -134,7 +134,7 @@ impl Task {
         let own = states.iter();
         let own = own.filter(|(client, ..)| !self.document.is_anothers(*client, id));
         let renamed: Vec<_> = own
-            .map(|&(id, clock, state)| (id, clock, state.map(|state| renamed(state, &called))))
+            .map(|&(id, clock, state)| (id, clock, state.map(|state| bounded(state, &called))))
             .collect();
         let states = renamed
             .iter()
@@ -264,6 +264,16 @@ fn cut(name: &str) -> &str {
     &name[..end]
 }
 
+/// The same, not longer than a state may be, if it was not before: what we add is nobody's fault. What is said beside who they are goes then.
+fn bounded(state: &str, called: &Called<'_>) -> String {
+    let named = renamed(state, called);
+    if named.len() <= MAX_STATE || state.len() > MAX_STATE {
+        return named;
+    }
+    let user = json!({ "user": { "name": name_in(state) } });
+    renamed(&user.to_string(), called)
+}
+
 /// An awareness state in which its user is called so. A state without a user stays without.
 fn renamed(state: &str, called: &Called<'_>) -> String {
     let Ok(Value::Object(mut state)) = serde_json::from_str(state) else {
@@ -374,6 +384,26 @@ mod tests {
         ] {
             assert_eq!(renamed(state, called), expected, "{state}");
         }
+    }
+
+    #[test]
+    fn what_is_added_to_a_state_makes_nobody_leave() {
+        let state = |padding: usize| {
+            let padding = "x".repeat(padding);
+            format!(r#"{{"user":{{"name":"Eve"}},"padding":"{padding}"}}"#)
+        };
+        let called = Called::Name("Zoe".repeat(20));
+        let room = MAX_STATE - state(0).len();
+        let named = bounded(&state(room), &called);
+        assert_eq!(
+            named,
+            format!(r#"{{"user":{{"name":"{}"}}}}"#, "Zoe".repeat(20))
+        );
+        assert!(bounded(&state(room - 100), &called).len() > MAX_STATE - 100);
+        // What was too long before is found to be.
+        assert!(bounded(&state(room + 1), &called).len() > MAX_STATE);
+        let guest = bounded(&state(room), &Called::Guest);
+        assert_eq!(guest, r#"{"user":{"name":"Eve (guest)"}}"#);
     }
 
     #[test]

@@ -125,13 +125,12 @@ impl Task {
                 }
                 self.send_to(peer, &protocol::update(&update).into());
             }
-            Answer::Saved(id, frame) => {
+            Answer::Saved(id, frame) | Answer::Refused(id, frame) => {
                 if let Some(peer) = self.peers.get_mut(&id) {
                     peer.send_saved(frame);
                     self.settle_peer(id);
                 }
             }
-            Answer::Refused(id, frame) => self.send_to(id, &frame),
             Answer::Text(reply, text) => reply.send(Ok(text)),
             Answer::State(reply, state) => reply.send(Ok(state)),
             Answer::Created(reply, created) => reply.send(Ok(created)),
