@@ -28,6 +28,9 @@ use crate::name::DocumentName;
 /// A comment is sent when nothing else was for so long.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// Longest time after which it is looked again whether a token has ended, in milliseconds: a day.
+const MAX_WAIT_MS: i64 = 24 * 60 * 60 * 1000;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChangesQuery {
@@ -118,6 +121,16 @@ struct Follower {
     is_over: bool,
 }
 
+/// Waits until what somebody has shown does not count any more, or somewhat longer than that: whoever asks then is told.
+async fn end(app: &App, who: &Who) {
+    let Some(claims) = &who.claims else {
+        return std::future::pending().await;
+    };
+    let left = claims.expires_at_ms - app.machine.now_ms();
+    let left = left.clamp(1, MAX_WAIT_MS).unsigned_abs();
+    tokio::time::sleep(Duration::from_millis(left)).await;
+}
+
 impl Follower {
     async fn ask(&mut self) -> Result<Changes, Refused> {
         self.news.borrow_and_update();
@@ -141,6 +154,7 @@ impl Follower {
             }
             tokio::select! {
                 () = self.app.stopping.cancelled() => return None,
+                () = end(&self.app, &self.who) => {}
                 news = self.news.changed() => news.ok()?,
             }
             match self.ask().await {

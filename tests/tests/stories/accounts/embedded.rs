@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use ropewalk_tests::account::{Browser, team};
 use ropewalk_tests::client::new_doc;
-use ropewalk_tests::{Client, Request, Ropewalk, Socket, frames, within};
+use ropewalk_tests::{Client, Events, Request, Ropewalk, Socket, frames, within};
 use serde_json::{Value, json};
 
 use super::revoked::{NAME, NOT_ALLOWED, NOT_KNOWN, addressed, letter, said};
@@ -104,6 +104,22 @@ async fn a_connection_ends_with_its_token() {
     );
     zoe.append("!");
     assert_eq!(ada.text("team/notes").await, "text");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_follows_a_quiet_text_goes_with_their_token() {
+    let (server, _ada, _keys) = begin().await;
+    let bearer = format!("Bearer {}", token("read", 3));
+    let headers = [("authorization".to_owned(), bearer)];
+    let changes = "/api/documents/team/notes/changes";
+    let mut events = Events::follow_with(&server, changes, &headers).await;
+    assert!(
+        events
+            .next()
+            .await
+            .is_some_and(|event| event.name == "reset")
+    );
+    assert!(events.next().await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
