@@ -94,7 +94,12 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/doc/{*name}", post(ysweet::auth))
         .route("/check_store", post(ysweet::check_store))
         .route("/ready", get(health::ready))
-        .route("/d/{*name}", get(ysweet::get).post(ysweet::update))
+        .route(
+            "/d/{*name}",
+            get(ysweet::get)
+                .post(ysweet::update)
+                .layer(DefaultBodyLimit::max(app.config.max_update_bytes)),
+        )
         .merge(
             sessions::router()
                 .merge(join::router())

@@ -2,7 +2,7 @@
 
 use ropewalk_tests::client::new_doc;
 use ropewalk_tests::frames::{self, Frame};
-use ropewalk_tests::{Client, Ropewalk, Socket};
+use ropewalk_tests::{Client, Request, Ropewalk, Socket};
 
 /// Sends one frame on a connection of its own; the close code that it gets.
 async fn code_for(server: &Ropewalk, name: &str, frame: &[u8]) -> u16 {
@@ -291,4 +291,18 @@ async fn a_peer_that_answers_nothing_is_let_go() {
     );
     assert_eq!(ann.ended(), None, "who answers stays");
     drop(mute);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_over_http_has_the_limit_of_updates() {
+    let arguments = ["--max-update-bytes", "4096", "--max-text-bytes", "1024"];
+    let server = Ropewalk::with(&arguments).await;
+    let update = |bytes| Request::new("POST", "/d/a/update").body(vec![0xff; bytes]);
+    let refused = server.send(update(4097)).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (413, "too_large".to_owned())
+    );
+    // It is read, and found to be none.
+    assert_eq!(server.send(update(4096)).await.status, 400);
 }
