@@ -452,6 +452,8 @@ mod tests {
         assert_eq!(cut("3-"), "three");
         assert_eq!(cut("2-99"), "two\nthree");
         assert_eq!(cut("4-5"), "");
+        let rope = Rope::from_str("one\r\nt\rw\u{2028}o\u{c}\nthree");
+        assert_eq!(super::cut(&rope, 2, 2), "t\rw\u{2028}o\u{c}\n");
         for bad in [
             "",
             "0-1",
