@@ -33,6 +33,8 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -43,11 +45,13 @@ use tokio::time::{Sleep, sleep};
 
 use crate::name::DocumentName;
 use line::{Ended, Line};
+use moved::while_moving;
 use people::People;
 use presence::Presence;
 
 pub(crate) mod address;
 mod line;
+mod moved;
 mod people;
 mod presence;
 mod request;
@@ -105,6 +109,10 @@ pub struct Link {
     presence: Presence,
     people: People,
     events: VecDeque<Event>,
+    /// How long a server may be silent.
+    patience: Duration,
+    /// The most that a connection has brought, in bytes.
+    received: Arc<AtomicU64>,
 }
 
 enum State {
@@ -159,7 +167,34 @@ impl Link {
             may_edit: true,
             people: People::default(),
             events: VecDeque::new(),
+            patience: line::SILENCE,
+            received: Arc::default(),
         }
+    }
+
+    /// A server of which not a byte comes for so long is taken for gone; 35 s unless this is said.
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Waits until all that the server has is here, as long as more of it comes; if nothing does for `patience`, or there will be
+    /// no connection any more, why.
+    pub async fn synced(&mut self, patience: Duration) -> Result<(), String> {
+        let mut reason = String::from("it does not answer");
+        let received = self.received.clone();
+        let syncing = async {
+            loop {
+                match self.next().await {
+                    Event::Synced => return Ok(()),
+                    Event::Offline(why) => reason = why,
+                    Event::Closed(code, why) => return Err(format!("{why} ({code})")),
+                    _ => {}
+                }
+            }
+        };
+        let synced = while_moving(patience, syncing, || received.load(Relaxed)).await;
+        synced.unwrap_or(Err(reason))
     }
 
     /// The next thing that happens. Never resolves after [`Event::Closed`].
@@ -302,7 +337,7 @@ impl Link {
                 State::Ended => return Poll::Pending,
                 State::Waiting(sleep) => {
                     ready!(sleep.as_mut().poll(context));
-                    let line = Line::open(self.address.clone(), self.name.clone());
+                    let line = Line::open(self.address.clone(), self.name.clone(), self.patience);
                     self.state = State::Connecting(Box::pin(line));
                 }
                 State::Connecting(line) => match ready!(line.as_mut().poll(context)) {
@@ -313,7 +348,10 @@ impl Link {
                     if let Some(state) = self.presence.poll(context) {
                         open.line.send(protocol::awareness(&state));
                     }
-                    let heard = match open.line.poll(context) {
+                    let heard = open.line.poll(context);
+                    // One connection after the other that brings the same is no progress.
+                    self.received.fetch_max(open.line.received(), Relaxed);
+                    let heard = match heard {
                         Poll::Ready(heard) => heard,
                         Poll::Pending if self.catch_up() => continue,
                         Poll::Pending => return Poll::Pending,

@@ -1,9 +1,11 @@
 //! An address that stays while the server behind it ends, starts again elsewhere, or cannot be reached.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -14,6 +16,7 @@ pub struct Relay {
     pub address: SocketAddr,
     target: Arc<Mutex<Option<SocketAddr>>>,
     cut: watch::Sender<()>,
+    is_slow: Arc<AtomicBool>,
     accepting: JoinHandle<()>,
 }
 
@@ -25,6 +28,8 @@ impl Relay {
         let target = Arc::new(Mutex::new(Some(target)));
         let (cut, cuts) = watch::channel(());
         let to = target.clone();
+        let is_slow = Arc::new(AtomicBool::new(false));
+        let slow = is_slow.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((mut near, _)) = listener.accept().await {
                 let Some(target) = *to.lock().unwrap() else {
@@ -32,6 +37,7 @@ impl Relay {
                 };
                 let mut cuts = cuts.clone();
                 cuts.mark_unchanged();
+                let is_slow = slow.load(Relaxed);
                 tokio::spawn(async move {
                     let Ok(mut far) = TcpStream::connect(target).await else {
                         return;
@@ -40,7 +46,7 @@ impl Relay {
                     tokio::select! {
                         biased;
                         _ = cuts.changed() => {}
-                        _ = copy_bidirectional(&mut near, &mut far) => {}
+                        () = carry(&mut near, &mut far, is_slow) => {}
                     }
                 });
             }
@@ -49,8 +55,14 @@ impl Relay {
             address,
             target,
             cut,
+            is_slow,
             accepting,
         }
+    }
+
+    /// From now on new connections are slow lines: what the server sends comes in pieces of a kilobyte, forty in a second.
+    pub fn be_slow(&self) {
+        self.is_slow.store(true, Relaxed);
     }
 
     /// From now on new connections lead here, or nowhere.
@@ -62,6 +74,29 @@ impl Relay {
     pub fn cut(&self) {
         self.cut.send_replace(());
     }
+}
+
+async fn carry(near: &mut TcpStream, far: &mut TcpStream, is_slow: bool) {
+    let _ = match is_slow {
+        true => drip(near, far).await,
+        false => copy_bidirectional(near, far).await.map(drop),
+    };
+}
+
+async fn drip(near: &mut TcpStream, far: &mut TcpStream) -> std::io::Result<()> {
+    let (mut near_read, mut near_write) = near.split();
+    let (mut far_read, mut far_write) = far.split();
+    let down = async {
+        let mut piece = [0; 1024];
+        loop {
+            match far_read.read(&mut piece).await? {
+                0 => return near_write.shutdown().await,
+                read => near_write.write_all(&piece[..read]).await?,
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    };
+    tokio::try_join!(down, copy(&mut near_read, &mut far_write)).map(drop)
 }
 
 impl Drop for Relay {

@@ -22,7 +22,7 @@ use super::view::View;
 use super::{disk, rpc, say};
 use crate::link::{Created, Event, Link, Selection, client_id};
 
-/// The longest wait for a server when a file is opened.
+/// The longest wait for a server of which nothing comes when a file is opened.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// An edit that the server does not have after so long is written to the file.
 const LATE: Duration = Duration::from_secs(1);
@@ -186,22 +186,8 @@ impl File {
         let document = Document::new(client_id());
         let mut link = Link::new(place.address.clone(), place.name.clone(), document);
         link.introduce(&place.person.0, place.person.1);
-        let mut reason = String::from("it does not answer");
-        let syncing = async {
-            loop {
-                match link.next().await {
-                    Event::Synced => return Ok(()),
-                    Event::Offline(why) => reason = why,
-                    Event::Closed(code, why) => return Err(format!("{why} ({code})")),
-                    _ => {}
-                }
-            }
-        };
-        match timeout(PATIENCE, syncing).await {
-            Ok(Ok(())) => {}
-            Ok(Err(why)) => return Err(format!("{where_to} cannot be opened: {why}")),
-            Err(_) => return Err(format!("{where_to} cannot be opened: {reason}")),
-        }
+        let synced = link.synced(PATIENCE).await;
+        synced.map_err(|why| format!("{where_to} cannot be opened: {why}"))?;
 
         let text = link.document().text(ROOT);
         if created != Created::Now && plain(&text) != plain(&local) {

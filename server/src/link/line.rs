@@ -16,14 +16,15 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::address::{Address, Stream, Unreachable};
+use super::moved::Counted;
 use crate::name::DocumentName;
 
 /// The largest frame that is read, in bytes: a server's largest document by default, and as much again.
 const MAX_FRAME: usize = 128 << 20;
 /// Bytes that may wait to be written. What does not fit is sent as one update later.
 const MAX_QUEUED: usize = 4 << 20;
-/// A server says something every 15 s; one that is silent for so long is gone.
-const SILENCE: Duration = Duration::from_secs(35);
+/// A server says something every 15 s; one of which not a byte comes for so long is gone.
+pub(super) const SILENCE: Duration = Duration::from_secs(35);
 /// The longest time until a WebSocket is open.
 const OPEN: Duration = Duration::from_secs(15);
 
@@ -38,16 +39,24 @@ pub(super) enum Ended {
 
 /// An open socket.
 pub(super) struct Line {
-    socket: WebSocketStream<Box<dyn Stream>>,
+    socket: WebSocketStream<Counted<Box<dyn Stream>>>,
     queue: VecDeque<Message>,
     queued: usize,
+    /// What had come when the silence began, how long it may be, and when it is over.
+    heard: u64,
+    patience: Duration,
     silence: Pin<Box<Sleep>>,
 }
 
 impl Line {
-    pub(super) async fn open(address: Address, name: DocumentName) -> Result<Self, Unreachable> {
+    /// Opens one, that ends when nothing comes for as long as `patience`.
+    pub(super) async fn open(
+        address: Address,
+        name: DocumentName,
+        patience: Duration,
+    ) -> Result<Self, Unreachable> {
         let opening = async {
-            let stream = address.connect().await?;
+            let stream = Counted::new(address.connect().await?);
             let mut request = address
                 .web_socket(&name)
                 .into_client_request()
@@ -79,8 +88,15 @@ impl Line {
             socket,
             queue: VecDeque::new(),
             queued: 0,
-            silence: Box::pin(sleep_until(Instant::now() + SILENCE)),
+            heard: 0,
+            patience,
+            silence: Box::pin(sleep_until(Instant::now() + patience)),
         })
+    }
+
+    /// The bytes that have come.
+    pub(super) fn received(&self) -> u64 {
+        self.socket.get_ref().moved.read()
     }
 
     /// Whether there is room for one more update.
@@ -107,7 +123,6 @@ impl Line {
             let Poll::Ready(read) = read else {
                 break;
             };
-            self.silence.as_mut().reset(Instant::now() + SILENCE);
             match read {
                 Some(Ok(Message::Binary(frame))) => return Poll::Ready(Ok(frame)),
                 // The pong is queued already.
@@ -124,6 +139,11 @@ impl Line {
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Poll::Ready(Err(failed(&error))),
             }
+        }
+        // A part of a long frame is no silence.
+        let heard = self.received();
+        if std::mem::replace(&mut self.heard, heard) != heard {
+            self.silence.as_mut().reset(Instant::now() + self.patience);
         }
         ready!(self.silence.as_mut().poll(context));
         Poll::Ready(Err(lost("the server is silent")))

@@ -11,14 +11,15 @@ use futures_util::StreamExt as _;
 use hyper_util::rt::TokioIo;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::address::{Address, Unreachable};
+use super::moved::{Counted, while_moving};
 use crate::name::DocumentName;
 
 /// The most that is read of an answer, in bytes.
 const MAX_ANSWER: usize = 64 << 10;
-/// The longest time to an answer.
+/// The longest time in which nothing comes or goes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What came of creating a document.
@@ -167,32 +168,25 @@ impl Address {
         let request = request
             .body(Body::from(body))
             .map_err(|error| Unreachable::Protocol(error.to_string()))?;
+        let stream = Counted::new(self.connect().await?);
+        let moved = stream.moved.clone();
         let asking = async {
-            let stream = TokioIo::new(self.connect().await?);
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(stream)
-                .await
-                .map_err(broken)?;
-            let carrying = tokio::spawn(connection);
-            let answer = async {
-                let response = sender.send_request(request).await.map_err(broken)?;
-                let (head, body) = response.into_parts();
-                let mut body = Body::new(body).into_data_stream();
-                let mut said = Vec::new();
-                while said.len() < most
-                    && let Some(part) = body.next().await
-                {
-                    said.extend(part.map_err(|error| Unreachable::Protocol(error.to_string()))?);
-                }
-                Ok((head.status, head.headers, said))
-            };
-            let answer = answer.await;
-            carrying.abort();
-            answer
+            let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
+            let (mut sender, connection) = handshake.await.map_err(broken)?;
+            let _carrying = AbortOnDropHandle::new(tokio::spawn(connection));
+            let response = sender.send_request(request).await.map_err(broken)?;
+            let (head, body) = response.into_parts();
+            let mut body = Body::new(body).into_data_stream();
+            let mut said = Vec::new();
+            while said.len() < most
+                && let Some(part) = body.next().await
+            {
+                said.extend(part.map_err(|error| Unreachable::Protocol(error.to_string()))?);
+            }
+            Ok((head.status, head.headers, said))
         };
-        match timeout(PATIENCE, asking).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Unreachable::Late(PATIENCE)),
-        }
+        let answer = while_moving(PATIENCE, asking, || moved.all()).await;
+        answer.unwrap_or(Err(Unreachable::Late(PATIENCE)))
     }
 }
 

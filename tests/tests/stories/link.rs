@@ -1,5 +1,7 @@
 //! The link that the command itself keeps to a server: nothing is lost and nothing is there twice, whatever breaks.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use ropewalk::link::{Address, BadAddress, Created, Event, Link, Selection, client_id};
 use ropewalk::name::DocumentName;
@@ -120,6 +122,34 @@ async fn more_than_the_line_takes_arrives_all_the_same() {
     follow(&mut link, "saved", Link::is_saved).await;
     assert_eq!(server.text("much").await, text(&link));
     assert_eq!(text(&link).len(), 120 * words.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_comes_whole_over_a_line_that_is_slow() {
+    let server = Ropewalk::start().await;
+    let ann = Client::join(&server, "slow").await;
+    // Two seconds for one frame, on this line.
+    let words = "0123456789abcdef".repeat(5000);
+    ann.append(&words);
+    ann.all_saved().await;
+    let relay = Relay::to(server.address).await;
+    relay.be_slow();
+    let patience = Duration::from_millis(600);
+    let link = within("synced", async {
+        loop {
+            let mut link = link(&relay, "slow").with_patience(patience);
+            if link.synced(patience).await.is_ok() {
+                break link;
+            }
+        }
+    })
+    .await;
+    assert_eq!(text(&link), words);
+    // And where nothing comes nobody waits for ever.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let relay = Relay::to(silent.local_addr().unwrap()).await;
+    let mut link = self::link(&relay, "silent");
+    within("given up", link.synced(patience)).await.unwrap_err();
 }
 
 #[tokio::test(flavor = "multi_thread")]
