@@ -13,6 +13,7 @@ use names::Names;
 use records::{Records, Unrecorded};
 use shared::Shared;
 
+mod aside;
 mod diff;
 mod folder;
 mod keeper;
@@ -151,38 +152,11 @@ pub async fn run(
         )),
         _ => {}
     }
-    tidy(&shared).map_err(|error| wrong(error.to_string()))?;
+    aside::tidy(&shared).map_err(|error| wrong(error.to_string()))?;
     shared.say(format_args!(
         "Keeping {} in step with {place}.",
         path.display()
     ));
     let mut keeper = Keeper::new(names, shared, options.once);
     keeper.keep(&path, stop).await
-}
-
-/// Removes what an earlier process left aside and needs no more.
-fn tidy(shared: &Shared) -> Result<(), Problem> {
-    let needed = shared.records.asides()?;
-    for aside in shared.folder.all_aside()? {
-        if aside.starts_with(folder::NEW) {
-            shared.folder.forget_aside(&aside)?;
-        }
-        if !aside.starts_with("text-") || needed.contains(&aside) {
-            continue;
-        }
-        match shared.folder.read_aside(&aside) {
-            Ok(None) => {}
-            Ok(Some(found)) if pair::is_as_it_was(&aside, &found.text) => {
-                shared.folder.forget_aside(&aside)?;
-            }
-            // The process ended before it could see that.
-            _ => {
-                let kept = shared.folder.keep_aside(&aside)?;
-                shared.say(format_args!(
-                    "Somebody wrote on in a file that was replaced; that is kept as {kept}"
-                ));
-            }
-        }
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{self as unix, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -13,6 +14,8 @@ use super::ASIDE;
 
 /// With this begins the name of what is not all written yet.
 pub const NEW: &str = "new-";
+/// With this begins the name of what is kept for some time.
+pub const REMOVED: &str = "removed-";
 /// The largest text that is taken in, in bytes.
 const MAX_TEXT: u64 = 64 << 20;
 /// How deep folders are looked into; document names have no more segments.
@@ -33,6 +36,15 @@ pub struct Stamp {
     size: i64,
     modified: (i64, i64),
     changed: (i64, i64),
+}
+
+impl Stamp {
+    /// How long ago it was changed, moved, or given another name.
+    pub fn age(&self) -> Duration {
+        let since = u64::try_from(self.changed.0).unwrap_or_default();
+        let since = SystemTime::UNIX_EPOCH + Duration::from_secs(since);
+        since.elapsed().unwrap_or_default()
+    }
 }
 
 /// A file that is a text.
@@ -261,9 +273,16 @@ impl Folder {
         }
     }
 
-    /// Keeps what is aside for good, and says where.
+    /// Gives another name to what is aside.
+    pub fn rename_aside(&self, aside: &str, name: &str) -> Result<(), Unfit> {
+        let folder = self.aside()?;
+        unix::renameat_with(&folder, aside, &folder, name, RenameFlags::NOREPLACE)?;
+        Ok(())
+    }
+
+    /// Keeps what is aside, and says where.
     pub fn keep_aside(&self, aside: &str) -> Result<String, Unfit> {
-        let (folder, kept) = (self.aside()?, format!("removed-{aside}"));
+        let (folder, kept) = (self.aside()?, format!("{REMOVED}{aside}"));
         unix::renameat_with(&folder, aside, &folder, &*kept, RenameFlags::NOREPLACE)?;
         unix::fsync(&folder)?;
         Ok(format!("{ASIDE}/{kept}"))

@@ -18,14 +18,15 @@ use super::shared::Shared;
 use super::{Problem, diff};
 use crate::link::{Event, Link, client_id};
 use crate::name::DocumentName;
-use exchange::Old;
-use meeting::Emptied;
+use left::Lingering;
 
 mod ending;
 mod exchange;
+mod left;
 mod meeting;
 
 pub use exchange::is_as_it_was;
+pub use left::Left;
 
 /// A file is read when nobody has touched it for so long.
 const QUIET: Duration = Duration::from_millis(80);
@@ -38,7 +39,7 @@ const BACK: Duration = Duration::from_secs(1);
 /// Between two times that a file is written.
 const PAUSE: Duration = Duration::from_millis(250);
 /// So long what was in the place of a new text is looked at: somebody may have it open and write on.
-const LINGER: Duration = Duration::from_secs(60);
+pub const LINGER: Duration = Duration::from_secs(60);
 /// The longest time that others wait until this one is connected.
 const TURN: Duration = Duration::from_secs(2);
 /// How long the end may take.
@@ -81,9 +82,7 @@ pub struct Pair {
     /// It is none that can be kept in step, and that was said.
     is_unfit: bool,
     /// What was taken out of the way, as it was then.
-    lingering: Vec<Old>,
-    /// The same at the first meeting, if it was empty.
-    emptied: Option<Emptied>,
+    lingering: Lingering,
 }
 
 /// Keeps a file in step until that ends.
@@ -147,8 +146,8 @@ pub async fn run(shared: Arc<Shared>, path: &str, name: DocumentName) -> Result<
             }
             () = at(pair.look) => pair.look().await,
             () = at(pair.write) => pair.write(),
-            () = at(pair.lingering.first().map(|first| first.due)) => pair.look_at_old(Instant::now(), false),
-            () = at(pair.emptied.as_ref().map(|emptied| emptied.due)) => pair.look_at_emptied(Instant::now()),
+            () = at(pair.lingering.olds.first().map(|first| first.due)) => pair.look_at_old(Instant::now()),
+            () = at(pair.lingering.emptied.as_ref().map(|emptied| emptied.due)) => pair.look_at_emptied(Instant::now()),
         };
         if let Some(end) = flow? {
             pair.link.leave().await;
@@ -184,8 +183,7 @@ impl Pair {
             half: None,
             missing: None,
             is_unfit: false,
-            lingering: Vec::new(),
-            emptied: None,
+            lingering: Lingering::new(shared, path),
         }
     }
 
@@ -347,7 +345,7 @@ impl Pair {
         {
             self.take(file.text).await?;
         }
-        self.look_at_old(Instant::now() + LINGER, true)?;
+        self.look_at_all_old()?;
         let later = Instant::now() + LEAVE;
         while self.link.is_synced() && !self.link.is_saved() && !self.link.is_refused() {
             tokio::select! {

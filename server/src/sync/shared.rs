@@ -10,6 +10,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::folder::{Folder, Unfit};
+use super::pair::Left;
 use super::records::Records;
 use super::{COPY, Problem};
 use crate::client::cut;
@@ -29,6 +30,7 @@ pub struct Shared {
     pub turns: Semaphore,
     state: Mutex<State>,
     pub news: Notify,
+    pub left: Left,
 }
 
 #[derive(Default)]
@@ -65,6 +67,7 @@ impl Shared {
             turns: Semaphore::new(AT_ONCE),
             state: Mutex::default(),
             news: Notify::new(),
+            left: Left::default(),
         }
     }
 

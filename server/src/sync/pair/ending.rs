@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::exchange::aside_name;
 use super::{BACK, End, Pair};
+use crate::sync::folder::REMOVED;
 use crate::sync::records::{Record, digest};
 use crate::sync::{ASIDE, Problem};
 
@@ -64,7 +65,7 @@ impl Pair {
             (4404, Some(file))
                 if self.shared.deletes && file.text == self.shown && self.link.is_saved() =>
             {
-                let aside = format!("removed-{}", aside_name(&[]));
+                let aside = format!("{REMOVED}{}", aside_name(&[]));
                 self.shared.folder.take_out(&path, &aside)?;
                 self.shared.records.forget(&path)?;
                 self.shared.say(format_args!(

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{End, HALF, LINGER, PAUSE, Pair, Writer, both, is_half, text_of};
 use crate::link::client_id;
+use crate::sync::aside::settle;
 use crate::sync::folder::{Folder, Stamp, Text, Unfit};
 use crate::sync::records::{Next, Record, digest};
 use crate::sync::{Problem, diff};
@@ -19,11 +20,13 @@ const OLD_BYTES: usize = 32 << 20;
 pub(super) struct Old {
     /// When to look at it, and how long.
     pub(super) due: Instant,
-    until: Instant,
-    aside: String,
+    pub(super) until: Instant,
+    pub(super) aside: String,
     /// The document with the text that it had, as it is saved.
-    mirror: Vec<u8>,
+    pub(super) mirror: Vec<u8>,
     writer: Writer,
+    /// The name that tells which text it has, if that is another one by now.
+    name: Option<String>,
     /// As it was when all of it had been taken in.
     stamp: Option<Stamp>,
 }
@@ -101,7 +104,8 @@ impl Pair {
         self.shown = text;
         self.ahead = more.clone();
         self.record()?;
-        self.lingering.push(old);
+        old.rename(&self.shared.folder)?;
+        self.lingering.olds.push(old);
         if !more.is_empty() {
             self.link.apply(&more)?;
             self.write = Some(Instant::now());
@@ -111,13 +115,13 @@ impl Pair {
         self.look = Some(Instant::now());
         self.write.get_or_insert_with(|| Instant::now() + PAUSE);
         self.bound_old(now);
-        self.look_at_old(now, false)?;
+        self.look_at_old(now)?;
         Ok(())
     }
 
     /// Of too many old files, those have their last look to which nobody has written for the longest time.
     fn bound_old(&mut self, now: Instant) {
-        let all = &mut self.lingering;
+        let all = &mut self.lingering.olds;
         let mut files = all.len();
         let mut bytes: usize = all.iter().map(|old| old.mirror.len()).sum();
         let mut order: Vec<_> = all.iter_mut().collect();
@@ -133,32 +137,46 @@ impl Pair {
     }
 
     /// Takes in what was written to files that were replaced, and forgets them when that is long ago.
-    pub(super) fn look_at_old(
-        &mut self,
-        now: Instant,
-        is_end: bool,
-    ) -> Result<Option<End>, Problem> {
-        let due = self.lingering.partition_point(|old| old.due <= now);
-        for mut old in self.lingering.drain(..due).collect::<Vec<_>>() {
-            let (more, is_taken_in) = old.look(&self.shared.folder)?;
-            if !more.is_empty() {
-                self.ahead = both(&self.ahead, &more);
-                self.record()?;
-                self.link.apply(&more)?;
-                self.write = Some(now);
-                old.until = now + LINGER;
+    pub(super) fn look_at_old(&mut self, now: Instant) -> Result<Option<End>, Problem> {
+        let olds = &self.lingering.olds;
+        for _ in 0..olds.partition_point(|old| old.due <= now) {
+            let mut old = self.lingering.olds.remove(0);
+            old.due = now + HALF;
+            let is_over = self.look_at(&mut old, now);
+            if !matches!(is_over, Ok(true)) {
+                self.lingering.olds.push(old);
             }
-            match is_end || now >= old.until {
-                true if is_taken_in => self.shared.folder.forget_aside(&old.aside)?,
-                // The next process keeps what has become of it.
-                true => {}
-                false => {
-                    old.due = now + HALF;
-                    self.lingering.push(old);
-                }
-            }
+            is_over?;
         }
         Ok(None)
+    }
+
+    /// Takes in what was written to all of them. Those that are not forgotten yet have names by which the next process knows whether
+    /// somebody has written on.
+    pub(super) fn look_at_all_old(&mut self) -> Result<(), Problem> {
+        let now = Instant::now();
+        for old in &mut self.lingering.olds {
+            old.due = now;
+        }
+        self.look_at_old(now).map(drop)
+    }
+
+    /// Takes in what was written to one of them. Whether nobody need look at it any more.
+    fn look_at(&mut self, old: &mut Old, now: Instant) -> Result<bool, Problem> {
+        let (more, is_taken_in) = old.look(&self.shared.folder)?;
+        if !more.is_empty() {
+            self.ahead = both(&self.ahead, &more);
+            self.record()?;
+            self.link.apply(&more)?;
+            self.write = Some(now);
+            old.until = now + LINGER;
+            old.rename(&self.shared.folder)?;
+        }
+        if now < old.until {
+            return Ok(false);
+        }
+        settle(&self.shared, &old.aside, |_| is_taken_in)?;
+        Ok(true)
     }
 }
 
@@ -170,8 +188,18 @@ impl Old {
             aside,
             mirror,
             writer: Writer::default(),
+            name: None,
             stamp: None,
         }
+    }
+
+    /// Gives it the name that it should have; when what was taken in is recorded, and not before.
+    pub(super) fn rename(&mut self, folder: &Folder) -> Result<(), Problem> {
+        if let Some(name) = self.name.take() {
+            folder.rename_aside(&self.aside, &name)?;
+            self.aside = name;
+        }
+        Ok(())
     }
 
     /// What was written to it, as an update, and whether that is all.
@@ -202,6 +230,7 @@ impl Old {
                 Err(Problem::Document(_)) => return Ok((Vec::new(), false)),
                 Err(problem) => return Err(problem),
             };
+            self.name = Some(aside_name(&[&found.text]));
         }
         self.stamp = Some(found.stamp);
         Ok((more, true))

@@ -6,6 +6,7 @@ use ropewalk_crdt::{Document, ROOT};
 use tokio::time::Instant;
 
 use super::exchange::{Old, aside_name};
+use super::left::Lingering;
 use super::{End, HALF, LINGER, Pair, QUIET, both, text_of};
 use crate::link::{Created, Event, Link, client_id};
 use crate::name::DocumentName;
@@ -62,7 +63,7 @@ pub(super) fn resume(
     name: DocumentName,
     mut record: Record,
 ) -> Result<Pair, Problem> {
-    let mut lingering = Vec::new();
+    let mut lingering = Lingering::new(shared, path);
     if let Some(next) = record.next.take() {
         let new = text_of(&next.mirror)?;
         let file = shared.folder.read(path)?.map(|file| file.text);
@@ -87,9 +88,12 @@ pub(super) fn resume(
                 record.ahead = both(&record.ahead, &old.take(aside)?.0);
             }
             record.mirror = next.mirror;
-            lingering.push(old);
+            lingering.olds.push(old);
         }
         shared.records.put(path, &record)?;
+        for old in &mut lingering.olds {
+            old.rename(&shared.folder)?;
+        }
         if !was_made {
             shared.folder.forget_aside(&next.aside)?;
         }
@@ -100,11 +104,13 @@ pub(super) fn resume(
         server.apply(&record.ahead)?;
     }
     let link = Link::new(shared.address.clone(), name, server);
-    Ok(Pair {
+    let mut pair = Pair {
         ahead: record.ahead,
         lingering,
         ..Pair::new(shared, path, mirror, link)
-    })
+    };
+    pair.take_over();
+    Ok(pair)
 }
 
 /// A file and a document that do not know of each other; either may be missing.
@@ -161,18 +167,18 @@ async fn meet(
     }
     shared.records.put(path, &record)?;
     let mirror = Document::open(client_id(), &saved)?;
-    Ok(Some(Pair {
-        emptied,
-        ..Pair::new(shared, path, mirror, link)
-    }))
+    let mut pair = Pair::new(shared, path, mirror, link);
+    pair.lingering.emptied = emptied;
+    pair.take_over();
+    Ok(Some(pair))
 }
 
 /// An empty file that gave way to the text of a document: somebody may be about to write it.
 pub(super) struct Emptied {
-    aside: String,
+    pub(super) aside: String,
     /// When to look at it, and how long.
     pub(super) due: Instant,
-    until: Instant,
+    pub(super) until: Instant,
 }
 
 impl Emptied {
@@ -217,8 +223,8 @@ impl Emptied {
 impl Pair {
     /// Looks whether somebody has written the file that was empty at the first meeting.
     pub(super) fn look_at_emptied(&mut self, now: Instant) -> Result<Option<End>, Problem> {
-        if let Some(emptied) = self.emptied.take() {
-            self.emptied = emptied.look(&self.shared, &self.path, now)?;
+        if let Some(emptied) = self.lingering.emptied.take() {
+            self.lingering.emptied = emptied.look(&self.shared, &self.path, now)?;
         }
         Ok(None)
     }

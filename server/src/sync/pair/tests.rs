@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::meeting::resume;
 use super::*;
 use crate::link::Address;
+use crate::sync::aside;
 use crate::sync::folder::Folder;
 use crate::sync::records::{Next, Records, digest};
 
@@ -24,6 +25,11 @@ impl Scene {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join(FILE), OLD).unwrap();
+        Self::in_folder(folder)
+    }
+
+    /// Of a process that begins.
+    fn in_folder(folder: TempDir) -> Self {
         let opened = Folder::open(folder.path()).unwrap().unwrap();
         let records = Records::open(folder.path(), "here").unwrap();
         // Nobody is there.
@@ -116,8 +122,7 @@ async fn what_is_written_to_a_file_that_was_replaced_is_an_edit() {
     pair.exchange(OLD, before, None).unwrap();
     for (looks, line, end) in [(1, "late\n", "late\n"), (2, "later\n", "late\nlater\n")] {
         std::io::Write::write_all(&mut open, line.as_bytes()).unwrap();
-        pair.look_at_old(Instant::now() + looks * HALF, false)
-            .unwrap();
+        pair.look_at_old(Instant::now() + looks * HALF).unwrap();
         let text = settle(&scene, &mut pair).await;
         assert_eq!(text, format!("{NEW}{end}"));
     }
@@ -132,10 +137,10 @@ async fn a_file_that_is_being_written_at_the_moment_of_the_exchange_deletes_noth
     pair.exchange(OLD, before, None).unwrap();
     assert_eq!(settle(&scene, &mut pair).await, NEW);
     std::io::Write::write_all(&mut open, b"one\n").unwrap();
-    pair.look_at_old(Instant::now() + HALF, false).unwrap();
+    pair.look_at_old(Instant::now() + HALF).unwrap();
     assert_eq!(settle(&scene, &mut pair).await, NEW);
     std::io::Write::write_all(&mut open, b"two\nthree\n").unwrap();
-    pair.look_at_old(Instant::now() + 2 * HALF, false).unwrap();
+    pair.look_at_old(Instant::now() + 2 * HALF).unwrap();
     assert_eq!(settle(&scene, &mut pair).await, "zero\none\ntwo\nthree\n");
 }
 
@@ -148,12 +153,109 @@ async fn a_file_that_is_being_written_when_the_process_ends_is_not_forgotten() {
         let before = pair.mirror.save();
         pair.exchange(OLD, before, None).unwrap();
         std::io::Write::write_all(&mut open, half).unwrap();
-        pair.look_at_old(Instant::now() + LINGER, true).unwrap();
+        pair.look_at_all_old().unwrap();
         let left = scene.shared.folder.all_aside().unwrap();
         assert!(
             left.iter().any(|name| name.starts_with("text-")),
             "{left:?}"
         );
+    }
+}
+
+/// A pair that has replaced the file, which somebody still has open.
+fn replaced(scene: &Scene) -> (Pair, std::fs::File) {
+    let mut pair = scene.pair();
+    let open = std::fs::OpenOptions::new()
+        .append(true)
+        .open(scene.file())
+        .unwrap();
+    let before = pair.mirror.save();
+    pair.exchange(OLD, before, None).unwrap();
+    (pair, open)
+}
+
+/// What is aside and was kept.
+fn kept(scene: &Scene) -> Vec<String> {
+    let all = scene.shared.folder.all_aside().unwrap();
+    let kept = all.into_iter().filter(|name| name.starts_with("removed-"));
+    kept.map(|name| scene.shared.folder.read_aside(&name).unwrap().unwrap().text)
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_written_to_a_file_that_was_replaced_is_taken_in_by_the_next_pair() {
+    let scene = Scene::new();
+    let (mut pair, mut open) = replaced(&scene);
+    std::io::Write::write_all(&mut open, b"late\n").unwrap();
+    pair.look_at_old(Instant::now() + HALF).unwrap();
+    let server = pair.link.save();
+    drop(pair);
+    std::io::Write::write_all(&mut open, b"later\n").unwrap();
+    let mut pair = scene.again();
+    hear(&mut pair, &server);
+    pair.look_at_all_old().unwrap();
+    let text = settle(&scene, &mut pair).await;
+    assert_eq!(text, format!("{NEW}late\nlater\n"));
+}
+
+#[tokio::test]
+async fn what_is_written_to_a_file_that_nobody_looks_after_any_more_is_kept() {
+    for is_of_another_document in [false, true] {
+        let scene = Scene::new();
+        let (pair, mut open) = replaced(&scene);
+        drop(pair);
+        std::io::Write::write_all(&mut open, b"late\n").unwrap();
+        if is_of_another_document {
+            let mut other = Document::new(7);
+            insert(&mut other, 0, NEW);
+            let mirror = other.save();
+            let record = Record {
+                mirror,
+                ..Record::default()
+            };
+            scene.shared.records.put(FILE, &record).unwrap();
+            let mut pair = scene.again();
+            pair.look_at_all_old().unwrap();
+            assert_eq!(settle(&scene, &mut pair).await, NEW);
+        }
+        let left = &scene.shared.left;
+        left.look(&scene.shared, Instant::now()).unwrap();
+        assert_eq!(kept(&scene), Vec::<String>::new());
+        left.look(&scene.shared, Instant::now() + LINGER).unwrap();
+        assert_eq!(kept(&scene), ["one\ntwo\nlate\n"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_to_a_file_that_was_replaced_after_the_process_has_ended_is_kept() {
+    // Whether somebody writes before, and after the end.
+    for (before, after, left) in [
+        ("", "", None),
+        ("late\n", "", None),
+        ("", "later\n", Some("one\ntwo\nlater\n")),
+        ("late\n", "later\n", Some("one\ntwo\nlate\nlater\n")),
+    ] {
+        let scene = Scene::new();
+        let (mut pair, mut open) = replaced(&scene);
+        std::io::Write::write_all(&mut open, before.as_bytes()).unwrap();
+        pair.look_at_all_old().unwrap();
+        drop(pair);
+        let Scene { folder, shared } = scene;
+        drop(shared);
+        std::io::Write::write_all(&mut open, after.as_bytes()).unwrap();
+        let scene = Scene::in_folder(folder);
+        aside::tidy(&scene.shared).unwrap();
+        let now = Instant::now();
+        scene.shared.left.look(&scene.shared, now + LINGER).unwrap();
+        assert_eq!(kept(&scene), Vec::from_iter(left), "{before:?} {after:?}");
+        let all = scene.shared.folder.all_aside().unwrap();
+        let aside = all.iter().filter(|name| name.starts_with("text-"));
+        assert_eq!(aside.count(), 0, "{all:?}");
+        // And not for ever.
+        aside::clear(&scene.shared, aside::KEPT).unwrap();
+        assert_eq!(kept(&scene), Vec::from_iter(left));
+        aside::clear(&scene.shared, Duration::ZERO).unwrap();
+        assert_eq!(kept(&scene), Vec::<String>::new());
     }
 }
 
@@ -316,7 +418,7 @@ async fn however_much_others_write_who_has_a_file_open_may_write_on() {
         others_write(&scene, &mut pair, &format!("{number}\n")).await;
     }
     std::io::Write::write_all(&mut open, b"late\n").unwrap();
-    pair.look_at_old(Instant::now() + HALF, false).unwrap();
+    pair.look_at_old(Instant::now() + HALF).unwrap();
     assert!(settle(&scene, &mut pair).await.ends_with("\nlate\n"));
 }
 
@@ -336,7 +438,7 @@ async fn who_writes_on_in_a_file_that_was_replaced_has_one_client_id() {
     for look in 1..=100 {
         let line = format!("{look}\n");
         std::io::Write::write_all(&mut open, line.as_bytes()).unwrap();
-        pair.look_at_old(now + look * HALF, false).unwrap();
+        pair.look_at_old(now + look * HALF).unwrap();
         end += &line;
     }
     assert_eq!(settle(&scene, &mut pair).await, format!("{NEW}{end}"));
@@ -395,7 +497,7 @@ async fn what_is_half_written_when_an_exchange_breaks_off_deletes_nothing() {
         // It is written on in the next process.
         std::io::Seek::rewind(&mut open).unwrap();
         std::io::Write::write_all(&mut open, b"one\ntwo\nthree\n").unwrap();
-        pair.look_at_old(Instant::now() + HALF, false).unwrap();
+        pair.look_at_old(Instant::now() + HALF).unwrap();
         let text = settle(&scene, &mut pair).await;
         assert_eq!(text, "zero\none\ntwo\nthree\n");
     }
