@@ -29,6 +29,7 @@ mod joined;
 mod lines;
 pub mod project;
 mod rpc;
+mod unsent;
 mod view;
 
 /// Files that one editor may have open.

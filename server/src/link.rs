@@ -41,6 +41,7 @@ use std::time::Duration;
 use rand::RngExt as _;
 use ropewalk_crdt::protocol::{self, Message};
 use ropewalk_crdt::{Base, ClientId, Document, Edit, Error, ROOT, Unit, Version, VersionVector};
+use thiserror::Error;
 use tokio::time::{Sleep, sleep};
 
 use crate::name::DocumentName;
@@ -91,6 +92,17 @@ pub enum Event {
     /// There will be none any more: a code from 4400 to 4499, and why. 4404: the document was deleted. 4409: it was
     /// replaced. 4413: something is too large.
     Closed(u16, String),
+}
+
+/// Why what the server has is not here.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum NotSynced {
+    /// There will be no connection any more, as with [`Event::Closed`].
+    #[error("{1} ({0})")]
+    Closed(u16, String),
+    /// There is none that brings anything, for this reason.
+    #[error("{0}")]
+    Offline(String),
 }
 
 /// A document that is kept in step with a server's. See the module.
@@ -180,7 +192,7 @@ impl Link {
 
     /// Waits until all that the server has is here, as long as more of it comes; if nothing does for `patience`, or there will be
     /// no connection any more, why.
-    pub async fn synced(&mut self, patience: Duration) -> Result<(), String> {
+    pub async fn synced(&mut self, patience: Duration) -> Result<(), NotSynced> {
         let mut reason = String::from("it does not answer");
         let received = self.received.clone();
         let syncing = async {
@@ -188,13 +200,13 @@ impl Link {
                 match self.next().await {
                     Event::Synced => return Ok(()),
                     Event::Offline(why) => reason = why,
-                    Event::Closed(code, why) => return Err(format!("{why} ({code})")),
+                    Event::Closed(code, why) => return Err(NotSynced::Closed(code, why)),
                     _ => {}
                 }
             }
         };
         let synced = while_moving(patience, syncing, || received.load(Relaxed)).await;
-        synced.unwrap_or(Err(reason))
+        synced.unwrap_or(Err(NotSynced::Offline(reason)))
     }
 
     /// The next thing that happens. Never resolves after [`Event::Closed`].

@@ -184,13 +184,13 @@ pub(crate) fn cut(text: &str, most: usize) -> &str {
     &text[..end.unwrap_or_default()]
 }
 
-/// Writes the text to the file that the editor had open; what is to be said about it.
+/// Writes the text to the file that the editor had open; what is to be said about it, and what the file has then.
 pub(super) fn settle(
     path: &Path,
     before: Option<String>,
     text: &str,
     is_saved: bool,
-) -> Vec<String> {
+) -> (Vec<String>, Option<String>) {
     let mut said = Vec::new();
     let shown = path.display();
     let done = (|| loop {
@@ -201,7 +201,7 @@ pub(super) fn settle(
                 if is_saved {
                     remember(path, text)?;
                 }
-                return Ok(());
+                return Ok(Some(text.to_owned()));
             }
             if !is_saved {
                 let copy = keep_copy(path, text)?;
@@ -210,10 +210,11 @@ pub(super) fn settle(
                     copy.display()
                 ));
             }
-            return Ok(());
+            return Ok(None);
         };
         // A file keeps its own kind of line breaks, and its mark, as long as nothing else is different.
-        if lines(&now) != lines(text) {
+        let is_same = lines(&now) == lines(text);
+        if !is_same {
             if before.as_ref() != Some(&now) && !is_known(path, &now) {
                 let copy = keep_copy(path, &now)?;
                 said.push(format!(
@@ -225,19 +226,16 @@ pub(super) fn settle(
                 continue;
             }
         }
-        if !is_saved {
-            said.push(format!(
-                "{shown} has edits that the server does not have; when you open it again they are kept as a copy and not merged"
-            ));
-            return Ok(());
+        if is_saved {
+            remember(path, text)?;
         }
-        return remember(path, text);
+        return Ok(Some(if is_same { now } else { text.to_owned() }));
     })();
-    if let Err(error) = done {
-        let error: std::io::Error = error;
+    let has = done.unwrap_or_else(|error: io::Error| {
         said.push(format!("{shown}: {error}"));
-    }
-    said
+        None
+    });
+    (said, has)
 }
 
 /// Takes note that the server has, or had, all that is in this text of a file.
@@ -273,7 +271,7 @@ pub(super) fn state() -> Option<PathBuf> {
 }
 
 /// Stands for a text. Should the same be another one in a later version, a copy more is kept.
-fn print(text: &str) -> String {
+pub(super) fn print(text: &str) -> String {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     format!("{} {:016x}\n", text.len(), hasher.finish())

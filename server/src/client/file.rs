@@ -1,7 +1,8 @@
 //! One file that an editor has open: its document, its editor, and the disk.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -18,9 +19,10 @@ use super::exchange::{Change, Exchange, Told};
 use super::joined::is_joined;
 use super::lines::{Range, nearest, plain, position};
 use super::project::Place;
+use super::unsent::Unsent;
 use super::view::View;
 use super::{disk, rpc, say};
-use crate::link::{Created, Event, Link, Selection, client_id};
+use crate::link::{Created, Event, Link, NotSynced, Selection, client_id};
 
 /// The longest wait for a server of which nothing comes when a file is opened.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -143,6 +145,10 @@ struct File {
     is_read_only: Option<String>,
     /// Why nothing goes to the server any more.
     is_over: Option<String>,
+    /// The server has another document under its name, or none.
+    is_another: bool,
+    /// Where the document is kept while the server does not have all of it.
+    unsent: Unsent,
     /// Why the text of the editor is not known any more.
     is_lost: Option<String>,
 }
@@ -159,9 +165,11 @@ impl File {
             }
             let disk = disk::read(&place.path)
                 .map_err(|error| format!("{}: {error}", place.path.display()))?;
-            Ok::<_, String>((place, disk))
+            let unsent = Unsent::of(&place);
+            let document = disk.as_deref().and_then(|disk| unsent.find(disk));
+            Ok::<_, String>((place, disk, unsent, document))
         });
-        let (place, disk) = found.await.map_err(|error| error.to_string())??;
+        let (place, disk, unsent, document) = found.await.map_err(|error| error.to_string())??;
 
         // What the editor has; with the line breaks of the disk, if it only hides these.
         let editor = Rope::from_str(&content);
@@ -169,39 +177,55 @@ impl File {
             let text = text.strip_prefix('\u{feff}').unwrap_or(text);
             Rope::from_str(text)
         });
-        let local = match on_disk {
-            Some(on_disk) if plain(&on_disk) == plain(&editor) => on_disk,
-            _ => editor.clone(),
+        let (local, is_disk) = match on_disk {
+            Some(on_disk) if plain(&on_disk) == plain(&editor) => (on_disk, true),
+            _ => (editor.clone(), false),
         };
 
         let where_to = format!("{} on {}", place.name, place.address);
         let created = place.address.create(&place.name, local.to_string()).await;
-        let unopened = |error| format!("{where_to} cannot be opened: {error}");
-        let created = created.map_err(unopened)?;
-        if created == Created::Before && local.len_chars() > 0 {
-            // An empty document is the beginning of any text. To show it as it is would not do: in Neovim the empty buffer has a line break.
-            let filled = place.address.fill(&place.name, &local.to_string()).await;
-            filled.map_err(unopened)?;
-        }
-        let document = Document::new(client_id());
-        let mut link = Link::new(place.address.clone(), place.name.clone(), document);
-        link.introduce(&place.person.0, place.person.1);
-        let synced = link.synced(PATIENCE).await;
-        synced.map_err(|why| format!("{where_to} cannot be opened: {why}"))?;
+        let unopened = |why: String| format!("{where_to} cannot be opened: {why}");
+        let created = created.map_err(|error| unopened(error.to_string()))?;
+        // What was edited without the server is merged into the document that it was edited in.
+        let merging = document.filter(|_| created != Created::Now);
+        let merged = match merging {
+            Some(document) => match connect(&place, document).await {
+                Ok(link) => Some(link),
+                Err(NotSynced::Closed(..)) => None,
+                Err(offline) => return Err(unopened(offline.to_string())),
+            },
+            None => None,
+        };
+        let is_merged = merged.is_some();
+        let link = match merged {
+            Some(link) => link,
+            None => {
+                if created == Created::Before && local.len_chars() > 0 {
+                    // An empty document is the beginning of any text. To show it as it is would not do: in Neovim the empty buffer has a line break.
+                    let filled = place.address.fill(&place.name, &local.to_string()).await;
+                    filled.map_err(|error| unopened(error.to_string()))?;
+                }
+                let link = connect(&place, Document::new(client_id())).await;
+                link.map_err(|why| unopened(why.to_string()))?
+            }
+        };
 
         let text = link.document().text(ROOT);
-        if created != Created::Now && plain(&text) != plain(&local) {
+        let is_in_it = is_merged && is_disk;
+        if created != Created::Now && plain(&text) != plain(&local) && !is_in_it {
             keep(&place, local.to_string()).await?;
         }
         let on_disk = disk.clone().filter(|disk| {
             let disk = Rope::from_str(disk);
-            !is_same(&disk, &local) && !is_same(&disk, &text)
+            !is_merged && !is_same(&disk, &local) && !is_same(&disk, &text)
         });
         if let Some(on_disk) = on_disk {
             // The editor had something that was never saved; the file is written when it is closed.
             keep_disk(&place, on_disk).await?;
         }
-        note(&place, local.to_string()).await;
+        if !is_merged {
+            note(&place, local.to_string()).await;
+        }
         let view = View::of(&editor, [&text, &local]);
         Ok(Self {
             seen: None,
@@ -219,6 +243,8 @@ impl File {
             is_offline: false,
             is_read_only: None,
             is_over: None,
+            is_another: false,
+            unsent,
             is_lost: None,
         })
     }
@@ -266,6 +292,7 @@ impl File {
                 );
                 say(&message);
                 self.is_over = Some(message);
+                self.is_another = matches!(code, 4404 | 4409);
             }
         }
     }
@@ -422,9 +449,17 @@ impl File {
         }
         let text = self.link.document().text(ROOT).to_string();
         let (path, before) = (self.place.path.clone(), self.disk.clone());
+        let (unsent, document) = (self.unsent.clone(), self.link.save());
         let written = spawn_blocking({
             let text = text.clone();
-            move || disk::write_down(&path, before.as_deref(), &text)
+            move || {
+                let is_written = disk::write_down(&path, before.as_deref(), &text)?;
+                // Not before: what is kept of a text that the file does not have is not found.
+                if is_written {
+                    unsent.keep(&text, &document)?;
+                }
+                Ok::<_, io::Error>(is_written)
+            }
         });
         match written.await {
             Ok(Ok(true)) => self.disk = Some(text),
@@ -461,13 +496,51 @@ impl File {
         let is_saved = self.link.is_saved();
         let text = self.link.document().text(ROOT).to_string();
         let (path, disk) = (self.place.path.clone(), self.disk.take());
-        let settled = spawn_blocking(move || disk::settle(&path, disk, &text, is_saved)).await;
+        let document = (!is_saved).then(|| self.link.save());
+        let (unsent, is_another) = (self.unsent.clone(), self.is_another);
+        let settled = spawn_blocking(move || {
+            let (mut said, has) = disk::settle(&path, disk, &text, is_saved);
+            let Some(document) = document.filter(|_| !is_another) else {
+                unsent.forget();
+                if let (false, Some(_)) = (is_saved, has) {
+                    said.push(unmerged(&path));
+                }
+                return said;
+            };
+            if let Some(has) = has {
+                said.push(match unsent.keep(&has, &document) {
+                    Ok(true) => format!(
+                        "{} has edits that the server does not have; they are merged when you open it again",
+                        path.display()
+                    ),
+                    Ok(false) => unmerged(&path),
+                    Err(error) => format!("{}: {error}", unmerged(&path)),
+                });
+            }
+            said
+        })
+        .await;
         for message in settled.unwrap_or_default() {
             say(&message);
         }
         self.link.leave().await;
         is_saved
     }
+}
+
+/// Opens a document, until all that the server has is here.
+async fn connect(place: &Place, document: Document) -> Result<Link, NotSynced> {
+    let mut link = Link::new(place.address.clone(), place.name.clone(), document);
+    link.introduce(&place.person.0, place.person.1);
+    link.synced(PATIENCE).await?;
+    Ok(link)
+}
+
+fn unmerged(path: &Path) -> String {
+    format!(
+        "{} has edits that the server does not have; when you open it again they are kept as a copy and not merged",
+        path.display()
+    )
 }
 
 /// Whether two texts have the same lines.

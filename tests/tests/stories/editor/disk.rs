@@ -188,17 +188,69 @@ async fn what_could_not_be_sent_is_in_the_file_and_is_not_forgotten() {
     let log = editor.log();
     assert_eq!(log.matches("no connection").count(), 1, "{log}");
     assert_eq!(editor.quit().await.code(), Some(1));
-    assert!(
-        editor.log().contains("they are kept as a copy"),
-        "{}",
-        editor.log()
-    );
+    let log = editor.log();
+    assert!(log.contains("they are merged when you open it"), "{log}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "unsent text\n");
+    let ann = Client::join(&scene.server, "notes/unsent").await;
+    ann.append("Ann\n");
+    ann.all_saved().await;
     scene.relay.lead(Some(scene.server.address));
-    let mut editor = scene.editor();
-    editor.open(&path, "unsent text\n").await.unwrap();
-    editor.until_text(&path, "text\n").await;
-    assert_eq!(scene.copies(&path), ["unsent text\n"]);
+    // Twice: what was merged is not merged again.
+    for text in ["unsent text\n", "unsent text\nAnn\n"] {
+        let mut editor = scene.editor();
+        editor.open(&path, text).await.unwrap();
+        editor.until_text(&path, "unsent text\nAnn\n").await;
+        ann.until_text("unsent text\nAnn\n").await;
+        assert_eq!(editor.quit().await.code(), Some(0), "{}", editor.log());
+        let disk = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(disk, "unsent text\nAnn\n");
+        assert_eq!(scene.copies(&path), Vec::<String>::new());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_typed_without_the_server_before_a_crash_is_merged_where_it_belongs() {
+    let unsent = "unsent text\n";
+    // What the server did meanwhile, what the file and the editor have then, what is shown in the end, and the copies.
+    for (deletes, disk, buffer, shown, copies) in [
+        (false, unsent, unsent, "unsent text\nAnn\n", &[][..]),
+        (false, unsent, "other\n", "unsent text\nAnn\n", &["other\n"]),
+        (false, "other\n", "other\n", "text\nAnn\n", &["other\n"]),
+        (true, unsent, unsent, "Ann\n", &[unsent]),
+    ] {
+        let scene = Scene::new().await;
+        let path = scene.file("crash", "text\n");
+        let mut editor = scene.editor();
+        editor.open(&path, "text\n").await.unwrap();
+        scene.relay.lead(None);
+        scene.relay.cut();
+        editor.edit(&path, &[(0, 0, "unsent ")]).await;
+        let kept = scene.state.path().join("ropewalk/unsent");
+        until("it is written down", || async {
+            let mut kept = std::fs::read_dir(&kept).ok()?;
+            kept.next().map(drop)
+        })
+        .await;
+        editor.signal("KILL");
+        editor.ended().await;
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), unsent);
+        if deletes {
+            let delete = Request::new("DELETE", "/api/documents/notes/crash");
+            scene.server.send(delete).await;
+            let begin = Request::new("PUT", "/api/documents/notes/crash");
+            assert_eq!(scene.server.send(begin).await.status, 201);
+        }
+        let ann = Client::join(&scene.server, "notes/crash").await;
+        ann.append("Ann\n");
+        ann.all_saved().await;
+        scene.relay.lead(Some(scene.server.address));
+        std::fs::write(&path, disk).unwrap();
+        let mut editor = scene.editor();
+        editor.open(&path, buffer).await.unwrap();
+        editor.until_text(&path, shown).await;
+        assert_eq!(scene.copies(&path), copies, "{disk:?} {buffer:?}");
+        ann.until_text(shown).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
