@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -34,8 +35,10 @@ mod view;
 
 /// Files that one editor may have open.
 const MAX_FILES: usize = 1000;
-/// Messages that wait for the editor, or for a file. Then whoever sends them waits.
+/// Messages that wait for the editor, or to be looked at. Then whoever sends them waits.
 const QUEUE: usize = 64;
+/// Messages that wait for a file. While it is open, the editor waits then; one that is being opened is given up.
+const FILE_QUEUE: usize = 4096;
 /// The longest time for all files to be closed at the end.
 const LAST: Duration = Duration::from_secs(15);
 
@@ -118,9 +121,17 @@ async fn write(mut output: impl AsyncWrite + Unpin, mut messages: Receiver<Value
     }
 }
 
+/// A file that the editor has open.
+struct Open {
+    asks: Sender<Ask>,
+    task: JoinHandle<()>,
+    /// What it is asked for is done soon; while it is being opened the server may be waited for.
+    is_ready: Arc<AtomicBool>,
+}
+
 struct Client {
     out: Sender<Value>,
-    files: HashMap<PathBuf, (Sender<Ask>, JoinHandle<()>)>,
+    files: HashMap<PathBuf, Open>,
     /// Files that were closed and may not be written yet.
     closing: HashMap<PathBuf, JoinHandle<()>>,
     unsaved: Arc<AtomicBool>,
@@ -161,11 +172,7 @@ impl Client {
                 return Ok(false);
             }
             Call::Close { .. } => {
-                if let Some((asks, task)) = self.files.remove(&path) {
-                    drop(asks);
-                    self.closing.retain(|_, task| !task.is_finished());
-                    self.closing.insert(path, task);
-                }
+                self.close_file(path);
                 return Ok(true);
             }
             Call::Edit {
@@ -183,9 +190,32 @@ impl Client {
                 format!("{}: this file is not open", path.display()),
             )
         };
-        let (asks, _) = self.files.get(&path).ok_or_else(not_open)?;
-        asks.send(ask).await.map_err(|_| not_open())?;
-        Ok(false)
+        let open = self.files.get(&path).ok_or_else(not_open)?;
+        match open.asks.try_send(ask) {
+            Ok(()) => Ok(false),
+            Err(TrySendError::Full(ask)) if open.is_ready.load(Relaxed) => {
+                open.asks.send(ask).await.map_err(|_| not_open())?;
+                Ok(false)
+            }
+            Err(TrySendError::Full(_)) => {
+                // The others need not wait for its server.
+                let message = format!(
+                    "{}: too much is to be done before it is open; open it again",
+                    path.display()
+                );
+                self.close_file(path);
+                Err((rpc::REFUSED, message))
+            }
+            Err(TrySendError::Closed(_)) => Err(not_open()),
+        }
+    }
+
+    fn close_file(&mut self, path: PathBuf) {
+        if let Some(Open { asks, task, .. }) = self.files.remove(&path) {
+            drop(asks);
+            self.closing.retain(|_, task| !task.is_finished());
+            self.closing.insert(path, task);
+        }
     }
 
     fn open(
@@ -195,22 +225,33 @@ impl Client {
         path: PathBuf,
         content: String,
     ) -> Result<(), (i32, String)> {
-        let before = self.files.remove(&path).map(|(_, task)| task);
-        let before = before.or_else(|| self.closing.remove(&path));
-        if self.files.len() >= MAX_FILES {
+        let is_open = self.files.contains_key(&path);
+        if !is_open && self.files.len() >= MAX_FILES {
             let message = format!("at most {MAX_FILES} files can be open");
             return Err((rpc::REFUSED, message));
         }
-        let (asks, asked) = mpsc::channel(QUEUE);
+        self.close_file(path.clone());
+        let before = self.closing.remove(&path);
+        let (asks, asked) = mpsc::channel(FILE_QUEUE);
+        let is_ready = Arc::new(AtomicBool::new(false));
         let opening = Opening {
             id,
             uri,
             path: path.clone(),
             content,
             before,
+            is_ready: is_ready.clone(),
         };
         let task = file::run(opening, asked, self.out.clone(), self.unsaved.clone());
-        self.files.insert(path, (asks, tokio::spawn(task)));
+        let task = tokio::spawn(task);
+        self.files.insert(
+            path,
+            Open {
+                asks,
+                task,
+                is_ready,
+            },
+        );
         Ok(())
     }
 
@@ -222,7 +263,7 @@ impl Client {
 
     /// Closes all files.
     async fn close(self) {
-        let open = self.files.into_values().map(|(_, task)| task);
+        let open = self.files.into_values().map(|open| open.task);
         let tasks: Vec<_> = open.chain(self.closing.into_values()).collect();
         for task in tasks {
             let _ = task.await;

@@ -52,6 +52,8 @@ pub(super) struct Opening {
     pub(super) content: String,
     /// The one that had it open before, as it may still write it.
     pub(super) before: Option<JoinHandle<()>>,
+    /// To be set when it is open, or cannot be.
+    pub(super) is_ready: Arc<AtomicBool>,
 }
 
 /// Serves a file until the editor closes it.
@@ -70,7 +72,10 @@ pub(super) async fn run(
         (Some(id), Err(message)) => Some(rpc::failure(id, rpc::REFUSED, message)),
         (None, _) => None,
     };
-    let mut file = match File::open(opening, out.clone()).await {
+    let is_ready = opening.is_ready.clone();
+    let opened = File::open(opening, out.clone()).await;
+    is_ready.store(true, Relaxed);
+    let mut file = match opened {
         Ok(file) => file,
         Err(message) => {
             say(&message);

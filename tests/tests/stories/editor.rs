@@ -7,6 +7,7 @@ use ropewalk_tests::editor::uri;
 use ropewalk_tests::{Client, Editor, Relay, Request, Ropewalk, until, within};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 mod chance;
 mod disk;
@@ -227,6 +228,35 @@ async fn several_files_are_open_at_once_and_one_is_closed() {
             .await;
     }
     assert_eq!(editor.quit().await.code(), Some(0), "{}", editor.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_being_opened_keeps_no_other_waiting() {
+    let scene = Scene::new().await;
+    let mut editor = scene.editor();
+    let (stuck, other) = (scene.file("stuck", "text\n"), scene.file("other", ""));
+    // Connections are taken there, and nothing is answered.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    scene.relay.lead(Some(silent.local_addr().unwrap()));
+    let content = json!({ "uri": uri(&stuck), "content": "text\n" });
+    let opening = editor.ask("open", content).await;
+    let _held = within("it has connected", silent.accept()).await.unwrap();
+    scene.relay.lead(Some(scene.server.address));
+    let edit = json!({ "uri": uri(&stuck), "revision": 0, "delta": [] });
+    let mut asked = Vec::new();
+    for _ in 0..5000 {
+        asked.push(editor.ask("edit", edit.clone()).await);
+    }
+    editor.open(&other, "").await.unwrap();
+    editor.edit(&other, &[(0, 0, "typed")]).await;
+    until("it is on the server", || async {
+        (scene.server.text("notes/other").await == "typed").then_some(())
+    })
+    .await;
+    let is_waiting = editor.look(|state| !state.answers.contains_key(&opening));
+    assert!(is_waiting, "the other file waited for it");
+    let last = asked.pop().unwrap();
+    editor.answer(last).await.unwrap_err();
 }
 
 #[tokio::test(flavor = "multi_thread")]
