@@ -65,6 +65,8 @@ pub use request::{Created, Entry, Listed};
 const SOON: Duration = Duration::from_millis(200);
 /// The longest.
 const LATER: Duration = Duration::from_millis(2500);
+/// The longest if the server refuses it: that may be over when somebody gives access, and else is in vain.
+const REFUSED_LATER: Duration = Duration::from_secs(60);
 /// The type of a frame that says that saving is slow.
 const SLOW: u8 = 103;
 /// How a frame begins that says, by y-protocols, that what was sent may not be written.
@@ -354,7 +356,7 @@ impl Link {
                 }
                 State::Connecting(line) => match ready!(line.as_mut().poll(context)) {
                     Ok(line) => self.begin(line),
-                    Err(error) => self.end(Ended::Lost(error.to_string())),
+                    Err(error) => self.wait(error.to_string(), error.is_final()),
                 },
                 State::Open(open) => {
                     if let Some(state) = self.presence.poll(context) {
@@ -401,15 +403,18 @@ impl Link {
                 self.state = State::Ended;
                 self.events.push_back(Event::Closed(code, reason));
             }
-            Ended::Lost(reason) => {
-                let longest = LATER.min(SOON * 2u32.pow(self.failures.min(8)));
-                self.failures += 1;
-                // Not all at once who lost the same server.
-                let wait = longest.mul_f64(rand::rng().random_range(0.5..1.0));
-                self.state = State::Waiting(Box::pin(sleep(wait)));
-                self.events.push_back(Event::Offline(reason));
-            }
+            Ended::Lost(reason) => self.wait(reason, false),
         }
+    }
+
+    /// Waits before the next try.
+    fn wait(&mut self, reason: String, is_refused: bool) {
+        let longest = pause(self.failures, is_refused);
+        self.failures += 1;
+        // Not all at once who lost the same server.
+        let wait = longest.mul_f64(rand::rng().random_range(0.5..1.0));
+        self.state = State::Waiting(Box::pin(sleep(wait)));
+        self.events.push_back(Event::Offline(reason));
     }
 
     /// Sends what there was no room for. Whether there was anything.
@@ -566,6 +571,12 @@ impl Link {
     }
 }
 
+/// The pause after so many failures.
+fn pause(failures: u32, is_refused: bool) -> Duration {
+    let most = if is_refused { REFUSED_LATER } else { LATER };
+    most.min(SOON * 2u32.pow(failures.min(16)))
+}
+
 fn unreadable(error: Error) -> Ended {
     Ended::Lost(format!("the server sent what cannot be taken in: {error}"))
 }
@@ -573,5 +584,17 @@ fn unreadable(error: Error) -> Ended {
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Link({} of {})", self.name, self.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_refused_asks_less_and_less() {
+        assert_eq!(pause(0, true), SOON);
+        assert_eq!(pause(1000, false), LATER);
+        assert_eq!(pause(1000, true), REFUSED_LATER);
     }
 }

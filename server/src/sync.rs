@@ -81,7 +81,7 @@ enum Problem {
     Unreachable(#[from] Unreachable),
     #[error("{0}")]
     Document(#[from] ropewalk_crdt::Error),
-    #[error("the server refuses it for good: {1} ({0})")]
+    #[error("the server refuses it: {1} ({0})")]
     Refused(u16, String),
     #[error("{0}")]
     Offline(String),

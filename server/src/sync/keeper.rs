@@ -37,6 +37,8 @@ const SOON: Duration = Duration::from_millis(200);
 const NEW: Duration = Duration::from_secs(2);
 /// After something went wrong.
 const LATER: Duration = Duration::from_secs(3);
+/// The longest pause after a refusal: that may be over when somebody gives access, and else is in vain.
+const REFUSED: Duration = Duration::from_secs(300);
 /// How often what was removed long ago is looked for.
 const CLEAR: Duration = Duration::from_secs(3600);
 /// How long the end may take.
@@ -68,6 +70,11 @@ async fn list(
     }
 }
 
+/// The pause after so many refusals.
+fn pause(first: Duration, refusals: u32) -> Duration {
+    (first * 2u32.pow(refusals.min(16))).min(REFUSED)
+}
+
 /// See the module.
 pub struct Keeper {
     names: Names,
@@ -79,6 +86,10 @@ pub struct Keeper {
     said: BTreeSet<String>,
     /// Files that are left out as they are.
     left_out: BTreeMap<String, Option<Stamp>>,
+    /// Files that the server refuses: how often in a row, and when they are tried again.
+    refused: BTreeMap<String, (u32, Instant)>,
+    /// How often in a row the server has refused its list.
+    lists_refused: u32,
     /// When a new file was seen.
     first_seen: BTreeMap<String, Instant>,
     /// Files whose pairs have ended since the server was asked for its list: that may be older.
@@ -105,6 +116,8 @@ impl Keeper {
             tasks: JoinSet::new(),
             said: BTreeSet::new(),
             left_out: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            lists_refused: 0,
             first_seen: BTreeMap::new(),
             just_ended: BTreeSet::new(),
             known: Arc::default(),
@@ -167,10 +180,16 @@ impl Keeper {
                 }
                 listed = &mut listing => {
                     match listed {
-                        Ok(entries) => self.listed(&entries),
-                        Err(error) => self.shared.offline(&error.to_string()),
+                        Ok(entries) => {
+                            self.lists_refused = 0;
+                            self.listed(&entries);
+                        }
+                        Err(error) => {
+                            self.lists_refused += u32::from(error.is_final());
+                            self.shared.offline(&error.to_string());
+                        }
                     }
-                    listing.set(self.ask(LIST));
+                    listing.set(self.ask(pause(LIST, self.lists_refused)));
                 }
                 Some(done) = self.tasks.join_next() => {
                     if let Ok((path, stamp, end)) = done {
@@ -385,7 +404,8 @@ impl Keeper {
         let Some(Ok(name)) = self.names.name(path) else {
             return;
         };
-        if self.is_left_out(path) {
+        let is_due = |&(_, due): &(u32, Instant)| Instant::now() >= due;
+        if self.is_left_out(path) || !self.refused.get(path).is_none_or(is_due) {
             return;
         }
         {
@@ -423,6 +443,22 @@ impl Keeper {
 
     fn ended(&mut self, path: String, stamp: Option<Stamp>, end: Result<End, Problem>) {
         self.just_ended.insert(path.clone());
+        let is_refused = matches!(
+            &end,
+            Err(Problem::Refused(..) | Problem::Unreachable(Unreachable::Refused(401 | 403, _)))
+        );
+        if is_refused {
+            let now = Instant::now();
+            let (times, due) = self.refused.entry(path.clone()).or_insert((0, now));
+            if now > *due + REFUSED {
+                // It was not, meanwhile.
+                *times = 0;
+            }
+            *due = now + pause(SCAN, *times);
+            *times += 1;
+        } else {
+            self.refused.remove(&path);
+        }
         let (wait, is_idle) = match end {
             Ok(End::Stopped) => return,
             Ok(End::Idle) => (None, true),
@@ -444,8 +480,14 @@ impl Keeper {
                 if is_by_kind || matches!(&problem, Problem::Unfit(Unfit::TooLarge)) {
                     self.left_out.insert(path.clone(), stamp);
                 }
-                // Anything else may be over by the next time that the folder is looked at.
-                self.leave_out(&path, &problem.to_string());
+                if !is_refused {
+                    // Anything else may be over by the next time that the folder is looked at.
+                    self.leave_out(&path, &problem.to_string());
+                } else if self.said.insert(path.clone()) {
+                    self.shared.trouble(format_args!(
+                        "{path}: {problem}; it is tried again in growing pauses"
+                    ));
+                }
                 (None, true)
             }
         };

@@ -67,6 +67,33 @@ async fn a_file_that_something_else_was_in_the_way_of_is_begun_again() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_file_that_the_server_refuses_is_tried_again_in_growing_pauses() {
+    let folder = TempDir::new().unwrap();
+    let mut keeper = keeper(&folder);
+    std::fs::write(folder.path().join(FILE), "text").unwrap();
+    let mut pauses = Vec::new();
+    for round in 0..8 {
+        let refused = match round % 2 {
+            0 => Problem::Refused(4403, String::new()),
+            _ => Problem::Unreachable(Unreachable::Refused(401, String::new())),
+        };
+        keeper.ended(FILE.to_owned(), None, Err(refused));
+        let mut seconds = 0;
+        while !keeper.begins(FILE) {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            seconds += 1;
+        }
+        pauses.push(seconds);
+        keeper.tasks.abort_all();
+        while keeper.tasks.join_next().await.is_some() {}
+        keeper.shared.state().files.clear();
+    }
+    assert_eq!(pauses, [10, 20, 40, 80, 160, 300, 300, 300]);
+    keeper.ended(FILE.to_owned(), None, Ok(End::Idle));
+    assert!(keeper.begins(FILE), "it is refused no more");
+}
+
 #[tokio::test]
 async fn a_file_whose_pair_panics_is_begun_again() {
     let folder = TempDir::new().unwrap();
