@@ -39,6 +39,9 @@ const MAX_FILES: usize = 1000;
 const QUEUE: usize = 64;
 /// Messages that wait for a file. While it is open, the editor waits then; one that is being opened is given up.
 const FILE_QUEUE: usize = 4096;
+/// What may be open at once: a connection for each file, and what else there is.
+#[cfg(unix)]
+const DESCRIPTORS: u64 = MAX_FILES as u64 + 200;
 /// The longest time for all files to be closed at the end.
 const LAST: Duration = Duration::from_secs(15);
 
@@ -57,6 +60,13 @@ pub async fn run(
     output: impl AsyncWrite + Send + Unpin + 'static,
     stop: impl Future<Output = ()>,
 ) -> End {
+    #[cfg(unix)]
+    match rlimit::increase_nofile_limit(DESCRIPTORS) {
+        Ok(limit) if limit < DESCRIPTORS => say(&format!(
+            "this process may open only {limit} files; for {MAX_FILES} it takes {DESCRIPTORS} (ulimit -Hn)"
+        )),
+        _ => {}
+    }
     let (out, outgoing) = mpsc::channel(QUEUE);
     let writing = tokio::spawn(write(output, outgoing));
     let (heard, mut messages) = mpsc::channel(QUEUE);

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 
 use crate::ropewalk::{Log, binary, command, gather};
@@ -62,7 +62,25 @@ pub fn uri(path: &Path) -> String {
 impl Editor {
     /// Starts one; `state` is where the command keeps notes.
     pub fn start(folder: &Path, state: &Path, environment: &[(&str, &str)]) -> Self {
-        let mut command = command(binary());
+        Self::start_as(command(binary()), folder, state, environment)
+    }
+
+    /// Starts one that may open so few files, unless it asks for more.
+    pub fn start_with_files(most: u32, folder: &Path, state: &Path) -> Self {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "ulimit -S -n \"$0\"; exec \"$@\""])
+            .arg(most.to_string())
+            .arg(binary());
+        Self::start_as(command, folder, state, &[])
+    }
+
+    fn start_as(
+        mut command: Command,
+        folder: &Path,
+        state: &Path,
+        environment: &[(&str, &str)],
+    ) -> Self {
         command
             .arg("client")
             .current_dir(folder)

@@ -259,6 +259,19 @@ async fn a_file_that_is_being_opened_keeps_no_other_waiting() {
     editor.answer(last).await.unwrap_err();
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_limit_of_open_files_is_raised() {
+    let scene = Scene::new().await;
+    let folder = scene.folder.path();
+    let mut editor = Editor::start_with_files(40, folder, scene.state.path());
+    for number in 0..60 {
+        let path = scene.file(&format!("f{number}"), "text\n");
+        editor.open(&path, "text\n").await.unwrap();
+    }
+    assert_eq!(editor.quit().await.code(), Some(0), "{}", editor.log());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_typed_without_the_server_comes_when_it_is_back() {
     let mut scene = Scene::new().await;
