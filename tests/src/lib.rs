@@ -10,6 +10,7 @@ pub mod events;
 pub mod frames;
 pub mod http;
 pub mod neovim;
+pub mod readme;
 pub mod relay;
 pub mod ropewalk;
 pub mod socket;

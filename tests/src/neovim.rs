@@ -6,6 +6,7 @@ use std::process::Stdio;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
+use crate::readme::block;
 use crate::ropewalk::{Log, binary, gather};
 use crate::wait::{until, within};
 
@@ -24,33 +25,43 @@ fn plugin() -> PathBuf {
     }
 }
 
+/// What it says of its version; None if it is not here.
+async fn version() -> Option<String> {
+    let mut command = Command::new("nvim");
+    let output = command.arg("--version").output().await.ok()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(said)
+}
+
+/// What README says to put into `init.lua`, for the version that is here.
+async fn configuration() -> String {
+    const MARKERS: &str = "root_markers = \".ropewalk\"";
+    let lines = block("require(\"teamtype\")");
+    assert!(lines.contains(MARKERS), "{lines}");
+    let version = version().await.expect("nvim is here");
+    let is_old = (0..10).any(|minor| version.contains(&format!("NVIM v0.{minor}.")));
+    match is_old {
+        true => lines.replace(MARKERS, block("root_dir").trim_end()),
+        false => lines,
+    }
+}
+
 impl Neovim {
     /// Whether there is a Neovim on this machine.
     pub async fn is_here() -> bool {
-        let mut command = Command::new("nvim");
-        command.arg("--version").stdout(Stdio::null());
-        command.status().await.is_ok_and(|status| status.success())
+        version().await.is_some()
     }
 
-    /// Opens a file in it, with the lines for `init.lua` that README gives. `scratch` is for its socket and its notes.
+    /// Opens a file in it, with what README says to put into `init.lua`. `scratch` is for its socket and its notes.
     pub async fn open(file: &Path, scratch: &Path) -> Self {
         let socket = scratch.join("nvim.sock");
         let init = scratch.join("init.lua");
-        // Before Neovim 0.10 the plugin takes only folders for markers.
         let lines = format!(
-            r#"vim.opt.runtimepath:append({plugin:?})
-               vim.opt.swapfile, vim.opt.more, vim.opt.cmdheight = false, false, 5
-               local configuration = {{ cmd = {{ "ropewalk", "client" }}, root_markers = ".ropewalk" }}
-               if vim.fn.has("nvim-0.10") == 0 then
-                 configuration.root_dir = function(buffer, found)
-                   local folder = vim.fn.fnamemodify(vim.api.nvim_buf_get_name(buffer), ":p:h")
-                   local marker = vim.fn.findfile(".ropewalk", folder .. ";")
-                   if marker ~= "" then found(vim.fn.fnamemodify(marker, ":p:h")) end
-                 end
-               end
-               require("teamtype").config("ropewalk", configuration)
-               require("teamtype").enable("ropewalk")"#,
-            plugin = plugin()
+            "vim.opt.runtimepath:append({plugin:?})\n\
+             vim.opt.swapfile, vim.opt.more, vim.opt.cmdheight = false, false, 5\n\
+             {configuration}",
+            plugin = plugin(),
+            configuration = configuration().await,
         );
         std::fs::write(&init, lines).expect("a file");
         let _ = std::fs::remove_file(&socket);

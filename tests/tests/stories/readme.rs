@@ -2,19 +2,8 @@
 
 use std::process::Command;
 
+use ropewalk_tests::readme::block;
 use ropewalk_tests::{Request, Ropewalk};
-
-/// The block of code in the README that has this in it.
-fn block(has: &str) -> String {
-    let readme = include_str!("../../../README.md");
-    let blocks = readme.split("```").skip(1).step_by(2);
-    let mut found = blocks.filter(|block| block.contains(has));
-    let block = found
-        .next()
-        .unwrap_or_else(|| panic!("no block with {has}"));
-    let (_language, code) = block.split_once('\n').unwrap();
-    code.to_owned()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shell_script_edits() {
