@@ -28,6 +28,7 @@ mod file;
 pub mod join;
 mod joined;
 mod lines;
+mod on_disk;
 pub mod project;
 mod rpc;
 mod unsent;

@@ -1,8 +1,7 @@
 //! One file that an editor has open: its document, its editor, and the disk.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -18,8 +17,8 @@ use super::delta::Delta;
 use super::exchange::{Change, Exchange, Told};
 use super::joined::is_joined;
 use super::lines::{Range, nearest, plain, position};
+use super::on_disk::{OnDisk, Rest};
 use super::project::Place;
-use super::unsent::Unsent;
 use super::view::View;
 use super::{disk, rpc, say};
 use crate::link::{Created, Event, Link, NotSynced, Selection, client_id};
@@ -140,8 +139,7 @@ struct File {
     has_people: bool,
     /// Whose cursors the editor shows.
     shown: BTreeMap<ClientId, (String, Range)>,
-    /// The text on disk when it was opened, or as it was written since.
-    disk: Option<String>,
+    disk: OnDisk,
     /// When the server is late with so many edits: then what it does not have is written to the file.
     late: Option<(Instant, u64)>,
     /// There is no connection, and that was said.
@@ -152,8 +150,6 @@ struct File {
     is_over: Option<String>,
     /// The server has another document under its name, or none.
     is_another: bool,
-    /// Where the document is kept while the server does not have all of it.
-    unsent: Unsent,
     /// Why the text of the editor is not known any more.
     is_lost: Option<String>,
 }
@@ -170,15 +166,15 @@ impl File {
             }
             let disk = disk::read(&place.path)
                 .map_err(|error| format!("{}: {error}", place.path.display()))?;
-            let unsent = Unsent::of(&place);
-            let document = disk.as_deref().and_then(|disk| unsent.find(disk));
-            Ok::<_, String>((place, disk, unsent, document))
+            let disk = OnDisk::new(&place, disk);
+            let document = disk.unsent();
+            Ok::<_, String>((place, disk, document))
         });
-        let (place, disk, unsent, document) = found.await.map_err(|error| error.to_string())??;
+        let (place, disk, document) = found.await.map_err(|error| error.to_string())??;
 
         // What the editor has; with the line breaks of the disk, if it only hides these.
         let editor = Rope::from_str(&content);
-        let on_disk = disk.as_deref().map(|text| {
+        let on_disk = disk.text().map(|text| {
             let text = text.strip_prefix('\u{feff}').unwrap_or(text);
             Rope::from_str(text)
         });
@@ -218,18 +214,18 @@ impl File {
         let text = link.document().text(ROOT);
         let is_in_it = is_merged && is_disk;
         if created != Created::Now && plain(&text) != plain(&local) && !is_in_it {
-            keep(&place, local.to_string()).await?;
+            disk.keep_local(local.to_string()).await?;
         }
-        let on_disk = disk.clone().filter(|disk| {
+        let on_disk = disk.text().map(str::to_owned).filter(|disk| {
             let disk = Rope::from_str(disk);
             !is_merged && !is_same(&disk, &local) && !is_same(&disk, &text)
         });
         if let Some(on_disk) = on_disk {
             // The editor had something that was never saved; the file is written when it is closed.
-            keep_disk(&place, on_disk).await?;
+            disk.keep_disk(on_disk).await?;
         }
         if !is_merged {
-            note(&place, local.to_string()).await;
+            disk.note(local.to_string()).await;
         }
         let view = View::of(&editor, [&text, &local]);
         Ok(Self {
@@ -249,7 +245,6 @@ impl File {
             is_read_only: None,
             is_over: None,
             is_another: false,
-            unsent,
             is_lost: None,
         })
     }
@@ -297,7 +292,7 @@ impl File {
                 );
                 say(&message);
                 self.is_over = Some(message);
-                self.is_another = matches!(code, 4404 | 4409);
+                self.is_another = is_another(code);
             }
         }
     }
@@ -453,25 +448,7 @@ impl File {
             return;
         }
         let text = self.link.document().text(ROOT).to_string();
-        let (path, before) = (self.place.path.clone(), self.disk.clone());
-        let (unsent, document) = (self.unsent.clone(), self.link.save());
-        let written = spawn_blocking({
-            let text = text.clone();
-            move || {
-                let is_written = disk::write_down(&path, before.as_deref(), &text)?;
-                // Not before: what is kept of a text that the file does not have is not found.
-                if is_written {
-                    unsent.keep(&text, &document)?;
-                }
-                Ok::<_, io::Error>(is_written)
-            }
-        });
-        match written.await {
-            Ok(Ok(true)) => self.disk = Some(text),
-            // Another program has changed it; that is seen to when it is closed.
-            Ok(Ok(false)) | Err(_) => {}
-            Ok(Err(error)) => say(&format!("{}: {error}", self.place.path.display())),
-        }
+        self.disk.write_down(text, self.link.save()).await;
     }
 
     async fn send_edit(&mut self, mut told: Told) {
@@ -491,7 +468,8 @@ impl File {
         if self.is_over.is_none() {
             let saving = async {
                 while !self.link.is_saved() && !self.link.is_refused() {
-                    if let Event::Closed(..) = self.link.next().await {
+                    if let Event::Closed(code, _) = self.link.next().await {
+                        self.is_another = is_another(code);
                         break;
                     }
                 }
@@ -500,34 +478,12 @@ impl File {
         }
         let is_saved = self.link.is_saved();
         let text = self.link.document().text(ROOT).to_string();
-        let (path, disk) = (self.place.path.clone(), self.disk.take());
-        let document = (!is_saved).then(|| self.link.save());
-        let (unsent, is_another) = (self.unsent.clone(), self.is_another);
-        let settled = spawn_blocking(move || {
-            let (mut said, has) = disk::settle(&path, disk, &text, is_saved);
-            let Some(document) = document.filter(|_| !is_another) else {
-                unsent.forget();
-                if let (false, Some(_)) = (is_saved, has) {
-                    said.push(unmerged(&path));
-                }
-                return said;
-            };
-            if let Some(has) = has {
-                said.push(match unsent.keep(&has, &document) {
-                    Ok(true) => format!(
-                        "{} has edits that the server does not have; they are merged when you open it again",
-                        path.display()
-                    ),
-                    Ok(false) => unmerged(&path),
-                    Err(error) => format!("{}: {error}", unmerged(&path)),
-                });
-            }
-            said
-        })
-        .await;
-        for message in settled.unwrap_or_default() {
-            say(&message);
-        }
+        let rest = match (is_saved, self.is_another) {
+            (true, _) => Rest::Nothing,
+            (false, true) => Rest::OfAnother,
+            (false, false) => Rest::Unsent(self.link.save()),
+        };
+        self.disk.settle(text, rest).await;
         self.link.leave().await;
         is_saved
     }
@@ -541,11 +497,9 @@ async fn connect(place: &Place, document: Document) -> Result<Link, NotSynced> {
     Ok(link)
 }
 
-fn unmerged(path: &Path) -> String {
-    format!(
-        "{} has edits that the server does not have; when you open it again they are kept as a copy and not merged",
-        path.display()
-    )
+/// Whether the server has another document under its name, or none, when it ends a connection so.
+fn is_another(code: u16) -> bool {
+    matches!(code, 4404 | 4409)
 }
 
 /// Whether two texts have the same lines.
@@ -554,55 +508,4 @@ fn is_same(one: &Rope, other: &Rope) -> bool {
     let (one, other) = (lines(one), lines(other));
     let one = one.strip_prefix('\u{feff}').unwrap_or(&one);
     one.trim_end_matches('\n') == other.trim_end_matches('\n')
-}
-
-/// Keeps what is on disk and not in the editor, beside the file.
-async fn keep_disk(place: &Place, text: String) -> Result<(), String> {
-    if let Some(copy) = keep_alone(place, text).await? {
-        say(&format!(
-            "{} is another text on disk than in the editor; that is in {}",
-            place.path.display(),
-            copy.display()
-        ));
-    }
-    Ok(())
-}
-
-/// Keeps what is on this machine alone, beside the file.
-async fn keep(place: &Place, text: String) -> Result<(), String> {
-    if let Some(copy) = keep_alone(place, text).await? {
-        say(&format!(
-            "{} is another text on the server, which is shown; the one that was here is in {}",
-            place.name,
-            copy.display()
-        ));
-    }
-    Ok(())
-}
-
-/// Keeps a text, unless the server has or had it; answers where.
-async fn keep_alone(place: &Place, text: String) -> Result<Option<PathBuf>, String> {
-    let path = place.path.clone();
-    let kept = spawn_blocking(move || {
-        match text.trim_matches(['\r', '\n']).is_empty() || disk::is_known(&path, &text) {
-            true => Ok(None),
-            false => disk::keep_copy(&path, &text).map(Some),
-        }
-    });
-    match kept.await {
-        Ok(Ok(copy)) => Ok(copy),
-        Ok(Err(error)) => Err(format!(
-            "{}: what is on this machine alone cannot be kept: {error}",
-            place.path.display()
-        )),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-async fn note(place: &Place, text: String) {
-    let path = place.path.clone();
-    let noted = spawn_blocking(move || disk::remember(&path, &text)).await;
-    if let Ok(Err(error)) = noted {
-        say(&format!("what the server has cannot be noted: {error}"));
-    }
 }
