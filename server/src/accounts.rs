@@ -38,7 +38,7 @@ pub use file::FILE;
 pub use groups::{Group, checked_name as group_name};
 pub use invitations::{Invitation, InvitationId, Invite, InviteKind, Joining};
 pub use links::{LinkEntry, NewLink};
-pub use people::{Identity, NewPerson, PersonEntry, Profile};
+pub use people::{Identity, NewPerson, PersonEntry, Profile, Verified};
 pub(crate) use secret::random;
 pub use secret::{Secret, SecretKind};
 pub use sessions::{Begin, SessionEntry};

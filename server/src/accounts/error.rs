@@ -58,6 +58,9 @@ pub enum Refusal {
         /// Most bytes.
         max: usize,
     },
+    /// It was the password, and is not any more.
+    #[error("this is not the password of this login")]
+    WrongPassword,
     /// Somebody has this login.
     #[error("there is somebody with the login {0}")]
     LoginTaken(String),

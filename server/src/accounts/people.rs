@@ -81,6 +81,15 @@ pub struct PersonEntry {
     pub identity: Option<Identity>,
 }
 
+/// Somebody whose password was right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Who.
+    pub id: PersonId,
+    /// What was kept of it then: it counts as long as that is kept.
+    pub kept: String,
+}
+
 impl Accounts {
     /// Adds somebody. The password is in clear; without one they cannot sign in with any.
     pub fn add_person(
@@ -155,7 +164,8 @@ impl Accounts {
         })
     }
 
-    /// Gives somebody another password. Ends their sessions but one, and takes back invitations to choose a password.
+    /// Gives somebody another password. Ends their sessions but one, which has to be there still, and takes back invitations to choose a
+    /// password.
     pub fn set_password(
         &self,
         id: PersonId,
@@ -167,7 +177,16 @@ impl Accounts {
         let person = self.read(|transaction| found(transaction, id))?;
         password::check(password, &person.login, &person.name)?;
         let hash = password::hash(password)?;
-        self.change(|transaction| set_hash(transaction, id, &hash, keep, actor, now_ms))
+        self.change(|transaction| {
+            let session =
+                "SELECT 1 FROM sessions WHERE id = ?1 AND person_id = ?2 AND expires_at_ms > ?3";
+            if let Some(keep) = keep
+                && !exists(transaction, session, [keep.0, id.0, now_ms])?
+            {
+                return Err(Refusal::Missing("session").into());
+            }
+            set_hash(transaction, id, &hash, keep, actor, now_ms)
+        })
     }
 
     /// The person whose login and password these are. It takes as long if there is no such person; that somebody is disabled is an error only
@@ -178,7 +197,7 @@ impl Accounts {
         password: &str,
         actor: &Actor,
         now_ms: i64,
-    ) -> Result<Option<PersonId>, AccountsError> {
+    ) -> Result<Option<Verified>, AccountsError> {
         let known = text::login(login).ok();
         let known = self.read(|transaction| {
             let kept =
@@ -197,10 +216,14 @@ impl Accounts {
                 Err(Refusal::Disabled.into())
             }
             (Some((id, Some(kept), false)), true) => {
-                if password::is_old(&kept) {
-                    self.renew(id, &kept, password)?;
+                if !password::is_old(&kept) {
+                    return Ok(Some(Verified { id, kept }));
                 }
-                Ok(Some(id))
+                match self.renew(id, &kept, password)? {
+                    Some(kept) => Ok(Some(Verified { id, kept })),
+                    // It was renewed by another, or is another one: what is kept now is not old.
+                    None => self.verify(login, password, actor, now_ms),
+                }
             }
             (known, _) => {
                 // What is no login may be a password that was typed into the wrong field.
@@ -221,13 +244,18 @@ impl Accounts {
         })
     }
 
-    /// Keeps a password as passwords are kept now.
-    fn renew(&self, id: PersonId, kept: &str, password: &str) -> Result<(), AccountsError> {
+    /// Keeps a password as passwords are kept now; nothing if something else is kept meanwhile.
+    fn renew(
+        &self,
+        id: PersonId,
+        kept: &str,
+        password: &str,
+    ) -> Result<Option<String>, AccountsError> {
         let hash = password::hash(password)?;
         self.mark(|transaction| {
             let renew = "UPDATE people SET password = ?3 WHERE id = ?1 AND password = ?2";
-            execute(transaction, renew, params![id.0, kept, hash])?;
-            Ok(())
+            let renewed = execute(transaction, renew, params![id.0, kept, hash])?;
+            Ok((renewed > 0).then_some(hash))
         })
     }
 

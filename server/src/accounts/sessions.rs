@@ -32,6 +32,8 @@ pub const MAX_LINKS: usize = 50;
 pub struct Begin<'a> {
     /// Whose; nobody's if they came by a link.
     pub person: Option<PersonId>,
+    /// What was kept of their password when it was right, if that is how they sign in: it has to be kept still.
+    pub password: Option<&'a str>,
     /// One of the same browser that it takes the place of. It keeps the links.
     pub former: Option<SessionId>,
     /// What the browser calls itself.
@@ -68,6 +70,14 @@ impl Accounts {
         let address = begin.address.map(|text| cut(text, MAX_ADDRESS_BYTES));
         let id = self.change(|transaction| {
             let person = begin.person.map(|id| enabled(transaction, id)).transpose()?;
+            if let Some(kept) = begin.password {
+                // Whoever gives themselves another one ends their sessions: none begins with the one from before.
+                let is_kept = "SELECT 1 FROM people WHERE id = ?1 AND password = ?2";
+                let id = begin.person.map(|id| id.0);
+                if !exists(transaction, is_kept, params![id, kept])? {
+                    return Err(Refusal::WrongPassword.into());
+                }
+            }
             make_room(transaction, begin.person)?;
             execute(
                 transaction,

@@ -156,6 +156,14 @@ impl ApiError {
         }
     }
 
+    /// What is missing is the session of whoever asks.
+    pub fn or_not_known(self) -> Self {
+        match self.code {
+            "not_found" => Self::NOT_KNOWN,
+            _ => self,
+        }
+    }
+
     /// What is missing is whom something was to be given to.
     pub fn or_no_subject(self) -> Self {
         match self.code {
@@ -251,6 +259,7 @@ impl From<AccountsError> for ApiError {
         match error {
             AccountsError::Refused(refusal) => match refusal {
                 Refusal::Missing(_) => Self::NOT_FOUND,
+                Refusal::WrongPassword => Self::WRONG_PASSWORD,
                 Refusal::Invitation => Self::bad("not_valid", refusal.to_string()),
                 Refusal::LoginTaken(_)
                 | Refusal::IdentityTaken

@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use super::error::ApiError;
 use crate::App;
 use crate::access::{Hash, PersonId, SessionId, Who};
-use crate::accounts::{Accounts, AccountsError, Actor, Begin, Secret};
+use crate::accounts::{Accounts, AccountsError, Actor, Begin, Secret, Verified};
 use crate::config::Config;
 use crate::listen::Peer;
 
@@ -51,8 +51,30 @@ impl Visitor {
         person: Option<PersonId>,
         now_ms: i64,
     ) -> Result<(SessionId, Secret), AccountsError> {
+        self.begin(accounts, person, None, now_ms)
+    }
+
+    /// The same for somebody whose password was right, if it still is.
+    pub fn begin_verified(
+        &self,
+        accounts: &Accounts,
+        verified: &Verified,
+        now_ms: i64,
+    ) -> Result<(SessionId, Secret), AccountsError> {
+        let kept = Some(verified.kept.as_str());
+        self.begin(accounts, Some(verified.id), kept, now_ms)
+    }
+
+    fn begin(
+        &self,
+        accounts: &Accounts,
+        person: Option<PersonId>,
+        password: Option<&str>,
+        now_ms: i64,
+    ) -> Result<(SessionId, Secret), AccountsError> {
         let begin = Begin {
             person,
+            password,
             former: self.who.session,
             agent: &self.agent,
             address: Some(&self.address.to_string()),

@@ -18,7 +18,7 @@ use super::error::ApiError;
 use super::identity::{Visitor, keeps_cookies};
 use crate::App;
 use crate::access::{SessionId, Who};
-use crate::accounts::{AccountsError, Profile, Refusal, Secret};
+use crate::accounts::{AccountsError, Action, Profile, Refusal, Secret};
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -102,8 +102,8 @@ async fn sign_in(
         let visitor = visitor.clone();
         move |accounts, now_ms| {
             let actor = visitor.nobody();
-            let person = match accounts.verify(&login, &password, &actor, now_ms) {
-                Ok(Some(person)) => person,
+            let verified = match accounts.verify(&login, &password, &actor, now_ms) {
+                Ok(Some(verified)) => verified,
                 Ok(None) => return Ok(Err(ApiError::WRONG_PASSWORD)),
                 // Only whoever knows the password hears of it.
                 Err(AccountsError::Refused(Refusal::Disabled)) => {
@@ -111,8 +111,13 @@ async fn sign_in(
                 }
                 Err(error) => return Err(error),
             };
-            let begun = visitor.begin_session(accounts, Some(person), now_ms);
-            begun.map(Ok)
+            match visitor.begin_verified(accounts, &verified, now_ms) {
+                Err(AccountsError::Refused(Refusal::WrongPassword)) => {
+                    accounts.note(&actor, Action::SignInFailed, &login, now_ms)?;
+                    Ok(Err(ApiError::WRONG_PASSWORD))
+                }
+                begun => begun.map(Ok),
+            }
         }
     });
     let begun = begun.await??;
@@ -273,13 +278,14 @@ async fn password(
             .person(id)?
             .map(|person| person.login)
             .unwrap_or_default();
-        if accounts.verify(&login, &old, &actor, now_ms)? != Some(id) {
+        let verified = accounts.verify(&login, &old, &actor, now_ms)?;
+        if verified.map(|verified| verified.id) != Some(id) {
             return Ok(false);
         }
         accounts.set_password(id, &new, Some(this), &actor, now_ms)?;
         Ok(true)
     });
-    match is_right.await? {
+    match is_right.await.map_err(ApiError::or_not_known)? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(ApiError::WRONG_OLD_PASSWORD),
     }

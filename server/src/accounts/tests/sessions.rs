@@ -58,6 +58,33 @@ fn sessions_end_one_by_one_all_together_and_with_their_person() {
 }
 
 #[test]
+fn nothing_begins_with_a_password_that_has_changed_meanwhile() {
+    let (_folder, accounts, _, bob) = peopled();
+    let actor = Actor::person(bob);
+    let change = |password, keep| accounts.set_password(bob, password, keep, &actor, NOW);
+    change(PASSWORD, None).unwrap();
+    let verified = accounts.verify("bob", PASSWORD, &nobody(), NOW);
+    let verified = verified.unwrap().unwrap();
+    let sign_in = || {
+        let begin = Begin {
+            person: Some(verified.id),
+            password: Some(&verified.kept),
+            ..Begin::default()
+        };
+        accounts.begin_session(&begin, NOW)
+    };
+    let (session, _) = sign_in().unwrap();
+    change(OTHER, None).unwrap();
+    assert_eq!(refusal(sign_in()), Refusal::WrongPassword);
+    assert!(accounts.sessions(bob, NOW).unwrap().is_empty());
+    // Nor does whoever is out by that change it once more.
+    let out = change(PASSWORD, Some(session));
+    assert_eq!(refusal(out), Refusal::Missing("session"));
+    let kept = accounts.verify("bob", OTHER, &nobody(), NOW);
+    assert!(kept.unwrap().is_some());
+}
+
+#[test]
 fn a_session_lasts_while_it_is_seen_and_a_year_at_most() {
     let (_folder, accounts, _, bob) = peopled();
     let (id, _) = begin(&accounts, Some(bob), NOW);
