@@ -6,9 +6,9 @@ use rusqlite::types::Value;
 use rusqlite::{Row, Transaction, params};
 use serde::Serialize;
 
-use super::rows::{all, execute, first, limit};
+use super::rows::{all, execute, exists, first, limit};
 use super::text::{MAX_ADDRESS_BYTES, cut};
-use super::{Accounts, AccountsError, PAGE};
+use super::{Accounts, AccountsError, PAGE, Refusal};
 use crate::access::PersonId;
 
 /// Bytes that are kept of what an entry is about.
@@ -101,6 +101,8 @@ actions! {
 pub struct Actor {
     who: Doer,
     address: Option<String>,
+    /// They do it because they look after the accounts, and have to when it is done.
+    is_admin: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,7 +118,7 @@ impl Actor {
     pub fn person(id: PersonId) -> Self {
         Self {
             who: Doer::Person(id),
-            address: None,
+            ..Self::default()
         }
     }
 
@@ -124,7 +126,7 @@ impl Actor {
     pub fn command_line() -> Self {
         Self {
             who: Doer::CommandLine,
-            address: None,
+            ..Self::default()
         }
     }
 
@@ -137,6 +139,14 @@ impl Actor {
     pub fn at(self, address: impl Into<String>) -> Self {
         Self {
             address: Some(address.into()),
+            ..self
+        }
+    }
+
+    /// As somebody who looks after the accounts.
+    pub fn as_admin(self) -> Self {
+        Self {
+            is_admin: true,
             ..self
         }
     }
@@ -297,7 +307,24 @@ impl Accounts {
     }
 }
 
-/// Adds an entry in the transaction of what it tells of.
+/// Whoever acts as an administrator is one now: they may have waited for longer than they were. Answers them as somebody who was asked,
+/// as what they do may be that they are none any more.
+pub(super) fn permitted(
+    transaction: &Transaction<'_>,
+    actor: &Actor,
+) -> Result<Actor, AccountsError> {
+    let is_one = "SELECT 1 FROM people WHERE id = ?1 AND is_admin AND disabled_at_ms IS NULL";
+    let id = actor.id().map(|id| id.0);
+    if actor.is_admin && !exists(transaction, is_one, [id])? {
+        return Err(Refusal::NotAdmin.into());
+    }
+    Ok(Actor {
+        is_admin: false,
+        ..actor.clone()
+    })
+}
+
+/// Adds an entry in the transaction of what it tells of, which is refused to whoever may not do it any more.
 pub(super) fn note(
     transaction: &Transaction<'_>,
     actor: &Actor,
@@ -305,6 +332,7 @@ pub(super) fn note(
     about: &str,
     now_ms: i64,
 ) -> Result<(), AccountsError> {
+    let actor = &permitted(transaction, actor)?;
     let login = match actor.who {
         Doer::Nobody => None,
         Doer::CommandLine => Some(COMMAND_LINE.to_owned()),

@@ -76,6 +76,9 @@ pub enum Refusal {
     /// The person is disabled.
     #[error("this person is disabled")]
     Disabled,
+    /// Whoever does it looks after the accounts no more.
+    #[error("this is for administrators")]
+    NotAdmin,
     /// Nobody would be left to look after the accounts.
     #[error("this is the last administrator who is not disabled")]
     LastAdmin,

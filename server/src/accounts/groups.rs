@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, Transaction, params};
 
-use super::audit::note;
+use super::audit::{note, permitted};
 use super::people::found;
 use super::rows::{all, count, execute, exists, first, limit};
 use super::{Accounts, AccountsError, Action, Actor, Refusal, text};
@@ -108,6 +108,8 @@ impl Accounts {
         now_ms: i64,
     ) -> Result<(), AccountsError> {
         self.change(|transaction| {
+            // What is so already is in no log, but from now on it is by hand.
+            let actor = &permitted(transaction, actor)?;
             let name = name_of(transaction, id)?;
             let login = found(transaction, person)?.login;
             let (set, action) = match is_member {

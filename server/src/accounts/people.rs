@@ -3,7 +3,7 @@
 use super::secret::random;
 use rusqlite::{Row, Transaction, params};
 
-use super::audit::note;
+use super::audit::{note, permitted};
 use super::rows::{all, count, execute, exists, first, limit};
 use super::text::MAX_IDENTITY_BYTES;
 use super::{Accounts, AccountsError, Action, Actor, Refusal, invitations, password, text};
@@ -268,28 +268,9 @@ impl Accounts {
         now_ms: i64,
     ) -> Result<(), AccountsError> {
         self.change(|transaction| {
+            let actor = &permitted(transaction, actor)?;
             let person = found(transaction, id)?;
-            let action = if is_disabled {
-                refuse_last_admin(transaction, &person)?;
-                for leave in [
-                    "DELETE FROM sessions WHERE person_id = ?1",
-                    // Those they made, too: an invitation can make an administrator.
-                    "DELETE FROM invitations WHERE person_id = ?1 OR made_by = ?1",
-                ] {
-                    execute(transaction, leave, [id.0])?;
-                }
-                Action::UserDisabled
-            } else {
-                Action::UserEnabled
-            };
-            let since = person.disabled_at_ms.or(Some(now_ms));
-            let set = "UPDATE people SET disabled_at_ms = ?2 WHERE id = ?1";
-            execute(
-                transaction,
-                set,
-                params![id.0, since.filter(|_| is_disabled)],
-            )?;
-            note(transaction, actor, action, &person.login, now_ms)
+            disable(transaction, &person, is_disabled, actor, now_ms)
         })
     }
 
@@ -302,8 +283,33 @@ impl Accounts {
         now_ms: i64,
     ) -> Result<(), AccountsError> {
         self.change(|transaction| {
+            let actor = &permitted(transaction, actor)?;
             let person = found(transaction, id)?;
             make_admin(transaction, &person, is_admin, actor, now_ms)
+        })
+    }
+
+    /// Both at once, where it is said and is not so yet: who was allowed to do one of it to themselves may do the other.
+    pub fn set_standing(
+        &self,
+        id: PersonId,
+        is_admin: Option<bool>,
+        is_disabled: Option<bool>,
+        actor: &Actor,
+        now_ms: i64,
+    ) -> Result<(), AccountsError> {
+        self.change(|transaction| {
+            let actor = &permitted(transaction, actor)?;
+            let person = found(transaction, id)?;
+            if let Some(is_admin) = is_admin.filter(|is_admin| *is_admin != person.is_admin) {
+                make_admin(transaction, &person, is_admin, actor, now_ms)?;
+            }
+            let person = found(transaction, id)?;
+            let is = person.disabled_at_ms.is_some();
+            match is_disabled.filter(|is_disabled| *is_disabled != is) {
+                Some(is_disabled) => disable(transaction, &person, is_disabled, actor, now_ms),
+                None => Ok(()),
+            }
         })
     }
 }
@@ -388,6 +394,35 @@ pub(super) fn set_hash(
     let revoke = "DELETE FROM invitations WHERE person_id = ?1";
     execute(transaction, revoke, [id.0])?;
     let action = Action::PasswordChanged;
+    note(transaction, actor, action, &person.login, now_ms)
+}
+
+/// See [`Accounts::set_disabled`].
+fn disable(
+    transaction: &Transaction<'_>,
+    person: &PersonEntry,
+    is_disabled: bool,
+    actor: &Actor,
+    now_ms: i64,
+) -> Result<(), AccountsError> {
+    let id = person.id.0;
+    let action = if is_disabled {
+        refuse_last_admin(transaction, person)?;
+        for leave in [
+            "DELETE FROM sessions WHERE person_id = ?1",
+            // Those they made, too: an invitation can make an administrator.
+            "DELETE FROM invitations WHERE person_id = ?1 OR made_by = ?1",
+        ] {
+            execute(transaction, leave, [id])?;
+        }
+        Action::UserDisabled
+    } else {
+        Action::UserEnabled
+    };
+    let since = person.disabled_at_ms.or(Some(now_ms));
+    let set = "UPDATE people SET disabled_at_ms = ?2 WHERE id = ?1";
+    let values = params![id, since.filter(|_| is_disabled)];
+    execute(transaction, set, values)?;
     note(transaction, actor, action, &person.login, now_ms)
 }
 

@@ -124,9 +124,9 @@ pub fn actor(person: PersonId, visitor: &Visitor) -> Actor {
     Actor::person(person).at(visitor.address.to_string())
 }
 
-/// The same for somebody who looks after the accounts.
+/// The same for somebody who looks after the accounts, and has to when it is done.
 pub fn admin_actor(app: &App, visitor: &Visitor) -> Result<Actor, ApiError> {
-    Ok(actor(admin(app, &visitor.who)?, visitor))
+    Ok(actor(admin(app, &visitor.who)?, visitor).as_admin())
 }
 
 /// The same for what whoever has an account may do as often as they like, but for this: nobody fills the log with it.

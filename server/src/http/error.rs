@@ -260,6 +260,7 @@ impl From<AccountsError> for ApiError {
             AccountsError::Refused(refusal) => match refusal {
                 Refusal::Missing(_) => Self::NOT_FOUND,
                 Refusal::WrongPassword => Self::WRONG_PASSWORD,
+                Refusal::NotAdmin => Self::NOT_ADMIN,
                 Refusal::Invitation => Self::bad("not_valid", refusal.to_string()),
                 Refusal::LoginTaken(_)
                 | Refusal::IdentityTaken

@@ -104,17 +104,9 @@ async fn change(
         is_admin,
     } = body(sent)?;
     let changed = with(&app, move |accounts, now_ms| {
-        let person = accounts.person_by_login(&login)?;
-        let person = person.ok_or(Refusal::Missing("person"))?;
-        // In this order: what the second refuses, the first has refused or left as it was.
-        if let Some(is_admin) = is_admin.filter(|is_admin| *is_admin != person.is_admin) {
-            accounts.set_admin(person.id, is_admin, &actor, now_ms)?;
-        }
-        let was_disabled = person.disabled_at_ms.is_some();
-        if let Some(is_disabled) = is_disabled.filter(|is_disabled| *is_disabled != was_disabled) {
-            accounts.set_disabled(person.id, is_disabled, &actor, now_ms)?;
-        }
-        Ok(person.id)
+        let id = named(accounts, &login)?;
+        accounts.set_standing(id, is_admin, is_disabled, &actor, now_ms)?;
+        Ok(id)
     });
     let id = changed.await?;
     let rules = app.gate.rules();

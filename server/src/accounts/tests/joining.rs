@@ -107,6 +107,75 @@ fn the_last_administrator_stays() {
     );
 }
 
+/// What an administrator does, given `ada`.
+type Deed = fn(&Accounts, PersonId, &Actor) -> Result<(), AccountsError>;
+
+#[test]
+fn whoever_acts_as_an_administrator_is_one_when_it_is_done() {
+    let deeds: [(&str, Deed); 9] = [
+        ("invite", |accounts, _, actor| {
+            let invite = Invite {
+                is_admin: true,
+                ..Invite::default()
+            };
+            accounts.invite(&invite, NOW + DAY, actor, NOW).map(drop)
+        }),
+        ("reset", |accounts, ada, actor| {
+            accounts
+                .invite_reset(ada, NOW + DAY, actor, NOW)
+                .map(drop)
+        }),
+        ("revoke", |accounts, _, actor| {
+            let open = accounts.invitations(NOW)?[0].id;
+            accounts.revoke_invitation(open, actor, NOW)
+        }),
+        ("disable", |accounts, ada, actor| {
+            accounts.set_disabled(ada, true, actor, NOW)
+        }),
+        ("admin", |accounts, ada, actor| {
+            accounts.set_admin(ada, false, actor, NOW)
+        }),
+        ("both", |accounts, ada, actor| {
+            accounts.set_standing(ada, Some(false), Some(true), actor, NOW)
+        }),
+        ("group", |accounts, _, actor| {
+            accounts.create_group("Theirs", actor, NOW).map(drop)
+        }),
+        ("member", |accounts, ada, actor| {
+            let group = accounts.groups()?[0].id;
+            accounts.set_member(group, ada, true, actor, NOW)
+        }),
+        ("log", |accounts, _, actor| {
+            accounts.note(actor, Action::Exported, "", NOW)
+        }),
+    ];
+    let unmade: Deed = |accounts, bob, actor| accounts.set_admin(bob, false, actor, NOW);
+    let disabled: Deed = |accounts, bob, actor| accounts.set_disabled(bob, true, actor, NOW);
+    for (what, deed) in deeds {
+        for end in [unmade, disabled] {
+            let (_folder, accounts, ada, bob) = peopled();
+            let group = accounts.create_group("Team", &nobody(), NOW).unwrap();
+            accounts.set_member(group, ada, true, &nobody(), NOW).unwrap();
+            let other = Actor::command_line();
+            let invite = Invite::default();
+            accounts.invite(&invite, NOW + DAY, &other, NOW).unwrap();
+            let actor = Actor::person(bob).as_admin();
+            accounts.set_admin(bob, true, &other, NOW).unwrap();
+            deed(&accounts, bob, &actor).unwrap();
+            // They may do all of it to themselves. The command line needs nobody.
+            accounts
+                .set_standing(bob, Some(true), Some(false), &other, NOW)
+                .unwrap();
+            end(&accounts, bob, &other).unwrap();
+            accounts.invite(&invite, NOW + DAY, &other, NOW).unwrap();
+            let log = words(&accounts);
+            let refused = refusal(deed(&accounts, ada, &actor));
+            assert_eq!(refused, Refusal::NotAdmin, "{what}");
+            assert_eq!(words(&accounts), log, "{what}");
+        }
+    }
+}
+
 #[test]
 fn a_wrong_login_and_a_wrong_password_are_the_same() {
     let (folder, accounts, ada, bob) = peopled();

@@ -1,5 +1,7 @@
 //! What administrators see of a server.
 
+use std::time::Duration;
+
 use ropewalk_tests::account::{Browser, team};
 use ropewalk_tests::ropewalk::{binary, folder};
 use ropewalk_tests::{Request, until};
@@ -67,6 +69,54 @@ async fn who_is_connected_is_seen_on_every_wire_and_gone_when_they_go() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_administrator_asks_for_waits_no_longer_than_they_are_one() {
+    let (server, mut ada) = team(&[]).await;
+    let mut bob = ada.invite(&server, "bob").await;
+    let as_admin = json!({ "is_admin": true });
+    ada.done("PATCH", "/api/people/bob", as_admin).await;
+    bob.done("POST", "/api/groups", json!({ "name": "Bobs" })).await;
+    // Somebody else writes, and takes it from them.
+    let busy = Connection::open(server.data().path().join("accounts.db")).unwrap();
+    busy.execute_batch(
+        "BEGIN IMMEDIATE; UPDATE people SET is_admin = 0 WHERE login = 'bob';
+         UPDATE state SET changes = changes + 1;",
+    )
+    .unwrap();
+    let asked = [
+        ("/api/invitations", json!({ "is_admin": true })),
+        ("/api/invitations", json!({ "login": "eve" })),
+        ("/api/people/ada/reset", Value::Null),
+        ("/api/groups", json!({ "name": "More" })),
+    ];
+    let waiting = asked.map(|(target, body)| {
+        let mut bob = bob.clone();
+        tokio::spawn(async move { bob.fail("POST", target, body).await })
+    });
+    // The accounts have one door, and whoever is in it waits to write.
+    until("one of them is at it", || {
+        let mut ada = ada.clone();
+        async move {
+            let groups = ada.ask("GET", "/api/groups", Value::Null);
+            let soon = tokio::time::timeout(Duration::from_millis(100), groups);
+            soon.await.is_err().then_some(())
+        }
+    })
+    .await;
+    busy.execute_batch("COMMIT").unwrap();
+    for answer in waiting {
+        assert_eq!(answer.await.unwrap(), (403, "not_admin".into()));
+    }
+    let open = ada.done("GET", "/api/invitations", Value::Null).await;
+    assert_eq!(open["invitations"], json!([]));
+    // Of themselves they may take it all at once.
+    let as_admin = json!({ "is_admin": true });
+    ada.done("PATCH", "/api/people/bob", as_admin).await;
+    let gone = json!({ "is_admin": false, "is_disabled": true });
+    let told = bob.done("PATCH", "/api/people/bob", gone).await;
+    assert_eq!((&told["is_admin"], &told["is_disabled"]), (&json!(false), &json!(true)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
