@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { until } from '../node/harness.js'
 import { realIssuer, startWith } from '../node/issuer.js'
-import { addPerson, arriveSignedIn, ask, assertOnlyRefusals, disable, invitation, openMenu, signIn } from './accounts.js'
+import { addPerson, arriveSignedIn, ask, assertOnlyRefusals, disable, invitation, openMenu, PASSWORD, signIn } from './accounts.js'
 import { assertAccessible, launch, Visitor } from './harness.js'
 
 const calm = { reducedMotion: 'reduce' }
@@ -186,6 +186,11 @@ describe('accounts of another system', { concurrency: 2 }, () => {
     const dialog = ann.page.getByRole('dialog')
     await dialog.getByRole('button', BUTTON).waitFor()
     await assertAccessible(ann.page, 'not linked')
+    const password = dialog.getByLabel('Your password here', { exact: true })
+    await password.fill('somebody else at this browser')
+    await dialog.getByRole('button', BUTTON).click()
+    await dialog.getByText('this is not your password').waitFor()
+    await password.fill(PASSWORD)
     await dialog.getByRole('button', BUTTON).click()
     await signInThere(ann, issuer, 'zoe')
     await ann.page.waitForURL(`${server.url}/`)

@@ -67,7 +67,8 @@ impl Accounts {
         })
     }
 
-    /// Lets somebody who has an account sign in as who they are elsewhere, and have the roles that they have there.
+    /// Lets somebody who has an account sign in as who they are elsewhere, and have the roles that they have there. One is given up before
+    /// there is another.
     pub fn link_identity(
         &self,
         id: PersonId,
@@ -79,9 +80,11 @@ impl Accounts {
         identity.check()?;
         self.change(|transaction| {
             let person = enabled(transaction, id)?;
-            match by_identity(transaction, identity)? {
-                Some(known) if known.id != id => return Err(Refusal::IdentityTaken.into()),
-                _ => {}
+            if by_identity(transaction, identity)?.is_some_and(|known| known.id != id) {
+                return Err(Refusal::IdentityTaken.into());
+            }
+            if person.identity.is_some() {
+                return Err(Refusal::Linked.into());
             }
             let set = "UPDATE people SET issuer = ?2, subject = ?3 WHERE id = ?1";
             let values = rusqlite::params![id.0, identity.issuer, identity.subject];

@@ -88,6 +88,9 @@ pub enum Refusal {
     /// Somebody whom another system knows, and nobody here.
     #[error("there is no account for this person here, and they were not invited")]
     NotInvited,
+    /// They sign in as somebody else there already.
+    #[error("this account is linked to an account elsewhere already: unlink that first")]
+    Linked,
     /// Somebody could not sign in any more.
     #[error("without a password they could not sign in any more")]
     NoPassword,

@@ -233,6 +233,19 @@ impl Accounts {
         }
     }
 
+    /// Whether this is the password of somebody who has shown already who they are.
+    pub fn is_password(
+        &self,
+        of: PersonId,
+        password: &str,
+        actor: &Actor,
+        now_ms: i64,
+    ) -> Result<bool, AccountsError> {
+        let login = self.person(of)?.map(|person| person.login);
+        let verified = self.verify(&login.unwrap_or_default(), password, actor, now_ms)?;
+        Ok(verified.is_some_and(|verified| verified.id == of))
+    }
+
     fn refused(&self, id: PersonId, actor: &Actor, now_ms: i64) -> Result<(), AccountsError> {
         self.mark(|transaction| {
             let login = "SELECT login FROM people WHERE id = ?1";

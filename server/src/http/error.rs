@@ -267,6 +267,7 @@ impl From<AccountsError> for ApiError {
                 | Refusal::GroupTaken
                 | Refusal::LastAdmin
                 | Refusal::NoPassword
+                | Refusal::Linked
                 | Refusal::NotFirst => Self {
                     status: StatusCode::CONFLICT,
                     ..Self::bad("bad_account", refusal.to_string())

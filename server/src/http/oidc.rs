@@ -13,7 +13,9 @@ use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::accounts::{Body, actor, answer, body, own_session, too_many, with};
+use super::accounts::{
+    Body, actor, answer, body, own_session, too_many, tries, with, with_password,
+};
 use super::error::ApiError;
 use super::identity::Visitor;
 use crate::App;
@@ -69,9 +71,10 @@ async fn begin(
 #[serde(deny_unknown_fields)]
 struct Linking {
     next: Option<String>,
+    password: String,
 }
 
-/// `POST /api/identity`: the same to sign in like that from then on.
+/// `POST /api/identity`: the same to sign in like that from then on. It is another key to the account, and a session alone makes none.
 async fn link(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
@@ -79,7 +82,22 @@ async fn link(
     sent: Body<Linking>,
 ) -> Result<Response, ApiError> {
     let (person, session) = own_session(&app, &visitor.who)?;
-    let Linking { next } = body(sent)?;
+    let Linking { next, password } = body(sent)?;
+    if app.provider.is_none() {
+        return Err(ApiError::NOT_FOUND);
+    }
+    tries(&app, &visitor)?;
+    let actor = actor(person, &visitor);
+    let is_right = with_password(&app, move |accounts, now_ms| {
+        let there = accounts.person(person)?;
+        if there.is_some_and(|person| person.identity.is_some()) {
+            return Err(Refusal::Linked.into());
+        }
+        accounts.is_password(person, &password, &actor, now_ms)
+    });
+    if !is_right.await? {
+        return Err(ApiError::WRONG_OLD_PASSWORD);
+    }
     let purpose = Purpose::Link(person, session);
     set_out(&app, &visitor, &headers, purpose, next).await
 }
@@ -161,6 +179,7 @@ enum Why {
     Disabled,
     NotInvited,
     Taken,
+    Linked,
     Failed,
 }
 
@@ -175,6 +194,7 @@ impl Why {
             Self::Disabled => "disabled",
             Self::NotInvited => "not_invited",
             Self::Taken => "taken",
+            Self::Linked => "linked_before",
             Self::Failed => "failed",
         }
     }
@@ -335,6 +355,7 @@ fn told<T>(done: Result<T, AccountsError>) -> Result<Result<T, Why>, AccountsErr
             Refusal::Disabled => Why::Disabled,
             Refusal::NotInvited | Refusal::Invitation | Refusal::FirstAdmin => Why::NotInvited,
             Refusal::IdentityTaken => Why::Taken,
+            Refusal::Linked => Why::Linked,
             other => {
                 tracing::warn!(error = %other, "somebody could not be given an account");
                 Why::Failed

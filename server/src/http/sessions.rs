@@ -274,12 +274,7 @@ async fn password(
     tries(&app, &visitor)?;
     let actor = actor(id, &visitor);
     let is_right = with_password(&app, move |accounts, now_ms| {
-        let login = accounts
-            .person(id)?
-            .map(|person| person.login)
-            .unwrap_or_default();
-        let verified = accounts.verify(&login, &old, &actor, now_ms)?;
-        if verified.map(|verified| verified.id) != Some(id) {
+        if !accounts.is_password(id, &old, &actor, now_ms)? {
             return Ok(false);
         }
         accounts.set_password(id, &new, Some(this), &actor, now_ms)?;

@@ -8,7 +8,7 @@ import { identity } from './identity'
 import { explained, outcome } from './outcome'
 
 /** Goes to the provider; the page is left behind. */
-export async function goThere(path: string, wanted: { next: string; invitation?: string }): Promise<void> {
+export async function goThere(path: string, wanted: { next: string; invitation?: string; password?: string }): Promise<void> {
   const { url } = await send<{ url: string }>('POST', path, wanted)
   location.assign(url)
   // The page stays until the other one is there.

@@ -23,6 +23,7 @@ export function explained(word: string, provider: string): string {
     case 'untrue': return `What ${provider} answered cannot be trusted. Whoever looks after this server finds in its log why.`
     case 'disabled': return 'Your account is disabled. Ask somebody who looks after the accounts here.'
     case 'not_invited': return `${provider} knows you, but there is no account for you here. Ask somebody who looks after the accounts for an invitation.`
+    case 'linked_before': return `Your account is linked to another account of ${provider} already. Give that up first.`
     case 'taken': return `Somebody else here signs in with this account of ${provider}.`
     default: return 'You could not be signed in. Try again.'
   }

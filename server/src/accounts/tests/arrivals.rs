@@ -221,8 +221,10 @@ fn an_account_is_linked_by_whoever_has_it() {
     assert_eq!(refusal(link(ada, &zoe)), Refusal::IdentityTaken);
     let arrive = accounts.arrive(&arrival(&zoe, None), &nobody(), NOW);
     assert_eq!(arrive.unwrap(), bob);
-    link(bob, &eve).unwrap();
-    assert!(accounts.person_by_identity(&zoe).unwrap().is_none());
+    for other in [&zoe, &eve] {
+        assert_eq!(refusal(link(bob, other)), Refusal::Linked);
+    }
+    assert!(accounts.person_by_identity(&eve).unwrap().is_none());
     let unlink = || accounts.unlink_identity(bob, &actor, NOW);
     assert_eq!(refusal(unlink()), Refusal::NoPassword);
     accounts
@@ -232,6 +234,8 @@ fn an_account_is_linked_by_whoever_has_it() {
     assert_eq!(is(&accounts, bob), (names(&[]), false));
     assert_eq!(refusal(unlink()), Refusal::Missing("identity"));
     assert_eq!(words(&accounts)[..2], ["member_removed", "unlinked"]);
+    link(bob, &eve).unwrap();
+    unlink().unwrap();
     accounts.set_disabled(bob, true, &nobody(), NOW).unwrap();
     assert_eq!(refusal(link(bob, &zoe)), Refusal::Disabled);
 }

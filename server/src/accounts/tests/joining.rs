@@ -121,9 +121,7 @@ fn whoever_acts_as_an_administrator_is_one_when_it_is_done() {
             accounts.invite(&invite, NOW + DAY, actor, NOW).map(drop)
         }),
         ("reset", |accounts, ada, actor| {
-            accounts
-                .invite_reset(ada, NOW + DAY, actor, NOW)
-                .map(drop)
+            accounts.invite_reset(ada, NOW + DAY, actor, NOW).map(drop)
         }),
         ("revoke", |accounts, _, actor| {
             let open = accounts.invitations(NOW)?[0].id;
@@ -155,7 +153,9 @@ fn whoever_acts_as_an_administrator_is_one_when_it_is_done() {
         for end in [unmade, disabled] {
             let (_folder, accounts, ada, bob) = peopled();
             let group = accounts.create_group("Team", &nobody(), NOW).unwrap();
-            accounts.set_member(group, ada, true, &nobody(), NOW).unwrap();
+            accounts
+                .set_member(group, ada, true, &nobody(), NOW)
+                .unwrap();
             let other = Actor::command_line();
             let invite = Invite::default();
             accounts.invite(&invite, NOW + DAY, &other, NOW).unwrap();

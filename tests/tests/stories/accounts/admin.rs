@@ -77,7 +77,8 @@ async fn what_an_administrator_asks_for_waits_no_longer_than_they_are_one() {
     let mut bob = ada.invite(&server, "bob").await;
     let as_admin = json!({ "is_admin": true });
     ada.done("PATCH", "/api/people/bob", as_admin).await;
-    bob.done("POST", "/api/groups", json!({ "name": "Bobs" })).await;
+    bob.done("POST", "/api/groups", json!({ "name": "Bobs" }))
+        .await;
     // Somebody else writes, and takes it from them.
     let busy = Connection::open(server.data().path().join("accounts.db")).unwrap();
     busy.execute_batch(
@@ -116,7 +117,10 @@ async fn what_an_administrator_asks_for_waits_no_longer_than_they_are_one() {
     ada.done("PATCH", "/api/people/bob", as_admin).await;
     let gone = json!({ "is_admin": false, "is_disabled": true });
     let told = bob.done("PATCH", "/api/people/bob", gone).await;
-    assert_eq!((&told["is_admin"], &told["is_disabled"]), (&json!(false), &json!(true)));
+    assert_eq!(
+        (&told["is_admin"], &told["is_disabled"]),
+        (&json!(false), &json!(true))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

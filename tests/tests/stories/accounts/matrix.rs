@@ -150,7 +150,7 @@ pub const RULES: &[(&str, &str, Need, &str)] = &[
         r#"{"old":"wrong","new":"seven other strands of hemp"}"#,
     ),
     ("GET", "/api/identity", Session, ""),
-    ("POST", "/api/identity", Session, "{}"),
+    ("POST", "/api/identity", Session, r#"{"password":"wrong"}"#),
     ("DELETE", "/api/identity", Session, ""),
     ("POST", "/api/oidc", Nothing, "{}"),
     ("GET", "/api/oidc/callback", Nothing, ""),
