@@ -54,7 +54,8 @@ impl Drop for Coming {
     }
 }
 
-/// Writes them beside their place. Everybody is signed out: since the copy was made somebody may have ended a session.
+/// Writes them beside their place. Everybody is signed out: since the copy was made somebody may have ended a session. And there will be
+/// another key: document tokens name what they were asked for with by numbers, which will be given once more.
 pub fn bring(folder: &Path, data: &[u8]) -> Result<Coming, Problem> {
     let new = folder.join(NEW);
     remove(&new)?;
@@ -67,7 +68,7 @@ pub fn bring(folder: &Path, data: &[u8]) -> Result<Coming, Problem> {
     protect(&connection)?;
     connection.execute_batch(
         "PRAGMA journal_mode = DELETE; PRAGMA foreign_keys = ON;
-         DELETE FROM sessions; DELETE FROM invitations; UPDATE state SET changes = changes + 1;",
+         DELETE FROM sessions; DELETE FROM invitations; UPDATE state SET changes = changes + 1, key = NULL;",
     )?;
     connection.close().map_err(|(_, error)| error)?;
     File::open(new)?.sync_all()?;

@@ -9,6 +9,7 @@ use ropewalk_tests::{Client, Events, Request, Ropewalk, Socket, frames, within};
 use serde_json::{Value, json};
 
 use super::revoked::{NAME, NOT_ALLOWED, NOT_KNOWN, addressed, letter, said};
+use crate::maintain::{on, path, well};
 
 /// Shared with the application: 32 bytes.
 const SECRET: &[u8] = b"a shared secret of thirty-two by";
@@ -120,6 +121,39 @@ async fn whoever_follows_a_quiet_text_goes_with_their_token() {
             .is_some_and(|event| event.name == "reset")
     );
     assert!(events.next().await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_the_server_is_nobodys_after_a_restore() {
+    let (mut server, mut ada) = team(&[]).await;
+    ada.create("team/notes", "text").await;
+    let eve = ada.invite(&server, "eve").await;
+    ada.share("team/notes", "eve", "edit").await;
+    let place = tempfile::tempdir().unwrap();
+    let copy = path(&place, "copy.db");
+    let data = server.data();
+    well(data.path(), &["backup", &copy]).await;
+    // With a session that the backup does not have.
+    let mut later = Browser::of(&server);
+    assert_eq!(later.sign_in("ada").await.status, 200);
+    let asked = json!({ "authorization": "full" });
+    let made = later.done("POST", "/doc/team%2Fnotes/auth", asked).await;
+    let mut script = Browser::script(&server, made["token"].as_str().unwrap());
+    assert_eq!(script.text("team/notes").await, "text");
+    server.terminate().await;
+    let done = on(data.path(), &["restore", "--replace", &copy]).await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    server.start_again().await;
+    // The next session has its number.
+    let mut eve = eve.at(&server);
+    assert_eq!(eve.sign_in("eve").await.status, 200);
+    assert_eq!(eve.text("team/notes").await, "text");
+    let mut script = script.at(&server);
+    let text = Request::get("/api/documents/team/notes/text");
+    assert_eq!(script.send(text).await.code(), "bad_token");
+    let again = eve.done("POST", "/doc/team%2Fnotes/auth", json!({})).await;
+    let mut script = Browser::script(&server, again["token"].as_str().unwrap());
+    assert_eq!(script.text("team/notes").await, "text");
 }
 
 #[tokio::test(flavor = "multi_thread")]
