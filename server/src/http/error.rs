@@ -265,6 +265,7 @@ impl From<AccountsError> for ApiError {
                 Refusal::LoginTaken(_)
                 | Refusal::IdentityTaken
                 | Refusal::GroupTaken
+                | Refusal::GroupInSettings
                 | Refusal::LastAdmin
                 | Refusal::NoPassword
                 | Refusal::Linked

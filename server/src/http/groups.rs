@@ -16,7 +16,8 @@ use super::identity::Visitor;
 use super::people::named;
 use crate::App;
 use crate::access::{GroupId, Person, Rules};
-use crate::accounts::{Group, Refusal};
+use crate::accounts::{Accounts, AccountsError, Group, Refusal};
+use crate::config::Oidc;
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -79,6 +80,26 @@ async fn create(
     Ok((StatusCode::CREATED, told).into_response())
 }
 
+/// What the settings name stays: people would leave it one by one as they sign in, and come into a new one that nothing is shared with.
+fn refuse_filled(
+    oidc: &Oidc,
+    accounts: &Accounts,
+    id: GroupId,
+    name: Option<&str>,
+) -> Result<(), AccountsError> {
+    let folded = |name: &str| name.trim().to_uppercase();
+    let groups = accounts.groups()?;
+    let Some(group) = groups.into_iter().find(|group| group.id == id) else {
+        return Ok(());
+    };
+    let of = folded(&group.name);
+    let is_filled = oidc.groups().any(|(_, here)| folded(here) == of);
+    match is_filled && name.map(folded) != Some(of) {
+        true => Err(Refusal::GroupInSettings.into()),
+        false => Ok(()),
+    }
+}
+
 /// `PATCH /api/groups/{id}`
 async fn rename(
     State(app): State<Arc<App>>,
@@ -89,7 +110,9 @@ async fn rename(
     let actor = admin_actor(&app, &visitor)?;
     let id = at(id)?;
     let Named { name } = body(sent)?;
+    let oidc = app.config.oidc.clone();
     with(&app, move |accounts, now_ms| {
+        refuse_filled(&oidc, accounts, GroupId(id), Some(&name))?;
         accounts.rename_group(GroupId(id), &name, &actor, now_ms)
     })
     .await?;
@@ -104,7 +127,9 @@ async fn remove(
 ) -> Result<StatusCode, ApiError> {
     let actor = admin_actor(&app, &visitor)?;
     let id = at(id)?;
+    let oidc = app.config.oidc.clone();
     with(&app, move |accounts, now_ms| {
+        refuse_filled(&oidc, accounts, GroupId(id), None)?;
         accounts.delete_group(GroupId(id), &actor, now_ms)
     })
     .await?;

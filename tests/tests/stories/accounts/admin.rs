@@ -124,6 +124,41 @@ async fn what_an_administrator_asks_for_waits_no_longer_than_they_are_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_the_provider_fills_keeps_its_name() {
+    let (_server, mut ada) = team(&[
+        "--public-url",
+        "http://127.0.0.1:1",
+        "--oidc-issuer",
+        "http://127.0.0.1:2",
+        "--oidc-client-id",
+        "ropewalk",
+        "--oidc-group",
+        "staff=Editors",
+    ])
+    .await;
+    let mut made = Vec::new();
+    for name in ["editors", "Others"] {
+        let group = ada.done("POST", "/api/groups", json!({ "name": name }));
+        made.push(format!("/api/groups/{}", group.await["id"]));
+    }
+    let [filled, other] = &made[..] else {
+        panic!("{made:?}")
+    };
+    let renamed = json!({ "name": "Writers" });
+    for refused in [
+        ada.ask("PATCH", filled, renamed.clone()).await,
+        ada.ask("DELETE", filled, Value::Null).await,
+    ] {
+        assert_eq!(refused.status, 409);
+        assert!(refused.text().contains("oidc_group"), "{}", refused.text());
+    }
+    // It is the same in capitals.
+    ada.done("PATCH", filled, json!({ "name": "Editors" })).await;
+    ada.done("PATCH", other, renamed).await;
+    ada.done("DELETE", other, Value::Null).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_copied_from_the_command_line_is_in_the_log() {
     let (mut server, mut ada) = team(&[]).await;
     ada.create("large", &"words of great value ".repeat(100_000))
