@@ -87,7 +87,7 @@ fn main() -> ExitCode {
 /// Does something with the accounts.
 fn accounts(config: &Config, order: &Order) -> anyhow::Result<ExitCode> {
     let password = match order.takes_password() {
-        true => password()?,
+        true => Some(password()?),
         false => None,
     };
     let done = accounts::command::run(&config.data, order, password.as_deref(), Host.now_ms())?;
@@ -96,16 +96,14 @@ fn accounts(config: &Config, order: &Order) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The first line of standard input, unless that is a terminal or has nothing.
-fn password() -> anyhow::Result<Option<String>> {
-    let input = io::stdin();
-    if input.is_terminal() {
-        return Ok(None);
-    }
+/// The first line of standard input.
+fn password() -> anyhow::Result<String> {
     let mut line = String::new();
-    input.lock().take(MAX_LINE).read_line(&mut line)?;
-    let password = line.trim_end_matches(['\r', '\n']);
-    Ok((!line.is_empty()).then(|| password.to_owned()))
+    io::stdin().lock().take(MAX_LINE).read_line(&mut line)?;
+    match line.trim_end_matches(['\r', '\n']) {
+        "" => anyhow::bail!("--password-stdin: there is no password on standard input"),
+        password => Ok(password.to_owned()),
+    }
 }
 
 /// Serves the editor that runs this.

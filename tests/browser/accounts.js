@@ -15,7 +15,7 @@ function user(server, args, input = '') {
 
 /** Gives somebody an account, and waits until the server knows of it. */
 export async function addPerson(server, login, { name = login, isAdmin = false } = {}) {
-  user(server, ['add', login, '--name', name, ...(isAdmin ? ['--admin'] : [])], PASSWORD)
+  user(server, ['add', login, '--password-stdin', '--name', name, ...(isAdmin ? ['--admin'] : [])], PASSWORD)
   await until(`the server knows ${login}`, async () => {
     const response = await fetch(`${server.url}/api/session`, {
       method: 'POST', body: JSON.stringify({ login, password: PASSWORD }), headers: { 'content-type': 'application/json' }

@@ -39,7 +39,7 @@ async function application(t) {
 
 async function start(t, app) {
   const server = await Ropewalk.start(t, '--token-keys', app.url, '--log', 'trace')
-  const added = spawnSync(binary(), ['user', 'add', 'ann', '--admin', '--data', server.data], { input: 'seven ropes on a quay', encoding: 'utf8' })
+  const added = spawnSync(binary(), ['user', 'add', 'ann', '--admin', '--password-stdin', '--data', server.data], { input: 'seven ropes on a quay', encoding: 'utf8' })
   assert.equal(added.status, 0, added.stderr)
   const made = spawnSync(binary(), ['token', 'create', 'ann', '--name', 'test', '--access', 'own', '--data', server.data], { encoding: 'utf8' })
   server.token = made.stdout.match(/rwt_[\w-]+/)[0]

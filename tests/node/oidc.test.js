@@ -27,7 +27,7 @@ async function tried(what, act) {
 
 async function start(t, ...args) {
   const both = await startWith(t, () => hostileIssuer(t), ...args)
-  user(both.server, ['add', 'ann', '--admin'], PASSWORD)
+  user(both.server, ['add', 'ann', '--admin', '--password-stdin'], PASSWORD)
   await until('the server knows ann', async () => (await new Agent(both.server).state()).state === 'signed_out')
   return both
 }
@@ -223,7 +223,7 @@ describe('issuers', { concurrency: 4 }, () => {
 
   it('are linked to the account that is signed in, and to none that comes in between', async (t) => {
     const { server, issuer } = await start(t)
-    user(server, ['add', 'bob'], PASSWORD)
+    user(server, ['add', 'bob', '--password-stdin'], PASSWORD)
     const agent = new Agent(server)
     const local = (login) => agent.ask('POST', '/api/session', { login, password: PASSWORD })
     const password = PASSWORD

@@ -17,7 +17,7 @@ const INVITED_MS: i64 = 72 * HOUR_MS;
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Add somebody, with a password if there is one, or invite them.
+    /// Add somebody with a password, or invite them.
     AddUser {
         /// What they sign in with.
         login: String,
@@ -25,6 +25,8 @@ pub enum Order {
         name: Option<String>,
         /// Whether they look after the accounts.
         is_admin: bool,
+        /// Whether there is a password on standard input, which is not touched otherwise.
+        has_password: bool,
     },
     /// Print who there is.
     ListUsers,
@@ -73,7 +75,10 @@ pub enum Order {
 impl Order {
     /// Whether it takes a password.
     pub fn takes_password(&self) -> bool {
-        matches!(self, Self::AddUser { .. })
+        match self {
+            Self::AddUser { has_password, .. } => *has_password,
+            _ => false,
+        }
     }
 }
 
@@ -100,6 +105,7 @@ pub fn run(
             login,
             name,
             is_admin,
+            has_password: _,
         } => {
             let name = name.as_ref().unwrap_or(login).clone();
             let (login, is_admin) = (login.clone(), *is_admin);

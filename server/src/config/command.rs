@@ -162,6 +162,7 @@ fn order(name: &str, what: &str, matches: &ArgMatches) -> Option<Order> {
             login: login()?,
             name: text("name"),
             is_admin: matches.get_flag("admin"),
+            has_password: matches.get_flag("password-stdin"),
         },
         ("user", "list") => Order::ListUsers,
         ("user", "disable" | "enable") => Order::DisableUser {

@@ -10,6 +10,7 @@ fn add(login: &str, is_admin: bool) -> Order {
         login: login.to_owned(),
         name: Some("Ada L".to_owned()),
         is_admin,
+        has_password: false,
     }
 }
 

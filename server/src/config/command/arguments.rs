@@ -99,9 +99,11 @@ fn login() -> Arg {
 fn user() -> Command {
     let name = Arg::new("name").long("name").value_name("NAME");
     let admin = Arg::new("admin").long("admin").action(ArgAction::SetTrue);
+    let password = Arg::new("password-stdin").long("password-stdin");
+    let password = password.action(ArgAction::SetTrue);
     let add = on_accounts(
         "add",
-        "Add somebody, with a password from standard input if that is no terminal; or print a path that invites them for 72 hours",
+        "Print a path that invites somebody for 72 hours; or add them at once, with a password",
     );
     Command::new("user")
         .about("Who has an account; also while the server runs")
@@ -111,6 +113,7 @@ fn user() -> Command {
                 login(),
                 name.help("The name that others see [default: the login]"),
                 admin.help("They look after the accounts"),
+                password.help("Take their password from the first line of standard input"),
             ]),
             on_accounts("list", "Print who there is"),
             on_accounts("disable", "Let somebody do nothing any more").arg(login()),

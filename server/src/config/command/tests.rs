@@ -346,6 +346,7 @@ fn accounts_need_the_data_folder_alone() {
         login: login(),
         name: name.map(str::to_owned),
         is_admin,
+        has_password: is_admin,
     };
     let token = |access: &str, target: &str, days| Order::CreateToken {
         login: login(),
@@ -360,7 +361,10 @@ fn accounts_need_the_data_folder_alone() {
     };
     for (given, meant) in [
         ("user add ada", add(None, false)),
-        ("user add ada --name Ada --admin", add(Some("Ada"), true)),
+        (
+            "user add ada --name Ada --admin --password-stdin",
+            add(Some("Ada"), true),
+        ),
         ("user list", Order::ListUsers),
         ("user disable ada", disable(true)),
         ("user enable ada", disable(false)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ropewalk_tests::account::{Browser, team};
 use ropewalk_tests::ropewalk::{binary, folder};
-use ropewalk_tests::{Request, until};
+use ropewalk_tests::{Request, until, within};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -156,6 +156,37 @@ async fn a_group_that_the_provider_fills_keeps_its_name() {
     ada.done("PATCH", filled, json!({ "name": "Editors" })).await;
     ada.done("PATCH", other, renamed).await;
     ada.done("DELETE", other, Value::Null).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn standard_input_is_left_alone_unless_a_password_is_said_to_be_there() {
+    let place = folder();
+    let sh = async |script: &str| {
+        let mut shell = tokio::process::Command::new("sh");
+        shell.args(["-c", script]).arg(binary()).arg(place.path());
+        let done = within("the shell ends", shell.kill_on_drop(true).output()).await;
+        let done = done.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    };
+    // The next line of a loop is nobody's password.
+    let each = r#"printf 'ann\nbob\n' | while read login; do "$0" user add "$login" --admin --data "$1"; done"#;
+    let (code, said, _) = sh(each).await;
+    let invited = said.lines().filter(|line| line.starts_with("/join#rwi_"));
+    assert_eq!((code, invited.count()), (Some(0), 2), "{said}");
+    // Nor is one waited for that says nothing.
+    let silent = r#"sleep 600 | { "$0" user add cyd --admin --data "$1"; kill 0; }"#;
+    let (_, said, _) = sh(&format!("setsid sh -c '{silent}' \"$0\" \"$1\"")).await;
+    assert!(said.starts_with("/join#rwi_"), "{said}");
+    let given = r#"echo 'violet anchor tin 42' | "$0" user add dee --admin --password-stdin --data "$1""#;
+    let added = (Some(0), "Added dee\n".to_owned(), String::new());
+    assert_eq!(sh(given).await, added);
+    for empty in ["printf ''", "echo"] {
+        let add = r#""$0" user add eve --password-stdin --data "$1""#;
+        let (code, said, error) = sh(&format!("{empty} | {add}")).await;
+        let why = "ropewalk: --password-stdin: there is no password on standard input\n";
+        assert_eq!((code, &*said, &*error), (Some(1), "", why), "{empty}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
