@@ -71,7 +71,9 @@ pub enum Refusal {
     #[error("there is a group with this name")]
     GroupTaken,
     /// The provider that people sign in with fills this group.
-    #[error("the setting oidc_group fills this group, and would make it anew: change the setting first")]
+    #[error(
+        "the setting oidc_group fills this group, and would make it anew: change the setting first"
+    )]
     GroupInSettings,
     /// What was named is not there (any more).
     #[error("there is no such {0}")]

@@ -16,10 +16,15 @@ const OF_ADDRESS: Allowance = Allowance {
     most: 10,
     every: Duration::from_secs(6),
 };
-/// The same for an account, and for a link with a password, from all addresses together.
+/// The same for an account from all addresses together.
 const OF_ACCOUNT: Allowance = Allowance {
     most: 20,
     every: Duration::from_secs(30),
+};
+/// The same for the password of a link, which a whole room may be about to type: a right one is no try.
+const OF_LINK: Allowance = Allowance {
+    most: 100,
+    every: Duration::from_secs(1),
 };
 /// Links that are followed without a password, by browsers that are not known yet: a class may be behind one address.
 const OF_GUESTS: Allowance = Allowance {
@@ -48,6 +53,7 @@ pub struct Attempts {
     addresses: Mutex<HashMap<IpAddr, Instant>>,
     accounts: Mutex<HashMap<String, Instant>>,
     links: Mutex<HashMap<LinkId, Instant>>,
+    links_from: Mutex<HashMap<(LinkId, IpAddr), Instant>>,
     guests: Mutex<HashMap<IpAddr, Instant>>,
     deeds: Mutex<HashMap<PersonId, Instant>>,
 }
@@ -74,9 +80,16 @@ impl Attempts {
         take(&self.deeds, person, OF_DEEDS)
     }
 
-    /// Takes one try of the password of a link, from all addresses together.
-    pub fn of_link(&self, link: LinkId) -> Result<(), Duration> {
-        take(&self.links, link, OF_ACCOUNT)
+    /// Takes one try of the password of a link: of those that the address has there, and of those that all have together.
+    pub fn of_link(&self, link: LinkId, address: IpAddr) -> Result<(), Duration> {
+        take(&self.links_from, (link, network(address)), OF_ADDRESS)?;
+        take(&self.links, link, OF_LINK)
+    }
+
+    /// Gives both back to whoever knew the password.
+    pub fn follows(&self, link: LinkId, address: IpAddr) {
+        put_back(&self.links_from, &(link, network(address)), OF_ADDRESS);
+        put_back(&self.links, &link, OF_LINK);
     }
 }
 
@@ -110,6 +123,14 @@ fn take<K: Eq + Hash>(
     }
     *whole = next;
     Ok(())
+}
+
+/// Undoes one [`take`].
+fn put_back<K: Eq + Hash>(all: &Mutex<HashMap<K, Instant>>, key: &K, of: Allowance) {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(whole) = all.get_mut(key) {
+        *whole = whole.checked_sub(of.every).unwrap_or(*whole);
+    }
 }
 
 /// Forgets those that have all of their tries, and if that is not enough, those that have most: whoever is at their bound is remembered
@@ -175,6 +196,34 @@ mod tests {
                 .of_address(IpAddr::from([1, 2, 3, 4, 9, 9, 9, 9]))
                 .is_err()
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_lets_a_room_in_and_no_guesser() {
+        let attempts = Attempts::default();
+        let (link, other) = (LinkId(1), LinkId(2));
+        let address = |number: u32| IpAddr::from(number.to_be_bytes());
+        for round in 0..3 {
+            for number in 0..OF_LINK.most {
+                let tried = attempts.of_link(link, address(number));
+                assert_eq!(tried, Ok(()), "{round}: {number}");
+            }
+            for number in 0..OF_LINK.most {
+                attempts.follows(link, address(number));
+            }
+        }
+        let guesser = address(u32::MAX);
+        for _ in 0..OF_ADDRESS.most {
+            assert_eq!(attempts.of_link(link, guesser), Ok(()));
+        }
+        assert_eq!(attempts.of_link(link, guesser), Err(OF_ADDRESS.every));
+        assert_eq!(attempts.of_link(other, guesser), Ok(()));
+        // Many of them share what is left.
+        for number in OF_ADDRESS.most..OF_LINK.most {
+            assert_eq!(attempts.of_link(link, address(number)), Ok(()));
+        }
+        let more = attempts.of_link(link, address(u32::MAX - 1));
+        assert_eq!(more, Err(OF_LINK.every));
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use axum::routing::post;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::accounts::{Body, answer, body, too_many, tries, with, with_link_password};
+use super::accounts::{Body, answer, body, too_many, with, with_link_password};
 use super::error::ApiError;
 use super::identity::{Visitor, keeps_cookies};
 use super::trash::doer;
@@ -45,9 +45,8 @@ async fn follow(
     let link = rules.links_by_id.get(&id).ok_or(ApiError::NO_LINK)?.clone();
     if link.has_password {
         let password = password.ok_or(ApiError::LINK_PASSWORD)?;
-        tries(&app, &visitor)?;
         app.attempts
-            .of_link(id)
+            .of_link(id, visitor.address)
             .map_err(|wait| too_many(&app, wait))?;
         let actor = doer(&app, &visitor);
         let is_right = with_link_password(&app, move |accounts, now_ms| {
@@ -56,6 +55,7 @@ async fn follow(
         if !is_right.await? {
             return Err(ApiError::LINK_PASSWORD);
         }
+        app.attempts.follows(id, visitor.address);
     }
     if visitor.who.session.is_none() {
         let room = app.attempts.of_guests(visitor.address);

@@ -153,7 +153,8 @@ async fn a_group_that_the_provider_fills_keeps_its_name() {
         assert!(refused.text().contains("oidc_group"), "{}", refused.text());
     }
     // It is the same in capitals.
-    ada.done("PATCH", filled, json!({ "name": "Editors" })).await;
+    ada.done("PATCH", filled, json!({ "name": "Editors" }))
+        .await;
     ada.done("PATCH", other, renamed).await;
     ada.done("DELETE", other, Value::Null).await;
 }
@@ -178,7 +179,8 @@ async fn standard_input_is_left_alone_unless_a_password_is_said_to_be_there() {
     let silent = r#"sleep 600 | { "$0" user add cyd --admin --data "$1"; kill 0; }"#;
     let (_, said, _) = sh(&format!("setsid sh -c '{silent}' \"$0\" \"$1\"")).await;
     assert!(said.starts_with("/join#rwi_"), "{said}");
-    let given = r#"echo 'violet anchor tin 42' | "$0" user add dee --admin --password-stdin --data "$1""#;
+    let given =
+        r#"echo 'violet anchor tin 42' | "$0" user add dee --admin --password-stdin --data "$1""#;
     let added = (Some(0), "Added dee\n".to_owned(), String::new());
     assert_eq!(sh(given).await, added);
     for empty in ["printf ''", "echo"] {
