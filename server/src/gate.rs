@@ -7,9 +7,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+mod known;
 mod remote;
 mod tokens;
 
+pub use known::{Device, Known};
 pub use remote::Remote;
 pub use tokens::{Keys, is_url};
 
@@ -191,6 +193,11 @@ impl Gate {
             accounts.mark_token(token, now_ms)?;
         }
         Ok(())
+    }
+
+    /// Browsers that people were signed in with; nothing if there are no accounts.
+    pub fn known(&self) -> Option<&Known> {
+        self.keys.as_ref().map(Keys::known)
     }
 
     /// Sets of keys at URLs.

@@ -25,6 +25,8 @@ pub struct Browser {
     pub at: String,
     /// `name=value`, as it is sent.
     pub cookie: Option<String>,
+    /// The cookie that stays when somebody signs out.
+    pub known: Option<String>,
     /// For the header `Authorization`.
     pub token: Option<String>,
 }
@@ -52,6 +54,7 @@ impl Browser {
             server: server.address,
             at: format!("10.{a}.{b}.{c}"),
             cookie: None,
+            known: None,
             token: None,
         }
     }
@@ -79,10 +82,14 @@ impl Browser {
 
     /// What it sends along: who it is, where it is, and where its pages are from.
     pub fn headers(&self) -> Vec<(String, String)> {
+        let cookies: Vec<&str> = [&self.cookie, &self.known]
+            .into_iter()
+            .filter_map(|cookie| cookie.as_deref())
+            .collect();
         let pairs = [
             ("x-forwarded-for", Some(self.at.clone())),
             ("origin", Some(format!("http://{}", self.server))),
-            ("cookie", self.cookie.clone()),
+            ("cookie", (!cookies.is_empty()).then(|| cookies.join("; "))),
             (
                 "authorization",
                 self.token.as_ref().map(|token| format!("Bearer {token}")),
@@ -102,12 +109,16 @@ impl Browser {
         request
     }
 
-    /// Sends a request, and keeps the cookie that comes back.
+    /// Sends a request, and keeps the cookies that come back.
     pub async fn send(&mut self, request: Request) -> Response {
         let response = self.dress(request).send(self.server).await;
-        if let Some(cookie) = response.header("set-cookie") {
+        for cookie in response.headers("set-cookie") {
             let cookie = cookie.split(';').next().unwrap_or_default();
-            self.cookie = (!cookie.ends_with('=')).then(|| cookie.to_owned());
+            let kept = match cookie.starts_with("ropewalk-known=") {
+                true => &mut self.known,
+                false => &mut self.cookie,
+            };
+            *kept = (!cookie.ends_with('=')).then(|| cookie.to_owned());
         }
         response
     }

@@ -154,6 +154,12 @@ impl Response {
             .map(|(_, v)| v.as_str())
     }
 
+    /// The values of a header that comes more than once.
+    pub fn headers<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r str> {
+        let all = self.headers.iter();
+        all.filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
     /// The body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("a body in UTF-8")

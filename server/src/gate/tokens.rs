@@ -11,6 +11,7 @@ use jsonwebtoken::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::known::Known;
 use super::remote::Remote;
 use crate::access::{Access, Claims, LinkId, SessionId, TokenId, Who};
 
@@ -54,6 +55,7 @@ pub struct Keys {
     keys: Vec<Key>,
     remote: Vec<Remote>,
     own: EncodingKey,
+    known: Known,
 }
 
 /// A key that checks what somebody has signed.
@@ -91,7 +93,13 @@ impl Keys {
             keys,
             remote: urls.into_iter().map(|url| Remote::new(url)).collect(),
             own: EncodingKey::from_secret(own),
+            known: Known::new(own)?,
         })
+    }
+
+    /// Browsers that people were signed in with.
+    pub fn known(&self) -> &Known {
+        &self.known
     }
 
     /// What a token says, if somebody whose key is here has signed it and it still counts.

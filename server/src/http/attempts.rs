@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::access::{LinkId, PersonId};
+use crate::gate::Device;
 
 /// Tries that an address has at once, and how long it takes until it has one more.
 const OF_ADDRESS: Allowance = Allowance {
@@ -31,6 +32,8 @@ const OF_GUESTS: Allowance = Allowance {
     most: 100,
     every: Duration::from_secs(1),
 };
+/// The same for an account from a browser that its owner was signed in with.
+const OF_DEVICE: Allowance = OF_ACCOUNT;
 /// What somebody who is no administrator may do that is written into the log.
 const OF_DEEDS: Allowance = Allowance {
     most: 200,
@@ -52,6 +55,7 @@ struct Allowance {
 pub struct Attempts {
     addresses: Mutex<HashMap<IpAddr, Instant>>,
     accounts: Mutex<HashMap<String, Instant>>,
+    devices: Mutex<HashMap<Device, Instant>>,
     links: Mutex<HashMap<LinkId, Instant>>,
     links_from: Mutex<HashMap<(LinkId, IpAddr), Instant>>,
     guests: Mutex<HashMap<IpAddr, Instant>>,
@@ -68,6 +72,11 @@ impl Attempts {
     pub fn of_account(&self, login: &str) -> Result<(), Duration> {
         let login: String = login.chars().take(64).collect();
         take(&self.accounts, login.to_lowercase(), OF_ACCOUNT)
+    }
+
+    /// Takes one try of a browser that somebody was signed in with, at their account.
+    pub fn of_device(&self, device: Device) -> Result<(), Duration> {
+        take(&self.devices, device, OF_DEVICE)
     }
 
     /// Takes one of the guests that may come from an address.

@@ -21,7 +21,7 @@ const COOKIE: &str = "ropewalk";
 /// Before its name over TLS: browsers take such a one only if it is secure and of this very host.
 const HOST: &str = "__Host-";
 /// How long a browser keeps the cookie, in seconds; the session ends before if it is not used.
-const KEPT_S: u64 = 365 * 24 * 60 * 60;
+pub const KEPT_S: u64 = 365 * 24 * 60 * 60;
 
 /// Somebody who sends a request.
 #[derive(Clone, Debug)]

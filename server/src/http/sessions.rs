@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::{delete, get, put};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,11 +14,15 @@ use super::accounts::{
     At, Body, actor, answer, at, body, bounded, own_session, person, too_many, tries, with,
     with_password,
 };
+use super::attempts::network;
 use super::error::ApiError;
-use super::identity::{Visitor, keeps_cookies};
+use super::identity::{KEPT_S, Visitor, keeps_cookies};
 use crate::App;
 use crate::access::{SessionId, Who};
 use crate::accounts::{AccountsError, Action, Profile, Refusal, Secret};
+
+/// The cookie that says that somebody was signed in with this browser.
+const KNOWN: &str = "ropewalk-known";
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -93,7 +97,8 @@ async fn sign_in(
     keeps_cookies(&app.config, &headers)?;
     let SignIn { login, password } = body(sent)?;
     tries(&app, &visitor)?;
-    if let Err(wait) = app.attempts.of_account(&login)
+    if !is_familiar(&app, &login, &visitor, &headers)
+        && let Err(wait) = app.attempts.of_account(&login)
         && !knows(&app, &login, &visitor).await?
     {
         return Err(too_many(&app, wait));
@@ -124,17 +129,31 @@ async fn sign_in(
     Ok(begins(&app, &visitor, begun))
 }
 
-/// Whether the owner of an account is, or was, signed in from where somebody is.
+/// Whether it is a browser that the owner of an account was signed in with, and has a try left.
+fn is_familiar(app: &App, login: &str, visitor: &Visitor, headers: &HeaderMap) -> bool {
+    let device = || {
+        let (person, device) = app.gate.known()?.device(visitor.kept(KNOWN, headers)?)?;
+        let rules = app.gate.rules();
+        let person = rules.people.get(&person)?;
+        let is_theirs = person.login.eq_ignore_ascii_case(login);
+        is_theirs.then_some(device)
+    };
+    device().is_some_and(|device| app.attempts.of_device(device).is_ok())
+}
+
+/// Whether the owner of an account is signed in from where somebody is.
 async fn knows(app: &Arc<App>, login: &str, visitor: &Visitor) -> Result<bool, ApiError> {
-    let (login, address) = (login.to_owned(), visitor.address.to_string());
+    let (login, here) = (login.to_owned(), network(visitor.address));
     let knows = with(app, move |accounts, now_ms| {
         let Some(person) = accounts.person_by_login(&login)? else {
             return Ok(false);
         };
         let sessions = accounts.sessions(person.id, now_ms)?;
-        Ok(sessions
-            .iter()
-            .any(|session| session.address.as_deref() == Some(&*address)))
+        Ok(sessions.iter().any(|session| {
+            let address = session.address.as_deref();
+            let address = address.and_then(|address| address.parse().ok());
+            address.map(network) == Some(here)
+        }))
     });
     knows.await
 }
@@ -146,7 +165,16 @@ pub fn begins(app: &App, visitor: &Visitor, (session, secret): (SessionId, Secre
         ..Who::default()
     };
     let cookie = visitor.cookie(Some(secret.expose()));
-    ([cookie], answer(state(app, &who))).into_response()
+    let rules = app.gate.rules();
+    let person = rules.person(&who, app.machine.now_ms());
+    let known = person.and_then(|(person, _)| app.gate.known()?.cookie(person));
+    // It stays when they sign out.
+    let known = known.map(|known| visitor.named_cookie(KNOWN, &known, KEPT_S));
+    let told = answer(state(app, &who));
+    match known {
+        Some(known) => (AppendHeaders([cookie, known]), told).into_response(),
+        None => ([cookie], told).into_response(),
+    }
 }
 
 /// `DELETE /api/session`

@@ -81,12 +81,38 @@ async fn brute_force_has_to_wait_and_the_owner_of_the_account_has_not() {
         }
     }
     assert_eq!(Browser::of(&server).sign_in("bob").await.status, 429);
-    bob.cookie = None;
-    assert_eq!(
-        bob.sign_in("bob").await.status,
-        200,
-        "from where he was signed in before"
-    );
+    // From where he is signed in, with another browser.
+    let mut here = Browser::of(&server);
+    here.at.clone_from(&bob.at);
+    assert_eq!(here.sign_in("bob").await.status, 200);
+    // And with the browser that he was signed in with, from anywhere.
+    bob.done("DELETE", "/api/sessions", Value::Null).await;
+    bob.done("DELETE", "/api/session", Value::Null).await;
+    assert!(bob.cookie.is_none());
+    let known = bob.known.clone().expect("what stays");
+    bob.at = Browser::of(&server).at;
+    assert_eq!(bob.sign_in("bob").await.status, 200);
+    let mut thief = Browser::of(&server);
+    for forged in [
+        known.replacen('=', "=1", 1),
+        format!("{known}x"),
+        ada.known.clone().unwrap(),
+    ] {
+        thief.known = Some(forged);
+        assert_eq!(thief.sign_in("bob").await.status, 429);
+    }
+    // Whoever has it has tries of their own, and no end of them.
+    let mut tries = 0..100;
+    loop {
+        tries.next().expect("an end of guessing with one browser");
+        thief.known = Some(known.clone());
+        thief.at = Browser::of(&server).at;
+        match thief.ask("POST", "/api/session", guess()).await.status {
+            401 => {}
+            429 => break,
+            other => panic!("{other}"),
+        }
+    }
     assert_eq!(Browser::of(&server).sign_in("ada").await.status, 200);
 }
 
