@@ -22,7 +22,7 @@ const LONGEST_MS: i64 = 365 * DAY_MS;
 const FORMER_MS: i64 = 45_000;
 /// Most sessions of a person; the one that was not seen for longest gives way.
 pub const MAX_OF_PERSON: usize = 100;
-/// Most sessions of nobody, who came by links; likewise.
+/// Most sessions of nobody, who came by links; one of the address that has most gives way, likewise.
 pub const MAX_OF_NOBODY: usize = 10_000;
 /// Most links of a session; the one that was followed first gives way.
 pub const MAX_LINKS: usize = 50;
@@ -38,7 +38,7 @@ pub struct Begin<'a> {
     pub former: Option<SessionId>,
     /// What the browser calls itself.
     pub agent: &'a str,
-    /// Where it is.
+    /// Where it is; of nobody the network.
     pub address: Option<&'a str>,
 }
 
@@ -265,17 +265,27 @@ impl Accounts {
 }
 
 fn make_room(transaction: &Transaction<'_>, of: Option<PersonId>) -> Result<(), AccountsError> {
-    let max = match of {
-        Some(_) => MAX_OF_PERSON,
-        None => MAX_OF_NOBODY,
+    let (max, end) = match of {
+        Some(_) => (
+            MAX_OF_PERSON,
+            "DELETE FROM sessions WHERE id =
+                (SELECT id FROM sessions WHERE person_id IS ?1 ORDER BY seen_at_ms, id LIMIT 1)",
+        ),
+        // Whoever begins many ends their own, and nobody else's.
+        None => (
+            MAX_OF_NOBODY,
+            "DELETE FROM sessions WHERE id =
+                (SELECT id FROM sessions WHERE person_id IS ?1 AND address IS
+                    (SELECT address FROM sessions WHERE person_id IS ?1
+                        GROUP BY address ORDER BY count(*) DESC LIMIT 1)
+                ORDER BY seen_at_ms, id LIMIT 1)",
+        ),
     };
     let of = of.map(|id| id.0);
     let there = "SELECT count(*) FROM sessions WHERE person_id IS ?1";
     let there = count(transaction, there, [of])?;
-    let end = "DELETE FROM sessions WHERE id IN
-        (SELECT id FROM sessions WHERE person_id IS ?1 ORDER BY seen_at_ms, id LIMIT ?2)";
-    if there >= max {
-        execute(transaction, end, params![of, (there - max + 1) as i64])?;
+    for _ in max..=there {
+        execute(transaction, end, [of])?;
     }
     Ok(())
 }

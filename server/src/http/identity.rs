@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 
+use super::attempts::network;
 use super::error::ApiError;
 use crate::App;
 use crate::access::{Hash, PersonId, SessionId, Who};
@@ -72,12 +73,17 @@ impl Visitor {
         password: Option<&str>,
         now_ms: i64,
     ) -> Result<(SessionId, Secret), AccountsError> {
+        // Of nobody it only says whose room it takes.
+        let address = match person {
+            Some(_) => self.address,
+            None => network(self.address),
+        };
         let begin = Begin {
             person,
             password,
             former: self.who.session,
             agent: &self.agent,
-            address: Some(&self.address.to_string()),
+            address: Some(&address.to_string()),
         };
         accounts.begin_session(&begin, now_ms)
     }

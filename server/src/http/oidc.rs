@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::accounts::{
     Body, actor, answer, body, own_session, too_many, tries, with, with_password,
 };
+use super::attempts::network;
 use super::error::ApiError;
 use super::identity::Visitor;
 use crate::App;
@@ -135,7 +136,9 @@ async fn set_out(
         Some(kept) => kept.to_owned(),
         None => BASE64URL_NOPAD.encode(&random::<BYTES>()?),
     };
-    let url = provider.begun.put(ticket, hash(&browser), purpose, next);
+    let from = network(visitor.address);
+    let begun = &provider.begun;
+    let url = begun.put(ticket, hash(&browser), from, purpose, next);
     let cookie = visitor.named_cookie(COOKIE, &browser, LASTS.as_secs());
     Ok(([cookie], answer(json!({ "url": url }))).into_response())
 }

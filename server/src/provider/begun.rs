@@ -1,6 +1,7 @@
 //! Who is on the way to a provider and back. Each way is gone once, by the browser that began it, and soon.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::access::{Hash, PersonId, SessionId};
 
 /// How long somebody may take to sign in there.
 pub const LASTS: Duration = Duration::from_secs(10 * 60);
-/// Ways that are remembered; the oldest is forgotten for a new one.
+/// Ways that are remembered; the oldest of the network that has begun most is forgotten for a new one.
 const MOST: usize = 10_000;
 /// The same of one browser.
 const OF_BROWSER: usize = 20;
@@ -32,6 +33,8 @@ pub enum Purpose {
 pub struct Way {
     /// The hash of what only this browser has.
     pub browser: Hash,
+    /// The network that it is in.
+    pub from: IpAddr,
     /// What for.
     pub purpose: Purpose,
     /// Where on this server it ends.
@@ -49,7 +52,14 @@ pub struct Begun(Mutex<HashMap<String, Way>>);
 
 impl Begun {
     /// Remembers a way by its state; answers where it leads.
-    pub fn put(&self, ticket: Ticket, browser: Hash, purpose: Purpose, next: String) -> String {
+    pub fn put(
+        &self,
+        ticket: Ticket,
+        browser: Hash,
+        from: IpAddr,
+        purpose: Purpose,
+        next: String,
+    ) -> String {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if all.len() >= MOST {
@@ -57,12 +67,14 @@ impl Begun {
         }
         let of_browser = all.values().filter(|way| way.browser == browser).count();
         if all.len() >= MOST {
-            forget_oldest(&mut all, |_| true);
+            let most = busiest(&all);
+            forget_oldest(&mut all, |way| Some(way.from) == most);
         } else if of_browser >= OF_BROWSER {
             forget_oldest(&mut all, |way| way.browser == browser);
         }
         let way = Way {
             browser,
+            from,
             purpose,
             next,
             nonce: ticket.nonce,
@@ -80,6 +92,16 @@ impl Begun {
     }
 }
 
+/// The network that has begun most of them.
+fn busiest(all: &HashMap<String, Way>) -> Option<IpAddr> {
+    let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+    for way in all.values() {
+        *counts.entry(way.from).or_default() += 1;
+    }
+    let busiest = counts.into_iter().max_by_key(|(_, count)| *count);
+    busiest.map(|(from, _)| from)
+}
+
 fn forget_oldest(all: &mut HashMap<String, Way>, fits: impl Fn(&Way) -> bool) {
     let oldest = all.iter().filter(|(_, way)| fits(way));
     let oldest = oldest.min_by_key(|(_, way)| way.until);
@@ -93,6 +115,10 @@ mod tests {
     use super::*;
 
     fn put(begun: &Begun, state: &str, browser: u16) {
+        put_from(begun, state, browser, 1);
+    }
+
+    fn put_from(begun: &Begun, state: &str, browser: u16, last: u8) {
         let ticket = Ticket {
             url: String::new(),
             state: state.to_owned(),
@@ -102,7 +128,8 @@ mod tests {
         let [one, two] = browser.to_be_bytes();
         let mut hash = [0; 32];
         (hash[0], hash[1]) = (one, two);
-        begun.put(ticket, hash, Purpose::SignIn, "/".to_owned());
+        let from = IpAddr::from([192, 0, 2, last]);
+        begun.put(ticket, hash, from, Purpose::SignIn, "/".to_owned());
     }
 
     #[tokio::test(start_paused = true)]
@@ -135,5 +162,18 @@ mod tests {
         let all = begun.0.lock().unwrap_or_else(PoisonError::into_inner);
         assert_eq!(all.len(), MOST);
         assert!(!all.contains_key("of 1: 2"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_begins_many_has_none_of_others_forgotten() {
+        let begun = Begun::default();
+        put_from(&begun, "first", 0, 7);
+        for browser in 2..1102 {
+            for number in 0..10 {
+                put(&begun, &format!("of {browser}: {number}"), browser);
+            }
+        }
+        put_from(&begun, "last", 1, 8);
+        assert!(begun.take("first").is_some() && begun.take("last").is_some());
     }
 }

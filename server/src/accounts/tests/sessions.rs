@@ -245,3 +245,36 @@ fn the_session_that_was_not_seen_for_longest_gives_way() {
     let there = accounts.sessions(bob, NOW).unwrap();
     assert!(there.len() == 100 && there.iter().all(|session| session.id != first));
 }
+
+#[test]
+fn whoever_begins_many_sessions_ends_no_other_guests() {
+    let (_folder, accounts, ..) = peopled();
+    let guest = |address, at| {
+        let begin = Begin {
+            address: Some(address),
+            ..Begin::default()
+        };
+        accounts.begin_session(&begin, at).unwrap().0
+    };
+    let first = guest("198.51.100.1", NOW);
+    let second = guest("2001:db8::", NOW);
+    let oldest = guest("192.0.2.7", NOW + 1);
+    let many = "WITH RECURSIVE n(i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+        INSERT INTO sessions (hash, begun_at_ms, seen_at_ms, expires_at_ms, agent, address)
+        SELECT randomblob(32), 0, expires, expires, '', '192.0.2.7'
+        FROM n, (SELECT max(expires_at_ms) AS expires FROM sessions)";
+    accounts
+        .mark(|transaction| Ok(transaction.execute_batch(many)?))
+        .unwrap();
+    let there = || accounts.rules(NOW).unwrap().sessions_by_id;
+    assert_eq!(there().len(), 10_000);
+    for address in ["203.0.113.5", "192.0.2.7"] {
+        let new = guest(address, NOW + 2);
+        let there = there();
+        assert_eq!(there.len(), 10_000);
+        for kept in [first, second, new] {
+            assert!(there.contains_key(&kept), "{address}");
+        }
+        assert!(!there.contains_key(&oldest), "{address}");
+    }
+}
