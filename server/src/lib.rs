@@ -23,6 +23,7 @@ pub mod document;
 pub mod error;
 mod fetch;
 pub mod gate;
+mod guest;
 pub mod http;
 pub mod hub;
 pub mod journal;

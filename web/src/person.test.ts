@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { initials } from './person'
+import { cleanName, initials } from './person'
 
 describe('initials', () => {
   it('are made of letters', () => {
@@ -8,5 +8,19 @@ describe('initials', () => {
       ['Élodie van der Berg', 'ÉB'], ['7 of Nine', '7N'], ['李 雷', '李雷'], ['“Al” B.', 'AB'], ['***', '?'], ['', '?'],
     ]
     for (const [name, letters] of said) expect(initials(name), name).toBe(letters)
+  })
+})
+
+describe('a name', () => {
+  it('is cut, and keeps the mark of a guest', () => {
+    for (const length of [0, 1, 32, 33, 40, 41, 60]) {
+      for (const letter of ['x', '\u{fe0f}', '🧵']) {
+        const name = `Ada${letter.repeat(length)}`
+        expect(cleanName(`${name} (guest)`)).toBe(`${[...name].slice(0, 32).join('')} (guest)`)
+        expect(cleanName(name)).toBe([...name].slice(0, 40).join(''))
+      }
+    }
+    expect(cleanName(' (guest)')).toBe('(guest)')
+    expect(cleanName('\u202e\n')).toBe('Somebody')
   })
 })

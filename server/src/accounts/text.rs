@@ -1,6 +1,7 @@
 //! What texts of people may be: logins, names, colours.
 
 use super::{AccountsError, Refusal};
+use crate::guest::is_unseen;
 
 /// Most characters of a login or a name.
 const MAX_CHARS: usize = 64;
@@ -24,7 +25,8 @@ pub fn login(text: &str) -> Result<String, Refusal> {
 /// A name, without space around it.
 pub fn name(text: &str) -> Result<String, Refusal> {
     let text = text.trim();
-    let is_seen = |c: char| !c.is_whitespace() && !is_invisible(c);
+    let is_seen = |c: char| !c.is_whitespace() && !is_unseen(c);
+    // Those that are not seen are fine between others, as emoji and scripts need them.
     let is_fine = text.chars().count() <= MAX_CHARS
         && text.chars().any(is_seen)
         && !text.chars().any(controls);
@@ -61,12 +63,6 @@ pub fn as_login(text: &str) -> String {
 fn controls(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Characters without a shape. They are fine between others, as emoji and scripts need them.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200d}'
-        | '\u{2060}'..='\u{2064}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}')
 }
 
 /// A colour as `#rrggbb`.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use ropewalk_crdt::{Anchor, ClientId, Document, Error, Presence, ROOT, Unit};
 use serde_json::Value;
 
+use crate::guest;
+
 /// People that are known at most; more are not shown.
 const MAX_PEOPLE: usize = 1024;
 /// Characters of a name that are shown at most.
@@ -99,8 +101,8 @@ impl People {
 
 /// A name as it may be shown.
 fn shown(name: &str) -> String {
-    let shown = name.chars().filter(|c| !c.is_control()).take(MAX_NAME);
-    let shown: String = shown.collect();
+    let clean: String = name.chars().filter(|c| !c.is_control()).collect();
+    let shown = guest::beginning(clean.trim(), MAX_NAME);
     match shown.trim() {
         "" => "Somebody".to_owned(),
         name => name.to_owned(),

@@ -14,15 +14,12 @@ use super::Task;
 use crate::access::{Called, Who};
 use crate::document::cursor::{Cursor, Place, Pointing};
 use crate::document::peer::PeerId;
+use crate::guest;
 use crate::session::Close;
 use crate::storage::{Author, MAX_AUTHOR};
 
 /// Awareness states that changed within this time leave in one frame.
 pub(super) const PRESENCE_INTERVAL: Duration = Duration::from_millis(50);
-/// Stands behind the names of those who have no account.
-const GUEST: &str = " (guest)";
-/// Longest name of a guest, in characters.
-const MAX_GUEST: usize = 40;
 /// How often an owner of a contested client id is asked whether it still answers, at most.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -183,7 +180,7 @@ impl Task {
         let name = match rules.called(who, self.app.machine.now_ms()) {
             Called::Person(person) => cut(&person.name).to_owned(),
             Called::Name(name) => cut(&name).to_owned(),
-            Called::Guest if !said.name.is_empty() => cut(&guest(&said.name)).to_owned(),
+            Called::Guest if !said.name.is_empty() => guest::named(&said.name),
             Called::AsTheySay | Called::Guest => return said,
         };
         let client = said.client;
@@ -295,7 +292,7 @@ fn renamed(state: &str, called: &Called<'_>) -> String {
             }
             Called::Name(name) => user["name"] = name.clone().into(),
             Called::Guest => {
-                user["name"] = guest(user["name"].as_str().unwrap_or_default()).into();
+                user["name"] = guest::named(user["name"].as_str().unwrap_or_default()).into();
             }
         }
     }
@@ -304,27 +301,11 @@ fn renamed(state: &str, called: &Called<'_>) -> String {
         *name = match called {
             Called::Person(person) => person.name.clone().into(),
             Called::Name(name) => name.clone().into(),
-            Called::Guest => guest(name.as_str().unwrap_or_default()).into(),
+            Called::Guest => guest::named(name.as_str().unwrap_or_default()).into(),
             Called::AsTheySay => return Value::Object(state).to_string(),
         };
     }
     Value::Object(state).to_string()
-}
-
-/// A name that a guest chose, with the mark of one. What turns or hides letters could hide that.
-fn guest(name: &str) -> String {
-    let name: String = name
-        .chars()
-        .filter(|char| !char.is_control() && !is_unseen(*char))
-        .take(MAX_GUEST)
-        .collect();
-    let name = name.strip_suffix(GUEST).unwrap_or(&name).trim();
-    format!("{name}{GUEST}").trim().to_owned()
-}
-
-/// Letters that are not seen themselves and change how others are: marks of direction and of width.
-fn is_unseen(char: char) -> bool {
-    matches!(char, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

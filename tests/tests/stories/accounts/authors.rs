@@ -157,4 +157,11 @@ async fn guests_have_no_names_in_it_and_learn_no_logins() {
     let target = format!("/api/documents/{NAME}/authors");
     let told = guest.done("GET", &target, Value::Null).await;
     assert_eq!(told["runs"][0]["name"], "ANN");
+    // However long the name that they choose, it is marked where it is shown.
+    for (filler, seen) in [("\u{e0100}", 0), ("\u{1f9f5}", 29)] {
+        let chosen = json!({ "user": { "name": format!("ANN{}", filler.repeat(40)) } });
+        visitor.announce(&chosen.to_string());
+        let shown = format!("ANN{} (guest)", filler.repeat(seen));
+        tab.until_people(&[&shown]).await;
+    }
 }
