@@ -138,20 +138,19 @@ pub async fn identify(State(app): State<Arc<App>>, mut request: Request, next: N
             return error.into_response();
         }
     };
-    note_use(&app, &visitor);
+    note_use(&app, &visitor.who, visitor.secret);
     request.extensions_mut().insert(visitor.who.clone());
     request.extensions_mut().insert(visitor);
     next.run(request).await
 }
 
 /// Has it written down that a session or a token is used; nobody waits for that.
-fn note_use(app: &Arc<App>, visitor: &Visitor) {
+fn note_use(app: &Arc<App>, who: &Arc<Who>, secret: Option<Hash>) {
     let now_ms = app.machine.now_ms();
-    let (who, secret) = (visitor.who.clone(), visitor.secret);
-    if !app.gate.is_used(&who, secret, now_ms) {
+    if !app.gate.is_used(who, secret, now_ms) {
         return;
     }
-    let app = app.clone();
+    let (app, who) = (app.clone(), who.clone());
     tokio::spawn(async move {
         let noting = {
             let app = app.clone();
@@ -222,10 +221,17 @@ fn brought(request: &Request) -> Option<String> {
 }
 
 /// Somebody who brings a token along, too: an API token, or that of a link. Nothing if it opens nothing.
-pub fn with_token(app: &App, who: &Who, token: &str) -> Option<Who> {
+fn with_token(app: &App, who: &Who, token: &str) -> Option<Who> {
     let known = app.gate.with_secret(who, token)?;
     // A session is for cookies: a page's script can send anything else, and must never have one.
     (known.session == who.session).then_some(known)
+}
+
+/// The same on a connection that was there before; that the token is used is written down.
+pub fn with_token_used(app: &Arc<App>, who: &Who, token: &str) -> Option<Arc<Who>> {
+    let known = Arc::new(with_token(app, who, token)?);
+    note_use(app, &known, None);
+    Some(known)
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {

@@ -17,7 +17,7 @@ use super::{Close, Progress};
 use crate::App;
 use crate::access::{Access, Who};
 use crate::document::{Frame, Wire};
-use crate::http::identity::with_token;
+use crate::http::identity::with_token_used;
 use crate::name::DocumentName;
 
 mod forward;
@@ -363,5 +363,5 @@ async fn admission(place: Option<&mut Place>) -> Option<tokio::sync::OwnedSemaph
 async fn who(app: &Arc<App>, who: &Arc<Who>, token: &[u8]) -> Arc<Who> {
     let token = std::str::from_utf8(token).unwrap_or_default();
     app.gate.prepare(token, &app.metrics).await;
-    with_token(app, who, token).map_or_else(|| who.clone(), Arc::new)
+    with_token_used(app, who, token).unwrap_or_else(|| who.clone())
 }

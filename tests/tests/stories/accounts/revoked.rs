@@ -3,7 +3,7 @@
 use ropewalk_tests::account::{Browser, team, write_accounts};
 use ropewalk_tests::client::{edit_doc, new_doc};
 use ropewalk_tests::frames::{self, put_buf, put_uint};
-use ropewalk_tests::{Client, Events, Ropewalk, Socket, Thin, within};
+use ropewalk_tests::{Client, Events, Ropewalk, Socket, Thin, until, within};
 use serde_json::{Value, json};
 use yrs::Text;
 
@@ -120,6 +120,25 @@ impl Everywhere {
         self.hocuspocus.send(vec![9]).await;
         assert_eq!(self.hocuspocus.next().await.unwrap(), [10]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_comes_with_a_document_of_hocuspocus_is_used() {
+    let (server, _, _, mut bob) = begin().await;
+    let (_, token) = bob.make_token("edit", "*").await;
+    let used = async |bob: &mut Browser| {
+        let listed = bob.done("GET", "/api/tokens", Value::Null).await;
+        listed["tokens"][0]["used_at"].as_i64()
+    };
+    assert_eq!(used(&mut bob).await, None);
+    let mut hocuspocus = Socket::open_path(server.address, "/hocuspocus", None).await;
+    hocuspocus.send(said(&[2, 0], &token)).await;
+    hocuspocus.next().await.expect("an answer");
+    until("it is written down", || {
+        let mut bob = bob.clone();
+        async move { used(&mut bob).await }
+    })
+    .await;
 }
 
 /// Everybody who is in before is out after, and the text is what it was.
