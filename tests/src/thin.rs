@@ -179,6 +179,12 @@ impl Thin {
         let _ = socket.send(Message::text(message.to_string())).await;
     }
 
+    /// Sends what is no message of this wire.
+    pub async fn say_bytes(&mut self, bytes: Vec<u8>) {
+        let socket = self.socket.as_mut().expect("a connection");
+        let _ = socket.send(Message::binary(bytes)).await;
+    }
+
     /// The next message; the close code at the end.
     pub async fn hear(&mut self) -> Result<Value, u16> {
         let socket = self.socket.as_mut().expect("a connection");

@@ -24,6 +24,7 @@ mod forward;
 mod message;
 
 use forward::{Forward, Out};
+pub use message::KINDS;
 use message::{Body, PONG};
 
 /// Documents on one socket, at most.

@@ -5,6 +5,7 @@ mod at_once;
 mod authors;
 mod embedded;
 mod files;
+mod frames;
 mod guessing;
 mod hostile;
 mod matrix;

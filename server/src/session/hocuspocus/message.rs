@@ -3,14 +3,30 @@
 use bytes::Bytes;
 use ropewalk_crdt::protocol;
 
+const SYNC: u8 = 0;
+const AWARENESS: u8 = 1;
 const AUTH: u8 = 2;
+const QUERY_AWARENESS: u8 = 3;
 const STATELESS: u8 = 5;
 const CLOSE: u8 = 7;
 const SYNC_STATUS: u8 = 8;
 const PING: u8 = 9;
+const PONGS: u8 = 10;
+
+/// All types of messages that clients send.
+pub const KINDS: &[u8] = &[
+    SYNC,
+    AWARENESS,
+    AUTH,
+    QUERY_AWARENESS,
+    STATELESS,
+    CLOSE,
+    PING,
+    PONGS,
+];
 
 /// The answer to a ping, without an address like that.
-pub const PONG: &[u8] = &[10];
+pub const PONG: &[u8] = &[PONGS];
 
 /// Longest address, in bytes: the name of a document, and of the session within the socket.
 const MAX_ADDRESS: usize = 1024;
@@ -58,7 +74,7 @@ pub fn read(message: &Bytes) -> Option<(Bytes, Body)> {
 }
 
 fn body(rest: Bytes) -> Body {
-    let Some(&kind) = rest.first() else {
+    let Some(&kind) = rest.first().filter(|kind| KINDS.contains(kind)) else {
         return Body::Malformed;
     };
     let mut reader = Reader {
@@ -66,7 +82,7 @@ fn body(rest: Bytes) -> Body {
         at: 1,
     };
     let said = match kind {
-        0 | 1 | 3 => return Body::Protocol(rest),
+        SYNC | AWARENESS | QUERY_AWARENESS => return Body::Protocol(rest),
         // A version may follow, from 3 on.
         AUTH => match (reader.var(), reader.buf(MAX_TOKEN)) {
             (Some(0), Some(token)) => return Body::Token(token),

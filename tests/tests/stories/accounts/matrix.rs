@@ -204,10 +204,11 @@ const DENIALS: [&str; 7] = [
     "limited_token",
 ];
 
-struct Role {
-    what: &'static str,
-    browser: Browser,
-    document: Access,
+/// Somebody, and what they may do.
+pub struct Role {
+    pub what: &'static str,
+    pub browser: Browser,
+    pub document: Access,
     has: &'static [Need],
     /// What it brings along is an error of its own.
     is_wrong: bool,
@@ -224,7 +225,7 @@ impl Role {
         }
     }
 
-    fn may(&self, need: Need) -> bool {
+    pub fn may(&self, need: Need) -> bool {
         if self.is_wrong {
             return false;
         }
@@ -238,18 +239,27 @@ impl Role {
 
 pub const NAME: &str = "team/notes";
 
-async fn roles(server: &ropewalk_tests::Ropewalk, mut ada: Browser) -> Vec<Role> {
+/// Everybody there is.
+pub async fn roles(server: &ropewalk_tests::Ropewalk, mut ada: Browser) -> Vec<Role> {
     let person: &[Need] = &[Known, Whole, Session];
     ada.invite(server, "bystander").await;
     let mut owner = ada.invite(server, "owner").await;
     owner.create(NAME, "text").await;
     let reader = ada.invite(server, "reader").await;
+    let commenter = ada.invite(server, "commenter").await;
     let editor = ada.invite(server, "editor").await;
     let stranger = ada.invite(server, "stranger").await;
     let landlord = ada.invite(server, "landlord").await;
     let mut disabled = ada.invite(server, "disabled").await;
     let expired = ada.invite(server, "expired").await;
     owner.share(NAME, "reader", "read").await;
+    // Nobody can be given that yet.
+    owner.share(NAME, "commenter", "read").await;
+    let of = "person_id = (SELECT id FROM people WHERE login = 'commenter')";
+    write_accounts(
+        server,
+        &format!("UPDATE grants SET access = 'comment' WHERE {of}"),
+    );
     owner.share(NAME, "editor", "edit").await;
     owner.share(NAME, "disabled", "own").await;
     owner.share(NAME, "expired", "own").await;
@@ -298,6 +308,10 @@ async fn roles(server: &ropewalk_tests::Ropewalk, mut ada: Browser) -> Vec<Role>
     let (_, elsewhere) = ada.make_token("own", "other").await;
     let (_, owns) = owner.make_token("own", "*").await;
     let (_, looks_after) = ada.make_token("own", "*").await;
+    let (id, taken_back) = owner.make_token("own", "*").await;
+    owner
+        .done("DELETE", &format!("/api/tokens/{id}"), Value::Null)
+        .await;
     let (id, ended) = owner.make_token("own", "*").await;
     write_accounts(
         server,
@@ -329,6 +343,7 @@ async fn roles(server: &ropewalk_tests::Ropewalk, mut ada: Browser) -> Vec<Role>
         wrong("a wrong token", script(all)),
         wrong("no token at all", script("x")),
         wrong("an expired token", script(&ended)),
+        wrong("a revoked token", script(&taken_back)),
         Role::new("an expired session", expired, Access::None, &[]),
         Role::new("a disabled person", disabled, Access::None, &[]),
         Role::new(
@@ -394,6 +409,7 @@ async fn roles(server: &ropewalk_tests::Ropewalk, mut ada: Browser) -> Vec<Role>
         wrong("an expired document token", document(NAME, "edit", -60)),
         Role::new("a stranger", stranger, Access::None, person),
         Role::new("a reader", reader, Read, person),
+        Role::new("somebody who may comment", commenter, Read, person),
         Role::new("an editor", editor, Edit, person),
         Role::new("the owner", owner, Own, person),
         Role::new(
