@@ -161,6 +161,14 @@ pub fn tries(app: &App, visitor: &Visitor) -> Result<(), ApiError> {
     tried.map_err(|wait| too_many(app, wait))
 }
 
+/// Gives the try back to the address when it was no guess: many people may be behind one. Each makes work, so nobody has that as often as
+/// they like.
+pub fn was_no_guess(app: &App, visitor: &Visitor, person: PersonId) {
+    if app.attempts.of_deeds(person).is_ok() {
+        app.attempts.give_back(visitor.address);
+    }
+}
+
 pub fn too_many(app: &App, wait: Duration) -> ApiError {
     app.metrics.attempts_refused.add_one();
     ApiError::too_many(wait)

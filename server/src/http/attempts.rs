@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -68,6 +68,14 @@ impl Attempts {
         take(&self.addresses, network(address), OF_ADDRESS)
     }
 
+    /// Gives an address a try back: whoever took it was who they said.
+    pub fn give_back(&self, address: IpAddr) {
+        let mut all = lock(&self.addresses);
+        if let Some(whole) = all.get_mut(&network(address)) {
+            *whole = whole.checked_sub(OF_ADDRESS.every).unwrap_or(*whole);
+        }
+    }
+
     /// Takes one try of what somebody wants to sign in as, whether there is such an account or not.
     pub fn of_account(&self, login: &str) -> Result<(), Duration> {
         let login: String = login.chars().take(64).collect();
@@ -113,13 +121,17 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+fn lock<K>(all: &Mutex<HashMap<K, Instant>>) -> MutexGuard<'_, HashMap<K, Instant>> {
+    all.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Each try moves the moment at which all tries are back by one step; it may not be further away than all of them.
 fn take<K: Eq + Hash>(
     all: &Mutex<HashMap<K, Instant>>,
     key: K,
     Allowance { most, every }: Allowance,
 ) -> Result<(), Duration> {
-    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = lock(all);
     let now = Instant::now();
     if all.len() >= REMEMBERED && !all.contains_key(&key) {
         make_room(&mut all, now);
@@ -186,6 +198,23 @@ mod tests {
             assert_eq!(attempts.of_address(here), Ok(()));
         }
         assert!(attempts.of_address(here).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_try_that_is_given_back_is_one_and_no_more() {
+        let attempts = Attempts::default();
+        let (here, there) = (IpAddr::from([1, 2, 3, 4]), IpAddr::from([1, 2, 3, 5]));
+        for _ in 0..100 {
+            assert_eq!(attempts.of_address(here), Ok(()));
+            attempts.give_back(here);
+        }
+        attempts.give_back(there);
+        for address in [here, there] {
+            for _ in 0..10 {
+                assert_eq!(attempts.of_address(address), Ok(()));
+            }
+            assert!(attempts.of_address(address).is_err());
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use axum::routing::post;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::accounts::{Body, answer, body, tries, with, with_password};
+use super::accounts::{Body, answer, body, tries, was_no_guess, with, with_password};
 use super::error::ApiError;
 use super::identity::{Visitor, keeps_cookies};
 use super::people::kind;
@@ -46,6 +46,8 @@ async fn invitation(
     })
     .await;
     let found = found.map_err(ApiError::or_no_invitation)?;
+    // Nobody guesses that.
+    app.attempts.give_back(visitor.address);
     Ok(answer(json!({
         "kind": kind(found.kind),
         "login": found.login,
@@ -97,9 +99,11 @@ async fn join(
                     accounts.join(&hash, &joining, &sent.password, Some(&address), now_ms)?
                 }
             };
-            visitor.begin_session(accounts, Some(person), now_ms)
+            let begun = visitor.begin_session(accounts, Some(person), now_ms)?;
+            Ok((person, begun))
         }
     });
-    let begun = begun.await.map_err(ApiError::or_no_invitation)?;
+    let (person, begun) = begun.await.map_err(ApiError::or_no_invitation)?;
+    was_no_guess(&app, &visitor, person);
     Ok(begins(&app, &visitor, begun))
 }

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::accounts::{
-    At, Body, actor, answer, at, body, bounded, own_session, person, too_many, tries, with,
-    with_password,
+    At, Body, actor, answer, at, body, bounded, own_session, person, too_many, tries, was_no_guess,
+    with, with_password,
 };
 use super::attempts::network;
 use super::error::ApiError;
@@ -121,11 +121,12 @@ async fn sign_in(
                     accounts.note(&actor, Action::SignInFailed, &login, now_ms)?;
                     Ok(Err(ApiError::WRONG_PASSWORD))
                 }
-                begun => begun.map(Ok),
+                begun => Ok(Ok((verified.id, begun?))),
             }
         }
     });
-    let begun = begun.await??;
+    let (person, begun) = begun.await??;
+    was_no_guess(&app, &visitor, person);
     Ok(begins(&app, &visitor, begun))
 }
 

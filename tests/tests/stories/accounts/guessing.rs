@@ -117,6 +117,35 @@ async fn brute_force_has_to_wait_and_the_owner_of_the_account_has_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn people_behind_one_address_join_and_sign_in_without_using_up_its_tries() {
+    let (server, mut ada) = team(&[]).await;
+    let mut office = Browser::of(&server);
+    for number in 0..6 {
+        let login = format!("clerk{number}");
+        let made = ada.done("POST", "/api/invitations", json!({ "login": login }));
+        let link = secret(&made.await["url"]);
+        office
+            .done("POST", "/api/invitation", json!({ "secret": link }))
+            .await;
+        office.accept(&link, &login).await;
+        for _ in 0..2 {
+            assert_eq!(office.sign_in(&login).await.status, 200, "{login}");
+        }
+    }
+    // A guesser who has an account there gains nothing by it.
+    let guess = || json!({ "login": "clerk0", "password": "guess" });
+    let mut guesses = 0;
+    while office.ask("POST", "/api/session", guess()).await.status == 401 {
+        guesses += 1;
+        if guesses < 10 {
+            assert_eq!(office.sign_in("clerk1").await.status, 200);
+        }
+        assert!(guesses < 100, "an end of guessing");
+    }
+    assert!((10..20).contains(&guesses), "{guesses}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn brute_force_has_to_wait_at_the_password_of_a_link_too() {
     let (server, mut ada) = team(&[]).await;
     ada.create("notes", "text").await;
