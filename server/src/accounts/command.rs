@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::file::FILE;
 use super::{
-    Accounts, AccountsError, Actor, Invite, InviteKind, NewPerson, NewToken, PersonEntry, Refusal,
+    Accounts, AccountsError, Actor, InvitationId, Invite, InviteKind, NewPerson, NewToken,
+    PersonEntry, Refusal,
 };
 use crate::access::{Access, Target, TokenId};
 use crate::maintain::utc;
@@ -46,6 +47,13 @@ pub enum Order {
     MakeAdmin {
         /// Whom.
         login: String,
+    },
+    /// Print who is invited and has not come, and who may choose another password.
+    ListInvitations,
+    /// Take an invitation back.
+    RevokeInvitation {
+        /// Which.
+        id: i64,
     },
     /// Make an API token.
     CreateToken {
@@ -97,8 +105,18 @@ pub fn run(
     let accounts = Accounts::open(folder)?;
     let actor = &Actor::command_line();
     let of = |login: &str| {
-        let person = accounts.person_by_login(login)?;
-        person.ok_or(AccountsError::Refused(Refusal::Missing("person")))
+        if let Some(person) = accounts.person_by_login(login)? {
+            return Ok(person);
+        }
+        let login = login.to_ascii_lowercase();
+        let invited = accounts.invitations(now_ms)?;
+        let is_invited = invited
+            .iter()
+            .any(|one| one.login.as_deref() == Some(&*login));
+        Err(AccountsError::Refused(match is_invited {
+            true => Refusal::NotCome(login),
+            false => Refusal::Missing("person"),
+        }))
     };
     Ok(match order {
         Order::AddUser {
@@ -149,6 +167,11 @@ pub fn run(
             let person = of(login)?;
             accounts.set_admin(person.id, true, actor, now_ms)?;
             format!("{} is an administrator\n", person.login)
+        }
+        Order::ListInvitations => invitations(&accounts, now_ms)?,
+        Order::RevokeInvitation { id } => {
+            accounts.revoke_invitation(InvitationId(*id), actor, now_ms)?;
+            format!("Revoked invitation {id}\n")
         }
         Order::CreateToken {
             login,
@@ -212,6 +235,31 @@ fn users(accounts: &Accounts, now_ms: i64) -> Result<String, AccountsError> {
             ]
         }));
     }
+}
+
+fn invitations(accounts: &Accounts, now_ms: i64) -> Result<String, AccountsError> {
+    let head = ["ID", "FOR", "LOGIN", "NAME", "ROLE", "UNTIL", "SINCE"];
+    let open = accounts.invitations(now_ms)?.into_iter().map(|one| {
+        let what = match one.kind {
+            InviteKind::First => "first account",
+            InviteKind::Person => "account",
+            InviteKind::Reset(_) => "new password",
+        };
+        let role = if one.is_admin { "admin" } else { "" };
+        [
+            one.id.0.to_string(),
+            what.to_owned(),
+            one.login.unwrap_or_else(|| "-".to_owned()),
+            one.name.unwrap_or_default(),
+            role.to_owned(),
+            day(one.expires_at_ms),
+            day(one.made_at_ms),
+        ]
+    });
+    let rows: Vec<_> = std::iter::once(head.map(str::to_owned))
+        .chain(open)
+        .collect();
+    Ok(table(&rows))
 }
 
 fn tokens(

@@ -78,6 +78,11 @@ pub enum Refusal {
     /// What was named is not there (any more).
     #[error("there is no such {0}")]
     Missing(&'static str),
+    /// Somebody with this login is to come, and has no account yet.
+    #[error(
+        "{0} is invited and has not come yet; see ropewalk user invitations, and revoke-invitation to invite them otherwise"
+    )]
+    NotCome(String),
     /// The person is disabled.
     #[error("this person is disabled")]
     Disabled,

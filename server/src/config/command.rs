@@ -171,6 +171,10 @@ fn order(name: &str, what: &str, matches: &ArgMatches) -> Option<Order> {
         },
         ("user", "reset-password") => Order::ResetPassword { login: login()? },
         ("user", "make-admin") => Order::MakeAdmin { login: login()? },
+        ("user", "invitations") => Order::ListInvitations,
+        ("user", "revoke-invitation") => Order::RevokeInvitation {
+            id: *matches.get_one("id")?,
+        },
         ("token", "create") => Order::CreateToken {
             login: login()?,
             name: text("name")?,

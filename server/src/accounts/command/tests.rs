@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::accounts::Secret;
 
 const NOW: i64 = 1_767_225_600_000;
 const PASSWORD: &str = "violet-anchor-tin-42";
@@ -37,6 +38,33 @@ fn people_and_tokens_are_made_listed_and_taken_back() {
         "LOGIN  NAME   ROLE   STATE                     SINCE\n\
          ada    Ada L  admin                            2026-01-01\n\
          bob    Ada L         invited until 2026-01-04  2026-01-01\n"
+    );
+    let invited = |login: &str| login.to_owned();
+    for order in [
+        Order::MakeAdmin {
+            login: invited("bob"),
+        },
+        Order::ResetPassword {
+            login: invited("BOB"),
+        },
+    ] {
+        assert!(refused(&order).contains("bob is invited and has not come yet"));
+    }
+    let eve = does(&add("eve", true), None).unwrap();
+    assert_eq!(
+        does(&Order::ListInvitations, None).unwrap(),
+        "ID  FOR      LOGIN  NAME   ROLE   UNTIL       SINCE\n\
+         2   account  eve    Ada L  admin  2026-01-04  2026-01-01\n\
+         1   account  bob    Ada L         2026-01-04  2026-01-01\n"
+    );
+    let revoke = Order::RevokeInvitation { id: 2 };
+    assert_eq!(does(&revoke, None).unwrap(), "Revoked invitation 2\n");
+    assert!(refused(&revoke).contains("no such invitation"));
+    let accounts = Accounts::open(folder.path()).unwrap();
+    let (_, hash) = Secret::parse(eve.trim().strip_prefix("/join#").unwrap()).unwrap();
+    assert!(
+        accounts.invitation(&hash, NOW).is_err(),
+        "it opens nothing any more"
     );
     let bob = does(&add("bob", false), Some(PASSWORD)).unwrap();
     assert_eq!(bob, "Added bob\n");

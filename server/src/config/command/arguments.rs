@@ -96,6 +96,12 @@ fn login() -> Arg {
     login.help("What they sign in with")
 }
 
+fn id() -> Arg {
+    let id = Arg::new("id").value_name("ID").required(true);
+    id.value_parser(clap::value_parser!(i64))
+        .help("As the list says")
+}
+
 fn user() -> Command {
     let name = Arg::new("name").long("name").value_name("NAME");
     let admin = Arg::new("admin").long("admin").action(ArgAction::SetTrue);
@@ -124,6 +130,11 @@ fn user() -> Command {
             )
             .arg(login()),
             on_accounts("make-admin", "Have somebody look after the accounts").arg(login()),
+            on_accounts(
+                "invitations",
+                "Print who is invited and has not come, and who may choose another password",
+            ),
+            on_accounts("revoke-invitation", "Take an invitation back").arg(id()),
         ])
 }
 
@@ -145,8 +156,6 @@ fn token() -> Command {
     .default_value("*");
     let days = flag("days", "DAYS", "For how long [default: forever]")
         .value_parser(clap::value_parser!(u32).range(1..=36_500));
-    let id = Arg::new("id").value_name("ID").required(true);
-    let id = id.value_parser(clap::value_parser!(i64));
     Command::new("token")
         .about("Tokens for the API; also while the server runs")
         .subcommand_required(true)
@@ -159,7 +168,7 @@ fn token() -> Command {
                 days,
             ]),
             on_accounts("list", "Print which there are").arg(login().required(false)),
-            on_accounts("revoke", "Take a token back").arg(id.help("As the list says")),
+            on_accounts("revoke", "Take a token back").arg(id()),
         ])
 }
 

@@ -373,6 +373,11 @@ fn accounts_need_the_data_folder_alone() {
             Order::ResetPassword { login: login() },
         ),
         ("user make-admin ada", Order::MakeAdmin { login: login() }),
+        ("user invitations", Order::ListInvitations),
+        (
+            "user revoke-invitation 3",
+            Order::RevokeInvitation { id: 3 },
+        ),
         ("token create ada --name ci", token("edit", "*", None)),
         (
             "token create ada --name ci --access own --for team/* --days 3",
