@@ -20,6 +20,9 @@ const COMMAND_LINE: &str = "(cli)";
 /// Who did it. Older entries of the command line have a word that is a login, too, but no person.
 const WHO: &str = "iif(person_id IS NULL AND login = 'cli', '(cli)', login)";
 
+/// Where the wanted login stands in what an entry is about.
+const ABOUT: &str = "instr(' ' || ifnull(about, '') || ' ', ' ' || ?3 || ' ')";
+
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
         /// What was done. The words are stable: people search for them.
@@ -189,7 +192,7 @@ pub struct Entry {
 pub struct Wanted {
     /// Older than this one.
     pub before: Option<i64>,
-    /// Of whoever had this login, or of `(cli)`.
+    /// Of whoever had this login, or of `(cli)`; and about it: where it stands among the words of that.
     pub who: Option<String>,
     /// Where this was done.
     pub action: Option<String>,
@@ -230,7 +233,7 @@ impl Accounts {
                 transaction,
                 &format!(
                     "SELECT id, at_ms, person_id, {WHO}, action, about, address FROM audit
-                    WHERE id <= ?1 AND id > ?2 AND (?3 IS NULL OR {WHO} = ?3) AND (?4 IS NULL OR action = ?4)
+                    WHERE id <= ?1 AND id > ?2 AND (?3 IS NULL OR {WHO} = ?3 OR {ABOUT} > 0) AND (?4 IS NULL OR action = ?4)
                         AND at_ms >= ?5 AND at_ms < ?6
                     ORDER BY id DESC LIMIT ?7"
                 ),

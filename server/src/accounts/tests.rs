@@ -214,6 +214,34 @@ fn the_log_is_searched_a_bounded_part_at_a_time() {
 }
 
 #[test]
+fn the_log_is_searched_for_who_did_something_and_whom_it_is_about() {
+    let (_folder, accounts, ada, bob) = peopled();
+    let note = |who, about: &str, at_ms| {
+        let actor = Actor::person(who);
+        accounts
+            .note(&actor, Action::Shared, about, NOW + at_ms)
+            .unwrap();
+    };
+    note(bob, "notes with ada to own", 1);
+    note(ada, "notes with bob to read", 2);
+    note(ada, "bob.txt with bobby to read", 3);
+    let found = |who: &str| {
+        let wanted = Wanted {
+            who: Some(who.to_owned()),
+            action: Some("shared".to_owned()),
+            ..Wanted::default()
+        };
+        let (found, _) = accounts.audit(&wanted, 100).unwrap();
+        let times = found.iter().map(|entry| entry.at_ms - NOW);
+        times.collect::<Vec<i64>>()
+    };
+    assert_eq!(found("bob"), [2, 1]);
+    assert_eq!(found("ada"), [3, 2, 1]);
+    assert_eq!(found("bobby"), [3]);
+    assert_eq!(found("eve"), [0; 0]);
+}
+
+#[test]
 fn the_log_is_only_added_to_and_told_in_pages() {
     let (folder, accounts, ada, _) = peopled();
     for at in 0..PAGE + 5 {
