@@ -442,7 +442,8 @@ pub trait Storage: Send + Sync + 'static {
     /// Forgets one of these. `Ok(false)`: it is not there.
     fn drop_stray(&self, id: DocumentId, stray: i64) -> Result<bool, StorageError>;
     /// At most `limit` documents whose names contain `query`, after `after`. `query` is no pattern, and upper and
-    /// lower case are the same in every script.
+    /// lower case are the same in every script. Those whose line cannot be read are left out, here and wherever else there are lines of
+    /// more than one document; see [`Storage::unlisted`].
     fn list(
         &self,
         query: &str,
@@ -466,6 +467,10 @@ pub trait Storage: Send + Sync + 'static {
     /// How many documents there are, and the longest of them, at most so many. Looks at each.
     fn summary(&self, most: usize) -> Result<Summary, StorageError> {
         summary::summary(self, most)
+    }
+    /// Documents that were left out since it was opened, and not listed since, as their line cannot be read; and why.
+    fn unlisted(&self) -> Vec<(DocumentId, String)> {
+        Vec::new()
     }
     /// What all of it takes, if it lies somewhere.
     fn space(&self) -> Option<Space> {

@@ -93,6 +93,20 @@ impl Listed {
 struct List {
     documents: Vec<Listed>,
     next: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    damaged: Vec<serde_json::Value>,
+}
+
+/// Documents that cannot be listed, for whoever owns everything: what can be told of them is not enough to know whose they are.
+pub fn damaged(app: &App, who: &Who) -> Vec<serde_json::Value> {
+    let rules = app.gate.rules();
+    if !rules.is_open && !rules.is_admin(who, app.machine.now_ms()) {
+        return Vec::new();
+    }
+    let unlisted = app.storage.unlisted().into_iter();
+    unlisted
+        .map(|(id, why)| serde_json::json!({ "id": id.0, "why": why }))
+        .collect()
 }
 
 /// `GET /api/documents`
@@ -156,7 +170,13 @@ pub async fn list(
         .into_iter()
         .map(|entry| Listed::new(&app, &who, &entry))
         .collect();
-    Ok((no_store(), Json(List { documents, next })).into_response())
+    let damaged = damaged(&app, &who);
+    let list = List {
+        documents,
+        next,
+        damaged,
+    };
+    Ok((no_store(), Json(list)).into_response())
 }
 
 /// Entries of which `may_read` says yes, as many as are wanted.

@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::accounts::answer;
-use super::api::{Listed, cursor};
+use super::api::{Listed, cursor, damaged};
 use super::error::ApiError;
 use super::known;
 use crate::App;
@@ -163,6 +163,10 @@ pub async fn folder(
     let (folders, entries) = reading.await.ok_or(ApiError::INTERNAL)??;
     let (documents, next) = page(app, who, entries, limit);
     let mut told = json!({ "documents": documents, "next": next });
+    let damaged = damaged(app, who);
+    if !damaged.is_empty() {
+        told["damaged"] = damaged.into();
+    }
     if after.is_none() {
         let first = folders.iter().take(MAX_FOLDERS);
         let first: Vec<Value> = first.map(|(path, below)| below.told(path)).collect();
@@ -227,7 +231,11 @@ pub async fn shared(
                 match &item.target {
                     Target::Document(name) if documents < MAX_GIVEN => {
                         documents += 1;
-                        let found = app.storage.entry(name)?;
+                        let found = match app.storage.entry(name) {
+                            // It costs only itself, and is told of in the list of all.
+                            Err(StorageError::Damaged(_)) => continue,
+                            found => found?,
+                        };
                         if let Lookup::Found(entry) = found
                             && item.is_of(Some(entry.id()))
                             && entry.owner != person

@@ -18,14 +18,17 @@ use crate::storage::{Entry, Lookup, StorageError};
 /// Writes all documents of the data folder into the folder `to`, each as it is at one moment.
 pub fn export(config: &Config, to: &Path, progress: &mut Progress) -> Result<Done, Failure> {
     let mut reader = Reader::open(&config.data)?;
-    let entries = reader.list()?;
+    let (entries, unlisted) = reader.list()?;
     let mut target = Target::new(to)?;
     // An export that is cut short has no index; this says that it is not a folder of texts either.
     let part = target.make(index::PART)?;
     tell(&config.data, "all documents", to, progress);
     let all = entries.len();
     let mut documents = Vec::with_capacity(all);
-    let mut damaged = 0;
+    let mut damaged = unlisted.len();
+    for reason in unlisted {
+        progress.say(format_args!("cannot read {reason}"));
+    }
     for (done, entry) in entries.into_iter().enumerate() {
         progress.step("documents", done as u64, all as u64)?;
         match load(&mut reader, &entry, config) {

@@ -23,12 +23,16 @@ enum Verdict {
 /// is complete, and compares. Changes nothing.
 pub fn verify(config: &Config, progress: &mut Progress) -> Result<Done, Failure> {
     let mut reader = Reader::open(&config.data)?;
-    let entries = reader.list()?.into_iter().map(|entry| (entry, false));
+    let (entries, unlisted) = reader.list()?;
+    let entries = entries.into_iter().map(|entry| (entry, false));
     let trash = reader.trash()?;
     let trash = trash.into_iter().map(|trashed| (trashed.entry, true));
     let entries: Vec<(Entry, bool)> = entries.chain(trash).collect();
     let all = entries.len();
-    let (mut proved, mut whole, mut damaged) = (0, 0, 0);
+    let (mut proved, mut whole, mut damaged) = (0, 0, unlisted.len());
+    for reason in unlisted {
+        progress.say(format_args!("damaged: {reason}"));
+    }
     for (done, (entry, is_trash)) in entries.into_iter().enumerate() {
         progress.step("documents", done as u64, all as u64)?;
         match look(&mut reader, &entry, is_trash, config) {

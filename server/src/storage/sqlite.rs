@@ -20,6 +20,7 @@ use open::Folder;
 use pool::Readers;
 
 mod connection;
+mod damaged;
 pub(crate) mod files;
 mod history;
 mod lineage;
@@ -41,6 +42,7 @@ mod wrote;
 
 pub use crate::sqlite::OpenError;
 pub(crate) use connection::settle;
+use damaged::Damaged;
 pub use open::FILE;
 
 /// The format of databases that are written here.
@@ -53,6 +55,7 @@ pub struct Sqlite {
     /// Held for reading by every reader: opening again waits for all of them.
     readers: RwLock<Option<Readers>>,
     next: AtomicI64,
+    damaged: Damaged,
 }
 
 /// The connection that writes.
@@ -97,6 +100,7 @@ impl Sqlite {
             writer: Mutex::new(writer),
             next: AtomicI64::new(newest + 1),
             folder: opened,
+            damaged: Damaged::default(),
         })
     }
 
@@ -296,7 +300,11 @@ impl Storage for Sqlite {
         after: Option<Position>,
         limit: usize,
     ) -> Result<Vec<Entry>, StorageError> {
-        self.read(|transaction| statements::list(transaction, query, after, limit))
+        let mut damaged = self.damaged.notes();
+        let entries = self
+            .read(|transaction| statements::list(transaction, query, after, limit, &mut damaged))?;
+        self.damaged.are_whole(&entries);
+        Ok(entries)
     }
 
     fn below(
@@ -304,7 +312,8 @@ impl Storage for Sqlite {
         folder: Option<&DocumentName>,
         each: &mut dyn FnMut(Entry),
     ) -> Result<(), StorageError> {
-        self.read(|transaction| statements::below(transaction, folder, each))
+        let mut damaged = self.damaged.notes();
+        self.read(|transaction| statements::below(transaction, folder, each, &mut damaged))
     }
 
     fn visit(&self, some: &[Visit]) -> Result<(), StorageError> {
@@ -312,11 +321,13 @@ impl Storage for Sqlite {
     }
 
     fn visited(&self, person: PersonId) -> Result<Vec<(Entry, i64)>, StorageError> {
-        self.read(|transaction| visits::list(transaction, person))
+        let mut damaged = self.damaged.notes();
+        self.read(|transaction| visits::list(transaction, person, &mut damaged))
     }
 
     fn entries(&self, ids: &[DocumentId]) -> Result<Vec<Entry>, StorageError> {
-        self.read(|transaction| statements::entries(transaction, ids))
+        let mut damaged = self.damaged.notes();
+        self.read(|transaction| statements::entries(transaction, ids, &mut damaged))
     }
 
     fn entry(&self, name: &DocumentName) -> Result<Lookup<Entry>, StorageError> {
@@ -324,7 +335,12 @@ impl Storage for Sqlite {
     }
 
     fn summary(&self, most: usize) -> Result<Summary, StorageError> {
-        self.read(|transaction| summary::summary(transaction, most))
+        let mut damaged = self.damaged.notes();
+        self.read(|transaction| summary::summary(transaction, most, &mut damaged))
+    }
+
+    fn unlisted(&self) -> Vec<(DocumentId, String)> {
+        self.damaged.all()
     }
 
     fn space(&self) -> Option<Space> {

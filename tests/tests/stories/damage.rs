@@ -1,7 +1,8 @@
 //! Rows of the database that went bad: the rest of the document is opened, and nobody is told that it is empty.
 
-use ropewalk_tests::{Client, Ropewalk};
+use ropewalk_tests::{Client, Request, Ropewalk, until};
 use rusqlite::Connection;
+use serde_json::Value;
 
 use crate::maintain::{create, on, well};
 
@@ -206,4 +207,67 @@ async fn verify_reads_every_document_and_compares_it_with_its_history() {
     let found = on(folder.path(), &["verify"]).await;
     assert_eq!(found.code, Some(1), "{found:?}");
     assert!(found.stderr.contains("damaged: \"damaged\""), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_line_of_the_list_costs_only_its_document() {
+    let mut server = Ropewalk::start().await;
+    let folder = server.data();
+    for name in ["notes/first", "notes/short", "notes/nameless", "notes/last"] {
+        create(&server, name, &format!("text of {name}")).await;
+    }
+    server.kill().await;
+    damage(
+        &server,
+        &[
+            "UPDATE documents SET length = -1 WHERE name = 'notes/short'",
+            "UPDATE documents SET name = 'notes//nameless' WHERE name = 'notes/nameless'",
+        ],
+    );
+    for file in ["search.db", "search.db-wal", "search.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(file));
+    }
+    server.start_again().await;
+    for target in [
+        "/api/documents",
+        "/api/documents?folder=notes",
+        "/api/documents?limit=2",
+        "/api/documents?view=recent",
+    ] {
+        let response = server.get(target).await;
+        assert_eq!(response.status, 200, "{target}: {}", response.text());
+        let listed = response.json();
+        let documents = listed["documents"].as_array().unwrap().iter();
+        let names: Vec<&str> = documents.map(|one| one["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["notes/last", "notes/first"], "{target}");
+        assert_eq!(listed["next"], Value::Null, "{target}");
+        let told = listed["damaged"].to_string();
+        for name in ["notes/short", "notes//nameless"] {
+            assert!(told.contains(name), "{target}: {told}");
+        }
+    }
+    // What is not in the list is no empty document.
+    assert_eq!(server.text("notes/short").await, "text of notes/short");
+    until("all others are in the index of words", || async {
+        let found = server.get("/api/search?q=text").await.json();
+        let documents = found["documents"].as_array()?.len();
+        (documents == 2 && found["is_complete"] == true).then_some(())
+    })
+    .await;
+    let found = on(folder.path(), &["verify"]).await;
+    assert_eq!(found.code, Some(1), "{found:?}");
+    assert_eq!(found.stdout, "Verified 2 documents; damaged: 2\n");
+    assert!(found.stderr.contains("notes/short"), "{found:?}");
+    // An edit writes the line anew.
+    let edit = Request::new("POST", "/api/documents/notes/short/append").body("!");
+    assert_eq!(server.send(edit).await.status, 200);
+    let listed = server.get("/api/documents").await.json();
+    assert_eq!(listed["documents"][0]["name"], "notes/short");
+    assert_eq!(listed["damaged"].as_array().unwrap().len(), 1);
+    let log = server.log();
+    assert_eq!(
+        log.matches("a document cannot be listed").count(),
+        2,
+        "{log}"
+    );
 }

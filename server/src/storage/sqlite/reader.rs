@@ -55,8 +55,8 @@ impl Reader {
         connect(path.join(FILE)).map_err(problem)
     }
 
-    /// All documents as of one moment, newest edit first.
-    pub fn list(&mut self) -> Result<Vec<Entry>, StorageError> {
+    /// All documents as of one moment, newest edit first; and why there are some that cannot be listed.
+    pub fn list(&mut self) -> Result<(Vec<Entry>, Vec<String>), StorageError> {
         // The tables of an older format are brought up to date by opening them for writing only.
         if self.format != KNOWN {
             return Err(StorageError::Failed(format!(
@@ -65,7 +65,10 @@ impl Reader {
             )));
         }
         let transaction = self.connection.transaction()?;
-        statements::list(&transaction, "", None, usize::MAX)
+        let mut damaged = Vec::new();
+        let mut note = |_, why| damaged.push(why);
+        let entries = statements::list(&transaction, "", None, usize::MAX, &mut note)?;
+        Ok((entries, damaged))
     }
 
     /// Reads a document as of one moment.
@@ -282,6 +285,6 @@ mod tests {
         seal(&to.path().join(FILE)).unwrap();
         assert_eq!(std::fs::read_dir(to.path()).unwrap().count(), 1);
         let mut reader = Reader::open(to.path()).unwrap();
-        assert_eq!(reader.list().unwrap().len(), 1);
+        assert_eq!(reader.list().unwrap().0.len(), 1);
     }
 }

@@ -132,7 +132,7 @@ pub const DROP: &str = "DELETE FROM snapshots WHERE document_id = ?1";
 const LIST: &str =
     "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence FROM documents
     WHERE deleted_at_ms IS NULL AND (edited_at_ms, id) < (?2, ?3) AND instr(folded, ?1) > 0
-    ORDER BY edited_at_ms DESC, id DESC LIMIT ?4";
+    ORDER BY edited_at_ms DESC, id DESC";
 const ENTRY: &str =
     "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence FROM documents
     WHERE name = ?1 AND deleted_at_ms IS NULL";
@@ -392,22 +392,40 @@ pub fn delete(
     Ok(true)
 }
 
+/// Is told of documents whose lines cannot be read, by identity, and why.
+pub type Damaged<'d> = &'d mut dyn FnMut(DocumentId, String);
+
+/// The line of a document; nothing if it cannot be read, which costs the others nothing.
+pub fn readable(row: &Row<'_>, damaged: Damaged<'_>) -> Result<Option<Entry>, StorageError> {
+    match line(row) {
+        Ok(entry) => Ok(Some(entry)),
+        Err(StorageError::Damaged(why)) => {
+            damaged(DocumentId(row.get(0)?), why);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// One page of the list.
 pub fn list(
     transaction: &Transaction<'_>,
     query: &str,
     after: Option<Position>,
     limit: usize,
+    damaged: Damaged<'_>,
 ) -> Result<Vec<Entry>, StorageError> {
     let (edited, id) = after.map_or((i64::MAX, i64::MAX), |after| {
         (after.edited_at_ms, after.id.0)
     });
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = transaction.prepare_cached(LIST)?;
-    let mut rows = statement.query(params![fold(query), edited, id, limit])?;
+    let mut rows = statement.query(params![fold(query), edited, id])?;
     let mut entries = Vec::new();
-    while let Some(row) = rows.next()? {
-        entries.push(line(row)?);
+    // A page that is not full is the last one: what cannot be read does not count.
+    while entries.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        entries.extend(readable(row, damaged)?);
     }
     Ok(entries)
 }
@@ -428,12 +446,13 @@ pub fn entry(
 pub fn entries(
     transaction: &Transaction<'_>,
     ids: &[DocumentId],
+    damaged: Damaged<'_>,
 ) -> Result<Vec<Entry>, StorageError> {
     let mut statement = transaction.prepare_cached(ENTRY_BY_ID)?;
     let mut entries = Vec::with_capacity(ids.len());
     for id in ids {
         if let Some(row) = statement.query([id.0])?.next()? {
-            entries.push(line(row)?);
+            entries.extend(readable(row, damaged)?);
         }
     }
     Ok(entries)
@@ -444,6 +463,7 @@ pub fn below(
     transaction: &Transaction<'_>,
     folder: Option<&DocumentName>,
     each: &mut dyn FnMut(Entry),
+    damaged: Damaged<'_>,
 ) -> Result<(), StorageError> {
     let mut statement = transaction.prepare_cached(BELOW)?;
     // All that goes on with a slash stands before all that goes on with what comes after it.
@@ -451,7 +471,7 @@ pub fn below(
     let to = folder.map(|folder| format!("{folder}0"));
     let mut rows = statement.query(params![from.unwrap_or_default(), to])?;
     while let Some(row) = rows.next()? {
-        each(line(row)?);
+        readable(row, damaged)?.into_iter().for_each(&mut *each);
     }
     Ok(())
 }
@@ -459,18 +479,31 @@ pub fn below(
 /// The line of the list that the first columns of a row say.
 pub fn line(row: &Row<'_>) -> Result<Entry, StorageError> {
     let id = DocumentId(row.get(0)?);
-    let name: String = row.get(1)?;
-    let name = DocumentName::new(&name).map_err(|why| {
-        StorageError::Damaged(format!("document {}: its name is not one: {why}", id.0))
-    })?;
+    // Which one it is, where that can be read.
+    let of = |error| match error {
+        StorageError::Damaged(why) => {
+            let name = row.get(1).unwrap_or_else(|_| "?".to_owned());
+            StorageError::Damaged(format!("document {} ({name:?}): {why}", id.0))
+        }
+        error => error,
+    };
+    let name = || -> Result<_, StorageError> {
+        let name: String = row.get(1)?;
+        DocumentName::new(&name)
+            .map_err(|why| StorageError::Damaged(format!("its name is not one: {why}")))
+    };
+    let numbers =
+        || -> Result<_, StorageError> { Ok((unsigned(row.get(2)?)?, unsigned(row.get(6)?)?)) };
+    let name = name().map_err(of)?;
+    let (length, sequence) = numbers().map_err(of)?;
     let edited_at_ms = row.get(4)?;
     Ok(Entry {
         name,
         owner: row.get::<_, Option<i64>>(5)?.map(PersonId),
-        length: unsigned(row.get(2)?)?,
+        length,
         created_at_ms: row.get(3)?,
         edited_at_ms,
-        sequence: unsigned(row.get(6)?)?,
+        sequence,
         position: Position { edited_at_ms, id },
     })
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Transaction;
 
 use super::open::Folder;
-use super::statements;
+use super::statements::{Damaged, readable};
 use crate::sqlite::beside;
 use crate::storage::{Space, StorageError, Summary};
 
@@ -14,16 +14,22 @@ const TOGETHER: &str =
     "SELECT count(*), ifnull(sum(length), 0) FROM documents WHERE deleted_at_ms IS NULL";
 const LONGEST: &str =
     "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence FROM documents
-    WHERE deleted_at_ms IS NULL ORDER BY length DESC, id LIMIT ?1";
+    WHERE deleted_at_ms IS NULL ORDER BY length DESC, id";
 
-pub fn summary(transaction: &Transaction<'_>, most: usize) -> Result<Summary, StorageError> {
+pub fn summary(
+    transaction: &Transaction<'_>,
+    most: usize,
+    damaged: Damaged<'_>,
+) -> Result<Summary, StorageError> {
     let (documents, length): (i64, i64) =
         transaction.query_row(TOGETHER, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut statement = transaction.prepare(LONGEST)?;
-    let mut rows = statement.query([i64::try_from(most).unwrap_or(i64::MAX)])?;
+    let mut rows = statement.query([])?;
     let mut longest = Vec::new();
-    while let Some(row) = rows.next()? {
-        longest.push(statements::line(row)?);
+    while longest.len() < most
+        && let Some(row) = rows.next()?
+    {
+        longest.extend(readable(row, damaged)?);
     }
     Ok(Summary {
         documents: documents.unsigned_abs(),

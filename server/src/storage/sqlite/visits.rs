@@ -2,7 +2,7 @@
 
 use rusqlite::{Transaction, params};
 
-use super::statements::{line, signed};
+use super::statements::{Damaged, readable, signed};
 use crate::access::PersonId;
 use crate::storage::{Entry, MAX_VISITS, StorageError, Visit};
 
@@ -34,12 +34,15 @@ pub fn keep(transaction: &Transaction<'_>, visits: &[Visit]) -> Result<(), Stora
 pub fn list(
     transaction: &Transaction<'_>,
     person: PersonId,
+    damaged: Damaged<'_>,
 ) -> Result<Vec<(Entry, i64)>, StorageError> {
     let mut statement = transaction.prepare_cached(LIST)?;
     let mut rows = statement.query([person.0])?;
     let mut visited = Vec::new();
     while let Some(row) = rows.next()? {
-        visited.push((line(row)?, row.get(7)?));
+        if let Some(entry) = readable(row, damaged)? {
+            visited.push((entry, row.get(7)?));
+        }
     }
     Ok(visited)
 }
