@@ -29,15 +29,16 @@ mod lineage;
 mod load;
 mod peers;
 mod present;
+mod receipts;
 mod requests;
 mod saving;
 mod slow;
 mod trash;
 
 use authors::Authors;
-use edit::Receipts;
 pub use load::replay;
 use present::PRESENCE_INTERVAL;
+use receipts::Receipts;
 use saving::{Accepted, Answer, Waiting};
 use slow::Unsaved;
 
@@ -365,10 +366,7 @@ impl Task {
                 cursors,
                 reply,
             } => {
-                let last = |client: String| {
-                    let person = self.person(&reply.who);
-                    self.receipts.last(person, &client)
-                };
+                let last = |client: String| self.receipts.last(self.of(&reply.who), &client);
                 let last = client.and_then(last);
                 self.changes(since, &root, unit, last, &cursors, reply);
             }

@@ -6,9 +6,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use ropewalk_tests::account::Browser;
 use ropewalk_tests::{Client, Request, Ropewalk, Thin, until};
 
 use crate::crash::{random, setting};
+use crate::maintain::well;
 
 const DOCUMENTS: usize = 4;
 const KILLS: u64 = 30;
@@ -123,4 +125,31 @@ async fn an_edit_that_is_sent_again_after_a_kill_is_made_once() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_from_before_the_first_account_is_made_once_when_it_is_sent_again_after_it() {
+    let server = Ropewalk::start().await;
+    let append = |key: &str, text: &str| {
+        let target = "/api/documents/notes/append";
+        let request = Request::new("POST", target).header("idempotency-key", key);
+        request.body(text.to_owned())
+    };
+    let first = server.send(append("greeting", "hello")).await;
+    assert_eq!(first.status, 200);
+    let data = server.data();
+    let invited = well(data.path(), &["user", "add", "ada", "--admin"]).await;
+    let (_, secret) = invited.trim_end().split_once('#').unwrap();
+    let mut ada = Browser::of(&server);
+    ada.accept(secret, "ada").await;
+    assert_eq!(server.send(append("greeting", "hello")).await.status, 401);
+    let (_, token) = ada.make_token("edit", "*").await;
+    let mut script = Browser::script(&server, &token);
+    let again = script.send(append("greeting", "hello")).await;
+    assert_eq!((again.status, again.text()), (200, first.text()));
+    assert_eq!(script.text("notes").await, "hello");
+    // Another edit that has the same key by chance is no repetition of what somebody else did.
+    assert_eq!(script.send(append("greeting", ", all")).await.status, 200);
+    assert_eq!(script.send(append("greeting", ", all")).await.status, 200);
+    assert_eq!(script.text("notes").await, "hello, all");
 }

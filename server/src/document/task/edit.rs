@@ -1,6 +1,5 @@
 //! Edits by position.
 
-use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
@@ -8,79 +7,11 @@ use ropewalk_crdt::{self as crdt, ClientId, Edit, Revision, Unit, past};
 
 use super::saving::{Accepted, Answer};
 use super::{End, Existence, Task};
-use crate::access::{PersonId, Who};
+use crate::access::Who;
 use crate::document::cursor::Selection;
 use crate::document::edit::{Change, Changes, Edited, Key, MAX_EDITS, OnlyAt, Request, Since};
 use crate::document::{Refused, Reply, Version};
-use crate::storage::{MAX_RECEIPTS, Receipt};
-
-/// What clients were told of their edits, the newest.
-#[derive(Debug, Default)]
-pub struct Receipts {
-    known: HashMap<Key, Receipt>,
-    /// Oldest first.
-    order: VecDeque<Key>,
-}
-
-impl Receipts {
-    pub fn add(&mut self, receipt: Receipt) {
-        let key = Key {
-            client: receipt.client.clone(),
-            request: receipt.request.clone(),
-        };
-        if self.known.insert(key.clone(), receipt).is_none() {
-            self.order.push_back(key);
-        }
-        if self.order.len() > MAX_RECEIPTS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
-    }
-}
-
-impl Receipts {
-    /// The newest request of a person's client.
-    pub fn last(&self, person: Option<PersonId>, client: &str) -> Option<String> {
-        let (own, mut newest) = (own(person, client), self.order.iter().rev());
-        let before = is_name(client);
-        let key = newest.find(|key| key.client == own || before && key.client == client)?;
-        Some(key.request.clone())
-    }
-
-    /// What a person's client was told of a request.
-    fn told(&self, person: Option<PersonId>, key: &Key) -> Option<&Receipt> {
-        let theirs = Key {
-            client: own(person, &key.client),
-            request: key.request.clone(),
-        };
-        let before = || self.known.get(key).filter(|_| is_name(&key.client));
-        self.known.get(&theirs).or_else(before)
-    }
-}
-
-/// Stands before and behind the person in the name of a client.
-const MARK: char = '\u{1}';
-
-/// The name of a client as one of a person's: the same name of another person is another client. Older receipts have the
-/// name alone.
-fn own(person: Option<PersonId>, client: &str) -> String {
-    let person = person.map(|person| person.0.to_string());
-    format!("{MARK}{}{MARK}{client}", person.unwrap_or_default())
-}
-
-/// Whether it can be the name in an older receipt, and not that of somebody's in a newer one.
-fn is_name(client: &str) -> bool {
-    !client.starts_with(MARK)
-}
-
-impl FromIterator<Receipt> for Receipts {
-    fn from_iter<I: IntoIterator<Item = Receipt>>(all: I) -> Self {
-        let mut receipts = Self::default();
-        all.into_iter().for_each(|receipt| receipts.add(receipt));
-        receipts
-    }
-}
+use crate::storage::Receipt;
 
 /// Edits of a text, of the version that the caller has seen.
 struct Made {
@@ -138,7 +69,8 @@ impl Task {
         }
         let person = self.person(who);
         let told = key.as_ref();
-        let told = told.and_then(|key| self.receipts.told(person, key));
+        let of = self.of(who);
+        let told = told.and_then(|key| self.receipts.told(of, key, digest));
         if let Some(receipt) = told {
             let (before, now) = (receipt.digest, digest);
             if before.is_some() && now.is_some() && before != now {
@@ -156,7 +88,7 @@ impl Task {
         let changed = self.document.revision() != before.revision;
         let length = self.document.len_utf16(&root);
         let receipt = key.map(|Key { client, request }| Receipt {
-            client: own(person, &client),
+            client: of.own(&client),
             request,
             sequence: self.newest() + 1,
             restores: self.restores,
@@ -317,53 +249,5 @@ fn refused(error: crdt::Error) -> Refused {
         crdt::Error::Unsorted { index } => Refused::Unsorted { index },
         crdt::Error::Unsupported { .. } => Refused::NotText,
         _ => Refused::TooLarge,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn receipt(client: &str, request: &str) -> Receipt {
-        Receipt {
-            client: client.into(),
-            request: request.into(),
-            sequence: 1,
-            restores: 0,
-            revision: Revision {
-                inserted: 0,
-                deleted: 0,
-            },
-            length: 0,
-            digest: None,
-        }
-    }
-
-    #[test]
-    fn the_ids_of_a_client_are_its_persons_and_older_receipts_count() {
-        let (ann, bob) = (Some(PersonId(1)), Some(PersonId(2)));
-        let key = |client: &str, request: &str| Key {
-            client: client.into(),
-            request: request.into(),
-        };
-        let receipts = [
-            receipt("editor", "old"),
-            receipt(&own(ann, "editor"), "1"),
-            receipt(&own(None, "editor"), "2"),
-        ];
-        let receipts: Receipts = receipts.into_iter().collect();
-        let told = |person, client: &str, request| receipts.told(person, &key(client, request));
-        for person in [ann, bob, None] {
-            assert!(told(person, "editor", "old").is_some());
-            assert_eq!(told(person, "editor", "1").is_some(), person == ann);
-            assert_eq!(told(person, "editor", "2").is_some(), person.is_none());
-            // Nobody takes the name that a client of another person has here.
-            assert!(told(bob, &own(person, "editor"), "1").is_none());
-            assert!(receipts.last(bob, &own(person, "editor")).is_none());
-        }
-        let last = |person| receipts.last(person, "editor");
-        assert_eq!(last(ann).as_deref(), Some("1"));
-        assert_eq!(last(None).as_deref(), Some("2"));
-        assert_eq!(last(bob).as_deref(), Some("old"));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ropewalk_crdt::{self as crdt, ClientId, Document, Limits, Version};
 
 use super::Existence;
-use super::edit::Receipts;
+use super::receipts::Receipts;
 use crate::App;
 use crate::access::PersonId;
 use crate::name::DocumentName;

@@ -7,7 +7,7 @@ use ropewalk_crdt::{Document, Limits};
 use super::Loaded;
 use crate::App;
 use crate::document::task::Existence;
-use crate::document::task::edit::Receipts;
+use crate::document::task::receipts::Receipts;
 use crate::name::DocumentName;
 use crate::storage::{Compaction, Lineage, StorageError};
 
