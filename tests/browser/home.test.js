@@ -20,8 +20,11 @@ describe('pages', { concurrency: 2 }, () => {
   it('begins empty and begins the first document', async (t) => {
     const server = await Ropewalk.start(t)
     const ann = await Visitor.arrive(t, browser)
-    await ann.page.goto(server.url)
+    // Without accounts nothing is shared with anybody.
+    await ann.page.goto(`${server.url}/shared`)
     await ann.page.getByText('No documents yet').waitFor()
+    assert.equal(new URL(ann.page.url()).pathname, '/')
+    assert.equal(await ann.page.locator('.tab[aria-current]').innerText(), 'Documents')
     await ann.page.getByRole('button', { name: 'New document' }).click()
     await ann.page.getByLabel('Name', { exact: true }).fill('notes/first 💚.md')
     await ann.page.keyboard.press('Enter')

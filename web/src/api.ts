@@ -35,6 +35,8 @@ export interface DocumentPage {
   documents: DocumentEntry[]
   folders?: FolderEntry[]
   next: string | null
+  /** Why some cannot be listed, for whoever owns everything. */
+  damaged?: { id: number; why: string }[]
 }
 
 /** What went wrong; `code` is the server's, or `unreachable`. */
@@ -116,10 +118,11 @@ export function listDocuments(query: ListQuery): Promise<DocumentPage> {
   return call(`/api/documents?${params}`, { signal: query.signal })
 }
 
-export function searchTexts(query: { q: string; folder: string; cursor: string | null; signal: AbortSignal }): Promise<{ documents: Found[]; next: string | null; is_complete: boolean }> {
+export function searchTexts(query: { q: string; folder: string; cursor: string | null; limit?: number; signal: AbortSignal }): Promise<{ documents: Found[]; next: string | null; is_complete: boolean }> {
   const params = new URLSearchParams({ q: query.q })
   if (query.folder) params.set('folder', query.folder)
   if (query.cursor) params.set('cursor', query.cursor)
+  if (query.limit) params.set('limit', String(query.limit))
   return call(`/api/search?${params}`, { signal: query.signal })
 }
 

@@ -5,7 +5,7 @@ import { render, type ComponentChild, type ComponentType } from 'preact'
 import { account, learn, type Identity } from './account/identity'
 import { explained, outcome, takeOutcome } from './account/outcome'
 import { placeAt } from './home/place'
-import { NotFound, NotLoaded } from './not-found'
+import { NoAnswer, NotFound, NotLoaded } from './not-found'
 import { nameFromPath, nameProblem } from './name'
 import { applyTheme } from './theme'
 import { say } from './ui/toast'
@@ -54,9 +54,10 @@ async function editor(name: string): Promise<ComponentChild> {
   return <Editor name={name} />
 }
 
-async function admin(isOpen: boolean): Promise<ComponentChild> {
+async function admin(known: Identity | null): Promise<ComponentChild> {
   const person = account()
-  if (isOpen) return <NotFound title="There is no administrator" why="This server has no accounts. The first one is made with “ropewalk user add” and “--admin”, and sees here how the server does." />
+  if (known === null) return <NoAnswer />
+  if (known.state === 'open') return <NotFound title="There is no administrator" why="This server has no accounts. The first one is made with “ropewalk user add” and “--admin”, and sees here how the server does." />
   if (!person?.is_admin) return <NotFound title="This is for administrators" why="Whoever looks after this server can see how it does here." />
   const { Admin } = await import('./admin/admin')
   return <Admin login={person.login} />
@@ -87,7 +88,9 @@ async function show(): Promise<void> {
     const { SignIn } = await import('./account/sign-in')
     return render(<SignIn document={name} onDone={() => location.reload()} />, root)
   }
-  render(await (page ?? admin(known?.state === 'open')), root)
+  // Nothing is shared with whoever has no account: there is no tab for it either.
+  if (known && state !== 'signed_in' && pathname === '/shared') history.replaceState(null, '', '/')
+  render(await (page ?? admin(known)), root)
   if (outcome.now !== null && provider) say(explained(outcome.now, provider))
 }
 

@@ -18,6 +18,15 @@ export function NotFound({ title, why }: { title: string; why: string }) {
   return <Blank title={title} why={why}><a class="button" href="/">All documents</a></Blank>
 }
 
+/** Whose page it is cannot be known. */
+export function NoAnswer() {
+  return (
+    <Blank title="The server does not answer" why="It may be gone for a moment. Nothing is lost by that.">
+      <button type="button" class="button primary" onClick={() => location.reload()}>Try again</button>
+    </Blank>
+  )
+}
+
 /** A part of the page did not come. `before` runs before it is loaded anew. */
 export function NotLoaded({ before }: { before?: () => void }) {
   const reload = () => {

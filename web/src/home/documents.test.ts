@@ -117,6 +117,24 @@ describe('the list of documents', () => {
     expect(documents.listing.now.texts).toMatchObject({ next: null, error: null })
   })
 
+  it('fetches as many texts as are shown when one comes back to it', async () => {
+    const documents = await at({ view: 'folder', folder: '', q: 'rope' }, page(0, 0, null), texts(0, 20, '20'))
+    for (const [from, to] of [[20, 40], [40, 60]] as const) {
+      void documents.moreTexts()
+      await last().answer(texts(from, to, `${to}`))
+    }
+    asked = []
+    void documents.load()
+    const searches = () => asked.filter(({ path }) => path === '/api/search')
+    await asked.find(({ path }) => path === '/api/documents')!.answer(page(0, 0, null))
+    await searches()[0]!.answer(texts(0, 50, '50'))
+    expect(found(documents)).toEqual(upTo(60))
+    await searches()[1]!.answer(texts(50, 60, '60', false))
+    expect(searches().map(({ query }) => [query.get('cursor'), query.get('limit')])).toEqual([[null, '50'], ['50', '10']])
+    expect(found(documents)).toEqual(upTo(60))
+    expect(documents.listing.now).toMatchObject({ busy: false, texts: { next: '60', isComplete: false, error: null } })
+  })
+
   it('keeps it when it cannot be had anew, and not for another search', async () => {
     const documents = await at({ view: 'folder', folder: '', q: 'rope' }, page(0, 0, null), texts(0, 2, null))
     const again = async () => {

@@ -13,6 +13,8 @@ export interface Listing {
   /** Null until the first answer. */
   documents: DocumentEntry[] | null
   folders: FolderEntry[]
+  /** Why some are not there. */
+  damaged: string[]
   next: string | null
   /** What was found in texts; null while nothing is searched, or not yet. */
   texts: Texts | null
@@ -23,9 +25,12 @@ export interface Listing {
 
 const PAGE = 50
 const MOST = 200
+/** What a search in texts answers, and can be asked for, at once. */
+const FOUND = 20
+const MOST_FOUND = 50
 const SEARCH_MS = 180
 const FRESH_MS = 10_000
-const NOTHING: Omit<Listing, 'place'> = { documents: null, folders: [], next: null, texts: null, busy: true, more: false, error: null }
+const NOTHING: Omit<Listing, 'place'> = { documents: null, folders: [], damaged: [], next: null, texts: null, busy: true, more: false, error: null }
 
 const same = (a: Place, b: Place) => JSON.stringify(a) === JSON.stringify(b)
 /** What the trash has is listed elsewhere. */
@@ -98,18 +103,24 @@ export class Documents {
       if (signal.aborted) return
       const rest = shown > MOST && page.next !== null ? below(page.documents, this.listing.now.documents ?? []) : []
       const next = rest.length > 0 ? this.listing.now.next : page.next
-      this.#set({ place, documents: [...page.documents, ...rest], folders: page.folders ?? [], next, texts: found, busy: false, error: null })
+      this.#set({ place, documents: [...page.documents, ...rest], folders: page.folders ?? [], damaged: (page.damaged ?? []).map(({ why }) => why), next, texts: found, busy: false, error: null })
     } catch (error) {
       if (signal.aborted) return
       this.#set({ ...(stays ? {} : { place, ...NOTHING }), busy: false, error: asApiError(error) })
     }
   }
 
-  /** What was found before stays in sight when it cannot be had anew. */
+  /** As much as is shown. What was found before stays in sight when it cannot be had anew. */
   async #texts(place: { q: string; folder: string }, signal: AbortSignal, stays: boolean): Promise<Texts> {
     try {
-      const page = await searchTexts({ ...place, cursor: null, signal })
-      return { found: page.documents, next: page.next, isComplete: page.is_complete, error: null }
+      const shown = Math.max(FOUND, (stays && this.listing.now.texts?.found.length) || 0)
+      let texts: Texts = { found: [], next: null, isComplete: true, error: null }
+      do {
+        const limit = Math.min(MOST_FOUND, shown - texts.found.length)
+        const page = await searchTexts({ ...place, cursor: texts.next, limit, signal })
+        texts = { found: added(texts.found, page.documents), next: page.next, isComplete: texts.isComplete && page.is_complete, error: null }
+      } while (texts.next !== null && texts.found.length < shown)
+      return texts
     } catch (error) {
       const before = (stays && this.listing.now.texts) || { found: [], next: null, isComplete: true }
       return { ...before, error: asApiError(error) }

@@ -13,6 +13,9 @@ import { Row } from './row'
 import { said, Skeleton, Trouble } from './states'
 import { lookedIn, unsearched } from './texts'
 
+/** So many are named. */
+const DAMAGED = 3
+
 interface ListProps {
   listing: Listing
   documents: Documents
@@ -21,7 +24,7 @@ interface ListProps {
 }
 
 export function List({ listing, documents, onCreate }: ListProps) {
-  const { place, documents: entries, folders, error, next, more } = listing
+  const { place, documents: entries, folders, damaged, error, next, more } = listing
   const unsent = useMemo(allUnsent, [entries])
   if (error && (!entries || error.code === 'sign_in')) return <Trouble error={error} busy={listing.busy} onRetry={() => void documents.load()} />
   if (!entries) return <Skeleton />
@@ -41,6 +44,11 @@ export function List({ listing, documents, onCreate }: ListProps) {
         <div class="home-notice" role="alert">
           <span>{said(error)} What you see may be old.</span>
           <button type="button" class="button plain" onClick={() => void documents.load()}>Try again</button>
+        </div>
+      )}
+      {damaged.length > 0 && (
+        <div class="home-notice" role="status">
+          <span>The database is damaged, and {count(damaged.length, 'document')} cannot be listed: {damaged.slice(0, DAMAGED).join('; ')}{damaged.length > DAMAGED && ' and more'}.</span>
         </div>
       )}
       {strays.map(([name, n]) => (
