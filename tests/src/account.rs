@@ -35,15 +35,30 @@ pub struct Browser {
 pub async fn team(arguments: &[&str]) -> (Ropewalk, Browser) {
     let listen = ["--listen", "0.0.0.0:0", "--trust-proxy", "127.0.0.1"];
     let server = Ropewalk::with(&[&listen[..], arguments].concat()).await;
-    let secret = until("the one-time link is printed", || async {
-        let output = server.output();
-        let (_, secret) = output.split_once("/join#")?;
-        secret.split_once('\n').map(|(secret, _)| secret.to_owned())
-    })
-    .await;
-    let mut ada = Browser::of(&server);
-    ada.accept(&secret, "ada").await;
+    let ada = first(&server).await;
     (server, ada)
+}
+
+/// The browser of `ada`, who follows the link that a server without accounts prints.
+pub async fn first(server: &Ropewalk) -> Browser {
+    let link = first_link(server).await;
+    let mut ada = Browser::of(server);
+    ada.accept(&secret(&link.into()), "ada").await;
+    ada
+}
+
+/// The link that makes the first account.
+pub async fn first_link(server: &Ropewalk) -> String {
+    until("the one-time link is printed", || async {
+        let output = server.output();
+        let line = output.split_inclusive('\n');
+        let mut line = line.filter(|line| line.ends_with('\n') && line.contains("/join#"));
+        let mut words = line.next()?.split_whitespace();
+        words
+            .find(|word| word.contains("/join#"))
+            .map(str::to_owned)
+    })
+    .await
 }
 
 impl Browser {

@@ -1,7 +1,7 @@
 //! Pages of other sites, and whoever lies about where they are, against somebody who is signed in.
 
-use ropewalk_tests::account::{Browser, PASSWORD, team};
-use ropewalk_tests::{Request, Ropewalk, until};
+use ropewalk_tests::account::{Browser, PASSWORD, first, team};
+use ropewalk_tests::{Request, Ropewalk};
 use serde_json::{Value, json};
 
 use super::matrix::{NAME, RULES, request};
@@ -214,14 +214,7 @@ async fn spoofed_proxy_headers_are_believed_of_no_client() {
     drop(server);
     // From anybody else nothing is.
     let server = Ropewalk::with(&["--listen", "0.0.0.0:0", "--trust-proxy", "10.1.2.3"]).await;
-    let secret = until("the one-time link is printed", || async {
-        let output = server.output();
-        let (_, secret) = output.split_once("/join#")?;
-        secret.split_once('\n').map(|(secret, _)| secret.to_owned())
-    })
-    .await;
-    let mut ada = Browser::of(&server);
-    ada.accept(&secret, "ada").await;
+    let mut ada = first(&server).await;
     let lies = [
         ("x-forwarded-for", "10.1.2.3, 6.6.6.6"),
         ("x-forwarded-proto", "https"),

@@ -1,6 +1,6 @@
 //! Secrets: what is kept of them, what is said of them, and when they end.
 
-use ropewalk_tests::account::{Browser, PASSWORD, secret, team, write_accounts};
+use ropewalk_tests::account::{Browser, PASSWORD, first_link, secret, team, write_accounts};
 use ropewalk_tests::frames::put_buf;
 use ropewalk_tests::{Request, Response, Ropewalk, until};
 use rusqlite::Connection;
@@ -257,12 +257,8 @@ async fn where_the_pages_are_over_tls_cookies_are_for_nothing_else() {
     // The proxy before it is not trusted: nobody says how a browser came.
     let place = "https://write.example.org";
     let server = Ropewalk::with(&["--listen", "0.0.0.0:0", "--public-url", place]).await;
-    let first = until("the one-time link is printed", || async {
-        let output = server.output();
-        let (_, first) = output.split_once(&format!("{place}/join#"))?;
-        first.split_once('\n').map(|(first, _)| first.to_owned())
-    })
-    .await;
+    let first = first_link(&server).await;
+    let first = first.strip_prefix(&format!("{place}/join#")).unwrap();
     let post = async |origin: &str, target: &str, cookie: &str, body: Value| {
         let request = Request::new("POST", target)
             .host("write.example.org")
@@ -323,12 +319,7 @@ async fn where_the_pages_are_over_tls_cookies_are_for_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_link_ends_after_an_hour() {
     let server = Ropewalk::with(&["--listen", "0.0.0.0:0"]).await;
-    let first = until("the one-time link is printed", || async {
-        let output = server.output();
-        let (_, first) = output.split_once("/join#")?;
-        first.split_once('\n').map(|(first, _)| first.to_owned())
-    })
-    .await;
+    let first = secret(&first_link(&server).await.into());
     let accounts = Connection::open(server.data().path().join("accounts.db")).unwrap();
     let counts = "SELECT expires_at_ms - made_at_ms FROM invitations";
     let counts: i64 = accounts.query_row(counts, [], |row| row.get(0)).unwrap();
