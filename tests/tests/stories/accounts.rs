@@ -15,6 +15,7 @@ mod reader;
 mod revoked;
 mod secrets;
 mod telling;
+mod upgraded;
 
 use ropewalk_tests::account::{Browser, secret, team};
 use ropewalk_tests::{Request, until};
