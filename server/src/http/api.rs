@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::error::ApiError;
 use super::identity::Visitor;
 use super::{found, home, known, sharing, trash};
+use super::sharing::Of;
 use crate::App;
 use crate::access::{Access, Who};
 use crate::accounts::Action;
@@ -251,7 +252,7 @@ pub async fn post(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     match named(&uri).strip_suffix("/links") {
-        Some(name) => sharing::link(&app, &visitor, name, body).await,
+        Some(name) => sharing::link(&app, &visitor, Of::Document(name), body).await,
         None => edit::append(&app, &visitor.who, &uri, &headers, body).await,
     }
 }
@@ -264,7 +265,7 @@ pub async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     if let Some(name) = named(&uri).strip_suffix("/sharing") {
-        return sharing::give(&app, &visitor, name, body).await;
+        return sharing::give(&app, &visitor, Of::Document(name), body).await;
     }
     let who = visitor.who;
     let name = DocumentName::from_url(named(&uri))?;
@@ -297,7 +298,7 @@ pub async fn delete(
         return strays::delete(&app, who, name, id).await;
     }
     if let Some((name, id)) = sharing::link_of(named(&uri)) {
-        return sharing::unlink(&app, &visitor, name, id).await;
+        return sharing::unlink(&app, &visitor, Of::Document(name), id).await;
     }
     let name = DocumentName::from_url(named(&uri))?;
     let handle = app.hub.open(&app, &name);
@@ -335,7 +336,7 @@ pub async fn read(
         Some((name, "text")) => text(&app, &who, name, &uri, &headers).await,
         Some((name, "changes")) => changes::changes(&app, &visitor, name, &uri, &headers).await,
         Some((name, "content")) => content::content(&app, &who, name, &uri, &headers).await,
-        Some((name, "sharing")) => sharing::read(&app, &visitor, name).await,
+        Some((name, "sharing")) => sharing::read(&app, &visitor, Of::Document(name)).await,
         Some((name, "authors")) => authors::list(&app, &who, name, &uri).await,
         Some((name, "strays")) => strays::list(&app, &who, name).await,
         _ => entry(&app, &who, named(&uri)).await,

@@ -31,42 +31,51 @@ pub fn router() -> Router<Arc<App>> {
     Router::new().route("/api/folders/{*path}", folder)
 }
 
+/// What somebody wants to share, as it stands in a URL.
+#[derive(Clone, Copy)]
+pub enum Of<'u> {
+    /// One document.
+    Document(&'u str),
+    /// All of a folder; of one without a name, all there is.
+    Folder(&'u str),
+}
+
 /// What is shared, once it is known that whoever asks may say so.
 struct Shared {
     item: Item,
     owner: Option<PersonId>,
 }
 
-async fn document(app: &Arc<App>, visitor: &Visitor, name: &str) -> Result<Shared, ApiError> {
-    let name = DocumentName::from_url(name)?;
-    let entry = found(app, &visitor.who, &name, Access::Own).await?;
-    Ok(Shared {
-        item: Item {
-            target: Target::Document(name),
-            document: Some(entry.position.id),
-        },
-        owner: entry.owner,
-    })
-}
-
-/// The folder before the last segments; without one, all there is.
-fn folder(app: &App, visitor: &Visitor, path: &str) -> Result<Shared, ApiError> {
-    let target = match path {
-        "" => Target::Everything,
-        path => Target::Folder(DocumentName::from_url(path)?),
-    };
-    let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
-    if !rules.owns_all(&visitor.who, &target, now_ms) {
-        app.metrics.refused_access.add_one();
-        return Err(match rules.is_known(&visitor.who, now_ms) {
-            true => Denied::NotOwner.into(),
-            false => ApiError::NOT_KNOWN,
-        });
+impl Of<'_> {
+    async fn shared(self, app: &Arc<App>, visitor: &Visitor) -> Result<Shared, ApiError> {
+        let target = match self {
+            Self::Document(name) => {
+                let name = DocumentName::from_url(name)?;
+                let entry = found(app, &visitor.who, &name, Access::Own).await?;
+                return Ok(Shared {
+                    item: Item {
+                        target: Target::Document(name),
+                        document: Some(entry.position.id),
+                    },
+                    owner: entry.owner,
+                });
+            }
+            Self::Folder("") => Target::Everything,
+            Self::Folder(path) => Target::Folder(DocumentName::from_url(path)?),
+        };
+        let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
+        if !rules.owns_all(&visitor.who, &target, now_ms) {
+            app.metrics.refused_access.add_one();
+            return Err(match rules.is_known(&visitor.who, now_ms) {
+                true => Denied::NotOwner.into(),
+                false => ApiError::NOT_KNOWN,
+            });
+        }
+        Ok(Shared {
+            item: target.into(),
+            owner: None,
+        })
     }
-    Ok(Shared {
-        item: target.into(),
-        owner: None,
-    })
 }
 
 /// What stands before the last segment, if that is `last`.
@@ -95,45 +104,6 @@ fn json_of<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T
     accounts::body(Json::from_bytes(&body))
 }
 
-/// `GET /api/documents/{name}/sharing`
-pub async fn read(app: &Arc<App>, visitor: &Visitor, name: &str) -> Result<Response, ApiError> {
-    let shared = document(app, visitor, name).await?;
-    told(app, shared).await
-}
-
-/// `PUT /api/documents/{name}/sharing`
-pub async fn give(
-    app: &Arc<App>,
-    visitor: &Visitor,
-    name: &str,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, ApiError> {
-    let shared = document(app, visitor, name).await?;
-    set(app, visitor, shared, json_of(body)?).await
-}
-
-/// `POST /api/documents/{name}/links`
-pub async fn link(
-    app: &Arc<App>,
-    visitor: &Visitor,
-    name: &str,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, ApiError> {
-    let shared = document(app, visitor, name).await?;
-    make_link(app, visitor, shared, json_of(body)?).await
-}
-
-/// `DELETE /api/documents/{name}/links/{id}`
-pub async fn unlink(
-    app: &Arc<App>,
-    visitor: &Visitor,
-    name: &str,
-    id: i64,
-) -> Result<StatusCode, ApiError> {
-    let shared = document(app, visitor, name).await?;
-    revoke_link(app, visitor, shared, id).await
-}
-
 /// The name and the number in `{name}/links/{id}`.
 pub fn link_of(rest: &str) -> Option<(&str, i64)> {
     numbered(rest, "links").filter(|(name, _)| !name.is_empty())
@@ -146,8 +116,7 @@ async fn folder_read(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let path = before(folder_path(&uri), "sharing").ok_or(ApiError::NOT_FOUND)?;
-    let shared = folder(&app, &visitor, path)?;
-    told(&app, shared).await
+    read(&app, &visitor, Of::Folder(path)).await
 }
 
 /// `PUT /api/folders/{path}/sharing`
@@ -158,8 +127,7 @@ async fn folder_give(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let path = before(folder_path(&uri), "sharing").ok_or(ApiError::NOT_FOUND)?;
-    let shared = folder(&app, &visitor, path)?;
-    set(&app, &visitor, shared, json_of(body)?).await
+    give(&app, &visitor, Of::Folder(path), body).await
 }
 
 /// `POST /api/folders/{path}/links`
@@ -170,8 +138,7 @@ async fn folder_link(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let path = before(folder_path(&uri), "links").ok_or(ApiError::NOT_FOUND)?;
-    let shared = folder(&app, &visitor, path)?;
-    make_link(&app, &visitor, shared, json_of(body)?).await
+    link(&app, &visitor, Of::Folder(path), body).await
 }
 
 /// `DELETE /api/folders/{path}/links/{id}`
@@ -181,8 +148,12 @@ async fn folder_unlink(
     uri: Uri,
 ) -> Result<StatusCode, ApiError> {
     let (path, id) = numbered(folder_path(&uri), "links").ok_or(ApiError::NOT_FOUND)?;
-    let shared = folder(&app, &visitor, path)?;
-    revoke_link(&app, &visitor, shared, id).await
+    unlink(&app, &visitor, Of::Folder(path), id).await
+}
+
+/// `GET …/sharing`
+pub async fn read(app: &Arc<App>, visitor: &Visitor, of: Of<'_>) -> Result<Response, ApiError> {
+    told(app, of.shared(app, visitor).await?).await
 }
 
 async fn told(app: &Arc<App>, shared: Shared) -> Result<Response, ApiError> {
@@ -300,12 +271,15 @@ impl Named {
     }
 }
 
-async fn set(
+/// `PUT …/sharing`
+pub async fn give(
     app: &Arc<App>,
     visitor: &Visitor,
-    shared: Shared,
-    giving: Giving,
+    of: Of<'_>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
+    let shared = of.shared(app, visitor).await?;
+    let giving: Giving = json_of(body)?;
     let named = match giving {
         Giving {
             person: Some(login),
@@ -348,18 +322,20 @@ struct Linking {
     password: Option<String>,
 }
 
-async fn make_link(
+/// `POST …/links`
+pub async fn link(
     app: &Arc<App>,
     visitor: &Visitor,
-    shared: Shared,
-    linking: Linking,
+    of: Of<'_>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
-    let actor = bounded(app, person(app, &visitor.who)?, visitor)?;
+    let shared = of.shared(app, visitor).await?;
     let Linking {
         access,
         days,
         password,
-    } = linking;
+    } = json_of(body)?;
+    let actor = bounded(app, person(app, &visitor.who)?, visitor)?;
     let has_password = password.is_some();
     if has_password {
         // It costs as much as to try one.
@@ -396,12 +372,14 @@ async fn make_link(
     Ok((StatusCode::CREATED, answer(made)).into_response())
 }
 
-async fn revoke_link(
+/// `DELETE …/links/{id}`
+pub async fn unlink(
     app: &Arc<App>,
     visitor: &Visitor,
-    shared: Shared,
+    of: Of<'_>,
     id: i64,
 ) -> Result<StatusCode, ApiError> {
+    let shared = of.shared(app, visitor).await?;
     let actor = bounded(app, person(app, &visitor.who)?, visitor)?;
     let id = LinkId(id);
     let revoked = with(app, move |accounts, now_ms| {
