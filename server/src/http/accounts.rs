@@ -145,6 +145,22 @@ pub fn bounded(app: &App, person: PersonId, visitor: &Visitor) -> Result<Actor, 
     Ok(actor(person, visitor))
 }
 
+/// Who does something, whether they have an account or not.
+pub fn doer(app: &App, visitor: &Visitor) -> Actor {
+    match person(app, &visitor.who) {
+        Ok(person) => actor(person, visitor),
+        Err(_) => visitor.nobody(),
+    }
+}
+
+/// The same for what the log tells each time: nobody fills it with that.
+pub fn deed(app: &App, visitor: &Visitor) -> Result<Actor, ApiError> {
+    match person(app, &visitor.who) {
+        Ok(person) => bounded(app, person, visitor),
+        Err(_) => Ok(visitor.nobody()),
+    }
+}
+
 /// A session of a browser: accounts are looked after there, and not by a token.
 pub fn own_session(app: &App, who: &Who) -> Result<(PersonId, SessionId), ApiError> {
     let signed_in = app.gate.rules().signed_in(who, app.machine.now_ms());

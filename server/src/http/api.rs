@@ -20,10 +20,11 @@ use ropewalk_crdt::ROOT;
 use ropey::Rope;
 use serde::{Deserialize, Serialize};
 
+use super::accounts::deed;
 use super::error::ApiError;
 use super::identity::Visitor;
-use super::{found, home, known, sharing, trash};
 use super::sharing::Of;
+use super::{found, home, known, sharing, trash};
 use crate::App;
 use crate::access::{Access, Who};
 use crate::accounts::Action;
@@ -303,7 +304,7 @@ pub async fn delete(
     let name = DocumentName::from_url(named(&uri))?;
     let handle = app.hub.open(&app, &name);
     let only_at = edit::only_at(&headers)?;
-    let by = trash::deed(&app, &visitor)?;
+    let by = deed(&app, &visitor)?;
     // Whoever asks may hang up: what was given of it is forgotten all the same.
     let deleting = tokio::spawn(async move {
         let who = visitor.who.clone();

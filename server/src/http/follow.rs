@@ -10,10 +10,9 @@ use axum::routing::post;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::accounts::{Body, answer, body, too_many, with, with_link_password};
+use super::accounts::{Body, answer, body, doer, too_many, with, with_link_password};
 use super::error::ApiError;
 use super::identity::{Visitor, keeps_cookies};
-use super::trash::doer;
 use crate::App;
 use crate::access::Target;
 use crate::accounts::{Accounts, Secret, SecretKind};

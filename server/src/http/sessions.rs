@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::accounts::{
-    At, Body, actor, answer, at, body, bounded, own_session, person, too_many, tries, was_no_guess,
+    At, Body, actor, answer, at, body, bounded, doer, own_session, too_many, tries, was_no_guess,
     with, with_password,
 };
 use super::attempts::network;
@@ -184,10 +184,7 @@ async fn sign_out(
     Extension(visitor): Extension<Visitor>,
 ) -> Result<Response, ApiError> {
     if let Some(session) = visitor.who.session {
-        let actor = match person(&app, &visitor.who) {
-            Ok(person) => actor(person, &visitor),
-            Err(_) => visitor.nobody(),
-        };
+        let actor = doer(&app, &visitor);
         with(&app, move |accounts, now_ms| {
             accounts.end_session(session, &actor, now_ms)
         })

@@ -11,7 +11,7 @@ use axum::routing::{delete, get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::accounts::{At, Body, actor, answer, at, body, bounded, person, with};
+use super::accounts::{At, Body, answer, at, body, deed, with};
 use super::api::{MAX_PAGE, MAX_QUERY, PAGE, READ, position};
 use super::error::ApiError;
 use super::identity::Visitor;
@@ -256,22 +256,6 @@ async fn empty(
     });
     let removed = erasing.await.map_err(|_| ApiError::INTERNAL)??;
     Ok(answer(json!({ "removed": removed, "is_empty": is_empty })))
-}
-
-/// Who does something, for the log.
-pub fn doer(app: &App, visitor: &Visitor) -> Actor {
-    match person(app, &visitor.who) {
-        Ok(person) => actor(person, visitor),
-        Err(_) => visitor.nobody(),
-    }
-}
-
-/// The same for what the log tells each time: nobody fills it with that.
-pub fn deed(app: &App, visitor: &Visitor) -> Result<Actor, ApiError> {
-    match person(app, &visitor.who) {
-        Ok(person) => bounded(app, person, visitor),
-        Err(_) => Ok(visitor.nobody()),
-    }
 }
 
 /// Tells the log of what was done. It is done, whether that works or not.
