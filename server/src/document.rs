@@ -189,6 +189,20 @@ pub struct Wire {
     pub knows_access: bool,
 }
 
+impl Wire {
+    /// One that has updates of Yjs, and nothing else.
+    pub const fn plain(name: &'static str) -> Self {
+        Self {
+            name,
+            greets: false,
+            echoes: false,
+            stateless: false,
+            updates: true,
+            knows_access: false,
+        }
+    }
+}
+
 /// The text of a document at a version.
 #[derive(Debug)]
 pub struct Text {

@@ -20,14 +20,6 @@ use ropewalk::storage::memory::Memory;
 use ropewalk_crdt::{Document, Edit, ROOT, Unit, protocol};
 
 const PEER: u64 = 1 << 40;
-const WIRE: Wire = Wire {
-    name: "y-websocket",
-    greets: false,
-    echoes: false,
-    stateless: false,
-    updates: true,
-    knows_access: true,
-};
 
 /// What an editor sends that somebody types into.
 fn letter() -> Bytes {
@@ -126,7 +118,10 @@ async fn join(
     handle.send(Command::Join {
         peer,
         outbox,
-        wire: WIRE,
+        wire: Wire {
+            knows_access: true,
+            ..Wire::plain("y-websocket")
+        },
         who: who.clone(),
         reply,
     });

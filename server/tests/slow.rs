@@ -370,14 +370,7 @@ async fn who_is_let_in_after_a_doubt_sees_no_edit_with_a_key_before_its_commit()
         create("new").await.unwrap();
         let (outbox, mut inbox, _signals) = queue(100, 1 << 20);
         let (reply, joined) = tokio::sync::oneshot::channel();
-        let wire = document::Wire {
-            name: "y-websocket",
-            greets: false,
-            echoes: false,
-            stateless: false,
-            updates: true,
-            knows_access: false,
-        };
+        let wire = document::Wire::plain("y-websocket");
         handle.send(Command::Join {
             peer: PEER,
             outbox,

@@ -22,12 +22,9 @@ use crate::name::{BadName, DocumentName};
 const NOBODY: &[u8] = &[1, 1, 0];
 
 const WIRE: Wire = Wire {
-    name: "y-websocket",
     greets: true,
     echoes: true,
-    stateless: false,
-    updates: true,
-    knows_access: false,
+    ..Wire::plain("y-websocket")
 };
 
 /// Whose client it is.
