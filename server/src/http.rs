@@ -24,6 +24,7 @@ mod follow;
 mod groups;
 mod guard;
 mod health;
+mod held;
 mod home;
 pub mod identity;
 mod join;
@@ -106,6 +107,7 @@ pub fn router(app: Arc<App>) -> Router {
                 .merge(sharing::router())
                 .merge(follow::router())
                 .merge(people::router())
+                .merge(held::router())
                 .merge(groups::router())
                 .merge(tokens::router())
                 .merge(oidc::router())

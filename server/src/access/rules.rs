@@ -66,6 +66,8 @@ pub struct Link {
     pub expires_at_ms: Option<i64>,
     /// It alone is not enough.
     pub has_password: bool,
+    /// Who made it, if it was a person.
+    pub made_by: Option<PersonId>,
 }
 
 /// Access that somebody was given.
@@ -204,7 +206,10 @@ impl Rules {
     pub fn is_known(&self, who: &Who, now_ms: i64) -> bool {
         let is_valid = |id: &LinkId| {
             let link = self.links_by_id.get(id);
-            link.is_some_and(|link| is_before(now_ms, link.expires_at_ms))
+            link.is_some_and(|link| {
+                is_before(now_ms, link.expires_at_ms)
+                    && self.is_backed(link.made_by, &link.item.target, None)
+            })
         };
         let followed = self.session(who, now_ms).map(|session| &session.links);
         let claims = who.claims.as_ref();
@@ -332,24 +337,49 @@ impl Rules {
         let token = token
             .filter(|token| token.access == Access::Own && token.target.includes(target))
             .map(|token| token.person);
-        let owns = |id: PersonId| {
-            let person = self.people.get(&id).filter(|person| !person.is_disabled);
-            person.is_some_and(|person| {
-                let mut granted = self.granted(target);
-                let is_own =
-                    |grant: &Grant| grant.access == Access::Own && is_for(grant, id, person);
-                person.is_admin || granted.any(is_own)
-            })
-        };
         let signed_in = self.signed_in(who, now_ms);
-        self.is_open || signed_in.into_iter().chain(token).any(owns)
+        let mut all = signed_in.into_iter().chain(token);
+        self.is_open || all.any(|id| self.person_owns_all(id, target))
     }
 
-    fn of_link(&self, id: LinkId, document: &Known<'_>, now_ms: i64) -> Access {
-        let link = self.links_by_id.get(&id);
-        link.filter(|link| is_before(now_ms, link.expires_at_ms) && link.item.covers(document))
-            .map(|link| link.access)
-            .unwrap_or_default()
+    fn person_owns_all(&self, id: PersonId, target: &Target) -> bool {
+        let person = self.people.get(&id).filter(|person| !person.is_disabled);
+        person.is_some_and(|person| {
+            let is_own = |grant: &Grant| grant.access == Access::Own && is_for(grant, id, person);
+            person.is_admin || self.granted(target).any(is_own)
+        })
+    }
+
+    /// What a link lets its bearer do with a document.
+    pub fn of_link(&self, id: LinkId, document: &Known<'_>, now_ms: i64) -> Access {
+        let counts = |link: &&Link| {
+            is_before(now_ms, link.expires_at_ms)
+                && link.item.covers(document)
+                && self.is_backed(link.made_by, &link.item.target, Some(document))
+        };
+        let link = self.links_by_id.get(&id).filter(counts);
+        link.map(|link| link.access).unwrap_or_default()
+    }
+
+    /// Whether who made a link may still share what it is to: as long as they may not, it leads nowhere. What nobody with an account
+    /// made counts. Of a document that is not looked at it is asked only whether its maker may do anything.
+    pub fn is_backed(
+        &self,
+        maker: Option<PersonId>,
+        target: &Target,
+        document: Option<&Known<'_>>,
+    ) -> bool {
+        let Some(id) = maker else {
+            return true;
+        };
+        match (target, document) {
+            (Target::Document(_), Some(document)) => self.of_person(id, document) >= Access::Own,
+            (Target::Document(_), None) => {
+                let person = self.people.get(&id);
+                person.is_some_and(|person| !person.is_disabled)
+            }
+            (folder, _) => self.person_owns_all(id, folder),
+        }
     }
 
     /// Whether somebody may begin a document of this name, if there is none. Where a folder was given to anybody, only those may who can

@@ -3,7 +3,7 @@
 use rusqlite::{Row, Transaction, params};
 
 use super::audit::note;
-use super::rows::{self, all, count, execute, first};
+use super::rows::{self, all, count, execute, first, limit};
 use super::secret::{Secret, SecretKind};
 use super::{Accounts, AccountsError, Action, Actor, Refusal, password, text};
 use crate::access::{Access, Item, LinkId, PersonId};
@@ -107,6 +107,21 @@ impl Accounts {
         let list =
             format!("{COLUMNS} WHERE scope = ?1 AND path = ?2 AND document IS ?3 ORDER BY id DESC");
         self.read(|transaction| all(transaction, &list, rows::columns(item), entry))
+    }
+
+    /// Links that somebody has made, the newest first, from before one on; at most [`super::PAGE`].
+    pub fn links_by(
+        &self,
+        maker: PersonId,
+        before: Option<LinkId>,
+        most: usize,
+    ) -> Result<Vec<LinkEntry>, AccountsError> {
+        let list = format!("{COLUMNS} WHERE made_by = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
+        self.read(|transaction| {
+            let before = before.map_or(i64::MAX, |before| before.0);
+            let values = params![maker.0, before, limit(most)];
+            all(transaction, &list, values, entry)
+        })
     }
 
     /// A link.

@@ -126,7 +126,7 @@ fn links(
     now_ms: i64,
 ) -> Result<(), AccountsError> {
     let list =
-        "SELECT id, hash, scope, path, document, access, password IS NOT NULL, expires_at_ms FROM links
+        "SELECT id, hash, scope, path, document, access, password IS NOT NULL, expires_at_ms, made_by FROM links
         WHERE ifnull(expires_at_ms > ?1, 1)";
     for (hash, id, link) in all(transaction, list, [now_ms], |row| {
         let link = Link {
@@ -134,6 +134,7 @@ fn links(
             access: rows::access(row, 5)?,
             has_password: row.get(6)?,
             expires_at_ms: row.get(7)?,
+            made_by: row.get::<_, Option<i64>>(8)?.map(PersonId),
         };
         Ok((rows::hash(row, 1)?, LinkId(row.get(0)?), link))
     })? {

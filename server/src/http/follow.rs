@@ -13,9 +13,11 @@ use serde_json::json;
 use super::accounts::{Body, answer, body, doer, too_many, with, with_link_password};
 use super::error::ApiError;
 use super::identity::{Visitor, keeps_cookies};
+use super::known;
 use crate::App;
-use crate::access::Target;
+use crate::access::{Link, Target};
 use crate::accounts::{Accounts, Secret, SecretKind};
+use crate::storage::Lookup;
 
 pub fn router() -> Router<Arc<App>> {
     Router::new().route("/api/follow", post(follow))
@@ -60,6 +62,9 @@ async fn follow(
         let room = app.attempts.of_guests(visitor.address);
         room.map_err(|wait| too_many(&app, wait))?;
     }
+    if !is_backed(&app, &link).await? {
+        return Err(ApiError::NO_LINK);
+    }
     let begun = with(&app, {
         let visitor = visitor.clone();
         let actor = doer(&app, &visitor);
@@ -84,4 +89,23 @@ async fn follow(
         Some(secret) => ([visitor.cookie(Some(secret.expose()))], told).into_response(),
         None => told,
     })
+}
+
+/// Whether who made a link may still share what it leads to.
+async fn is_backed(app: &Arc<App>, link: &Link) -> Result<bool, ApiError> {
+    let target = &link.item.target;
+    let entry = match target {
+        Target::Document(name) if link.made_by.is_some() => {
+            let (storage, name) = (app.storage.clone(), name.clone());
+            let reading = app.machine.blocking(move || storage.entry(&name));
+            match reading.await.ok_or(ApiError::INTERNAL)?? {
+                Lookup::Found(entry) => Some(entry),
+                Lookup::Absent | Lookup::Deleted => None,
+            }
+        }
+        _ => None,
+    };
+    let document = entry.as_ref().map(known);
+    let rules = app.gate.rules();
+    Ok(rules.is_backed(link.made_by, target, document.as_ref()))
 }

@@ -46,6 +46,7 @@ mod tests {
             include_str!("audit.rs"),
             include_str!("follow.rs"),
             include_str!("groups.rs"),
+            include_str!("held.rs"),
             include_str!("oidc.rs"),
             include_str!("people.rs"),
             include_str!("search.rs"),

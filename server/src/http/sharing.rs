@@ -18,7 +18,7 @@ use super::error::ApiError;
 use super::identity::Visitor;
 use super::{found, known};
 use crate::App;
-use crate::access::{Access, Denied, Grant, Item, LinkId, PersonId, Rules, Subject, Target};
+use crate::access::{Access, Denied, Grant, Item, Known, LinkId, PersonId, Rules, Subject, Target};
 use crate::accounts::{Accounts, AccountsError, Action, Actor, Group, LinkEntry, NewLink, Refusal};
 use crate::name::DocumentName;
 use crate::storage::{DocumentId, Lookup};
@@ -44,6 +44,20 @@ pub enum Of<'u> {
 struct Shared {
     item: Item,
     owner: Option<PersonId>,
+}
+
+impl Shared {
+    /// What is known of it, if it is a document.
+    fn known(&self) -> Option<Known<'_>> {
+        match &self.item.target {
+            Target::Document(name) => Some(Known {
+                name,
+                id: self.item.document,
+                owner: self.owner,
+            }),
+            Target::Folder(_) | Target::Everything => None,
+        }
+    }
 }
 
 impl Of<'_> {
@@ -185,7 +199,10 @@ fn sharing(accounts: &Accounts, rules: &Rules, shared: &Shared) -> Result<Value,
         }
     }
     let links = accounts.links(&shared.item)?;
-    let links: Vec<Value> = links.iter().map(linked).collect();
+    let links: Vec<Value> = links
+        .iter()
+        .map(|link| linked(link, rules, shared))
+        .collect();
     Ok(json!({ "owner": owner, "grants": grants, "links": links, "inherited": inherited }))
 }
 
@@ -206,13 +223,17 @@ fn given(grant: &Grant, rules: &Rules, groups: &[Group]) -> Value {
     given
 }
 
-fn linked(link: &LinkEntry) -> Value {
+fn linked(link: &LinkEntry, rules: &Rules, shared: &Shared) -> Value {
+    let maker = link.made_by.and_then(|id| rules.people.get(&id));
+    let maker = maker.map(|person| json!({ "login": person.login, "name": person.name }));
     json!({
         "id": link.id.0,
         "access": link.access,
         "has_password": link.has_password,
         "made_at": link.made_at_ms,
         "expires_at": link.expires_at_ms,
+        "made_by": maker,
+        "is_backed": rules.is_backed(link.made_by, &link.item.target, shared.known().as_ref()),
     })
 }
 

@@ -7,6 +7,7 @@ import { Sure } from '../ui/sure'
 import { exact } from '../when'
 import { useAttempt } from './attempt'
 import { Complaint } from './fields'
+import { Held } from './held'
 import { Invitations } from './invitations'
 import { changePerson, findPeople, resetPassword, type Passed, type PersonEntry } from './people'
 
@@ -50,6 +51,7 @@ export function Everybody({ me }: { me: string }) {
 
 function Line({ person, mine, onChange }: { person: PersonEntry; mine: boolean; onChange: (now: PersonEntry) => void }) {
   const [passed, setPassed] = useState<Passed | null>(null)
+  const [showsHeld, setShowsHeld] = useState(false)
   const details = useRef<HTMLDetailsElement>(null)
   const attempt = useAttempt()
   const change = (what: { is_disabled?: boolean; is_admin?: boolean }, said: string) => attempt.run(async () => {
@@ -81,7 +83,9 @@ function Line({ person, mine, onChange }: { person: PersonEntry; mine: boolean; 
           {!person.is_disabled && !mine && (
             <button type="button" class="button plain" disabled={attempt.busy} onClick={() => void attempt.run(async () => setPassed(await resetPassword(person.login)))}>Link for a new password</button>
           )}
+          <button type="button" class="button plain" aria-expanded={showsHeld} onClick={() => setShowsHeld(!showsHeld)}>Links they made</button>
         </div>
+        {showsHeld && <Held login={person.login} name={name} />}
         {passed && <CopyField label={`Send this to ${name}`} value={new URL(passed.url, location.origin).href} hint={`It is shown this once, works once, and counts until ${exact(passed.expires_at)}.`} />}
         <Complaint>{attempt.error?.message ?? null}</Complaint>
       </details>

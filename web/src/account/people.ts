@@ -1,5 +1,5 @@
 /** The people with accounts here, as the server tells them to each other. */
-import { call, send } from '../api'
+import { call, send, type Access } from '../api'
 
 export interface PersonEntry {
   login: string
@@ -23,6 +23,16 @@ export interface Passed {
   expires_at: number
 }
 
+/** A link that somebody has made to documents. */
+export interface MadeLink {
+  id: number
+  for: string
+  access: Access
+  has_password: boolean
+  made_at: number
+  expires_at: number | null
+}
+
 const at = (login: string) => `/api/people/${encodeURIComponent(login)}`
 
 export async function findPeople(q: string): Promise<PersonEntry[]> {
@@ -31,6 +41,9 @@ export async function findPeople(q: string): Promise<PersonEntry[]> {
 
 export const changePerson = (login: string, change: { is_disabled?: boolean; is_admin?: boolean }) => send<PersonEntry>('PATCH', at(login), change)
 export const resetPassword = (login: string) => send<Passed>('POST', `${at(login)}/reset`)
+
+export const linksOf = (login: string, before?: number) => send<{ links: MadeLink[]; next: number | null }>('GET', `${at(login)}/links${before === undefined ? '' : `?before=${before}`}`)
+export const revokeLinkOf = (login: string, id: number) => send<void>('DELETE', `${at(login)}/links/${id}`)
 
 export const invite = (wanted: { login?: string; name?: string; is_admin?: boolean; days?: number }) => send<Passed & { id: number }>('POST', '/api/invitations', wanted)
 export const openInvitations = async () => (await send<{ invitations: OpenInvitation[] }>('GET', '/api/invitations')).invitations

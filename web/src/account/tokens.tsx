@@ -11,6 +11,7 @@ import { ago, end } from '../when'
 import { useAttempt } from './attempt'
 import { Complaint, Field } from './fields'
 import { Listed, useFetched } from './listed'
+import { reachOf } from './reach'
 
 interface Token {
   id: number
@@ -27,11 +28,6 @@ type Days = '' | '30' | '90' | '365'
 const MAY: [Access, string][] = [['read', 'May read'], ['edit', 'May edit'], ['own', 'May do all that you may']]
 const REACHES: [Reach, string][] = [['all', 'All that you have'], ['folder', 'One folder'], ['document', 'One document']]
 const LASTING: [Days, string][] = [['30', '30 days'], ['90', '90 days'], ['365', 'One year'], ['', 'Until it is taken back']]
-
-function reachOf(target: string): string {
-  if (target === '*') return 'all documents'
-  return target.endsWith('/*') ? `the folder ${target.slice(0, -2)}` : target
-}
 
 function about(token: Token): string {
   return [

@@ -10,7 +10,7 @@ import { Link as LinkIcon, Plus } from '../ui/icons'
 import { Select } from '../ui/select'
 import { Sure } from '../ui/sure'
 import { day, end } from '../when'
-import { ACCESS_WORDS, makeLink, revokeLink, type Shared, type ShareLink } from './sharing'
+import { ACCESS_WORDS, makeLink, revokeLink, wordOf, type Shared, type ShareLink } from './sharing'
 
 type Days = '' | '1' | '7' | '30' | '365'
 
@@ -54,7 +54,8 @@ export function Links({ of, links, onChange }: { of: Shared; links: ShareLink[];
               <span class="party-icon"><LinkIcon /></span>
               <span class="party">
                 <b>{ACCESS_WORDS[link.access]}</b>
-                <span>{[`Made ${day(link.made_at)}`, link.expires_at === null ? null : `until ${end(link.expires_at)}`, link.has_password ? 'with a password' : null].filter(Boolean).join(', ')}</span>
+                <span>{about(link)}</span>
+                {!link.is_backed && <span class="link-off">It leads nowhere as long as {link.made_by?.name ?? 'who made it'} may not share this {wordOf(of)}</span>}
               </span>
               <Sure ask="Really take it back" label={`Take back the link made ${day(link.made_at)}`} disabled={attempt.busy} onSure={() => void revoke(link.id)}>Take back</Sure>
             </li>
@@ -64,6 +65,14 @@ export function Links({ of, links, onChange }: { of: Shared; links: ShareLink[];
       <Complaint>{attempt.error?.message ?? null}</Complaint>
     </section>
   )
+}
+
+function about(link: ShareLink): string {
+  return [
+    `Made ${day(link.made_at)}${link.made_by ? ` by ${link.made_by.name}` : ''}`,
+    link.expires_at === null ? null : `until ${end(link.expires_at)}`,
+    link.has_password ? 'with a password' : null,
+  ].filter(Boolean).join(', ')
 }
 
 function MakeLink({ of, onStop, onMade }: { of: Shared; onStop: () => void; onMade: (link: { id: number | string; url: string }) => void }) {

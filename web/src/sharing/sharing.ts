@@ -17,6 +17,9 @@ export interface ShareLink {
   has_password: boolean
   expires_at: number | null
   made_at: number
+  made_by: { login: string; name: string } | null
+  /** Whoever made it may still share this: as long as they may not, it leads nowhere. */
+  is_backed: boolean
 }
 
 export interface Sharing {

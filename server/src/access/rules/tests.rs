@@ -202,6 +202,7 @@ fn a_link_shares_what_it_is_for_until_it_ends() {
             access,
             expires_at_ms,
             has_password,
+            made_by: None,
         };
         rules.links_by_id.insert(id, link);
         id
@@ -235,6 +236,53 @@ fn a_link_shares_what_it_is_for_until_it_ends() {
     // With a link nobody begins documents elsewhere.
     assert!(!rules.may_begin(&with_session(PersonId(9)), &name("new"), NOW));
     assert!(rules.may_begin(&with(edits), &name("b/new"), NOW));
+}
+
+#[test]
+fn a_link_counts_while_who_made_it_may_share_what_it_is_to() {
+    let mut rules = rules();
+    for (id, target, maker) in [
+        (1, "bobs", BOB),
+        (2, "bobs", CAT),
+        (3, "a/*", BOB),
+        (4, "bobs", ANN),
+        (5, "bobs", PersonId(77)),
+    ] {
+        let link = Link {
+            item: target.parse::<Target>().unwrap().into(),
+            access: Access::Edit,
+            expires_at_ms: None,
+            has_password: false,
+            made_by: Some(maker),
+        };
+        rules.links_by_id.insert(LinkId(id), link);
+    }
+    let bearer = |link| Who {
+        link: Some(LinkId(link)),
+        ..Who::default()
+    };
+    let opens =
+        |rules: &Rules, link, document| access(rules, &bearer(link), document, NOW) == Access::Edit;
+    // The owner's and an administrator's; not those of whoever may not share it, and of nobody who is known.
+    for (link, expected) in [(1, true), (2, false), (4, true), (5, false)] {
+        assert_eq!(opens(&rules, link, "bobs"), expected, "{link}");
+    }
+    assert!(!rules.is_known(&bearer(5), NOW));
+    give(&mut rules, "bobs", Subject::Person(CAT), Access::Edit);
+    assert!(!opens(&rules, 2, "bobs"));
+    give(&mut rules, "bobs", Subject::Person(CAT), Access::Own);
+    assert!(opens(&rules, 2, "bobs"));
+    // Of a folder it takes to own all of it.
+    give(&mut rules, "a/b", Subject::Person(BOB), Access::Own);
+    assert!(!opens(&rules, 3, "a/b") && !rules.is_known(&bearer(3), NOW));
+    give(&mut rules, "a/*", Subject::Group(EDITORS), Access::Own);
+    assert!(opens(&rules, 3, "a/b") && rules.is_known(&bearer(3), NOW));
+    rules.people.get_mut(&BOB).unwrap().groups.clear();
+    assert!(!opens(&rules, 3, "a/b"));
+    rules.people.get_mut(&BOB).unwrap().is_disabled = true;
+    assert!(!opens(&rules, 1, "bobs") && !rules.is_known(&bearer(1), NOW));
+    rules.people.get_mut(&ANN).unwrap().is_admin = false;
+    assert!(!opens(&rules, 4, "bobs"));
 }
 
 #[test]
@@ -377,6 +425,7 @@ fn what_was_given_of_a_document_is_not_for_another_one_of_its_name() {
         access: Access::Edit,
         expires_at_ms: None,
         has_password: false,
+        made_by: None,
     };
     rules.links_by_id.insert(LinkId(5), link);
     let guest = Who {

@@ -118,6 +118,8 @@ pub const RULES: &[(&str, &str, Need, &str)] = &[
     ("GET", "/api/people", Whole, ""),
     ("PATCH", "/api/people/{login}", Admin, "{}"),
     ("POST", "/api/people/{login}/reset", Admin, ""),
+    ("GET", "/api/people/{login}/links", Admin, ""),
+    ("DELETE", "/api/people/{login}/links/{id}", Admin, ""),
     ("GET", "/api/invitations", Admin, ""),
     ("POST", "/api/invitations", Admin, "{}"),
     ("DELETE", "/api/invitations/{id}", Admin, ""),

@@ -300,6 +300,68 @@ async fn a_link_is_revoked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_made_a_link_may_not_share_any_more() {
+    let (server, mut ada, mut owner, mut bob) = begin().await;
+    owner.share(NAME, "bob", "own").await;
+    let (id, link) = bob.make_link(NAME, "edit").await;
+    let follow = json!({ "link": link });
+    let disabled = |is_disabled: bool| json!({ "is_disabled": is_disabled });
+    for (follows, disables) in [(true, true), (false, true), (true, false)] {
+        let mut guest = Browser::of(&server);
+        guest.done("POST", "/api/follow", follow.clone()).await;
+        let shows = match follows {
+            true => Shows::Headers(&guest),
+            false => Shows::Token(&link),
+        };
+        let ending = if disables { NOT_KNOWN } else { NOT_ALLOWED };
+        ends(
+            &server,
+            &mut owner,
+            shows,
+            ending,
+            async |owner| match disables {
+                true => {
+                    ada.done("PATCH", "/api/people/bob", disabled(true)).await;
+                }
+                false => owner.share(NAME, "bob", "edit").await,
+            },
+        )
+        .await;
+        let mut late = Browser::of(&server);
+        let failed = late.fail("POST", "/api/follow", follow.clone()).await;
+        assert_eq!(failed, (404, "no_link".into()));
+        let sharing = format!("/api/documents/{NAME}/sharing");
+        let told = owner.done("GET", &sharing, Value::Null).await;
+        let told = &told["links"][0];
+        assert_eq!(told["made_by"], json!({ "login": "bob", "name": "BOB" }));
+        assert_eq!(told["is_backed"], false);
+        // What was followed counts again when its maker may share again.
+        match disables {
+            true => {
+                ada.done("PATCH", "/api/people/bob", disabled(false)).await;
+            }
+            false => owner.share(NAME, "bob", "own").await,
+        }
+        assert_eq!(guest.text(NAME).await, "text");
+        let told = owner.done("GET", &sharing, Value::Null).await;
+        assert_eq!(told["links"][0]["is_backed"], true);
+    }
+    let made = ada.done("GET", "/api/people/bob/links", Value::Null).await;
+    assert_eq!(
+        (&made["links"][0]["for"], &made["next"]),
+        (&json!(NAME), &Value::Null)
+    );
+    let others = format!("/api/people/owner/links/{id}");
+    assert_eq!(ada.fail("DELETE", &others, Value::Null).await.0, 404);
+    let his = format!("/api/people/bob/links/{id}");
+    ada.done("DELETE", &his, Value::Null).await;
+    let mut late = Browser::of(&server);
+    late.fail("POST", "/api/follow", follow).await;
+    let made = ada.done("GET", "/api/people/bob/links", Value::Null).await;
+    assert_eq!(made["links"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_link_and_a_token_come_to_their_ends() {
     let (server, _, mut owner, mut bob) = begin().await;
     let before = owner.bytes(NAME).await;
