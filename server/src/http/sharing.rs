@@ -167,17 +167,25 @@ async fn folder_unlink(
 
 /// `GET …/sharing`
 pub async fn read(app: &Arc<App>, visitor: &Visitor, of: Of<'_>) -> Result<Response, ApiError> {
-    told(app, of.shared(app, visitor).await?).await
+    told(app, visitor, of.shared(app, visitor).await?).await
 }
 
-async fn told(app: &Arc<App>, shared: Shared) -> Result<Response, ApiError> {
-    let rules = app.gate.rules();
-    let told = with(app, move |accounts, _| sharing(accounts, &rules, &shared));
+async fn told(app: &Arc<App>, visitor: &Visitor, shared: Shared) -> Result<Response, ApiError> {
+    let (rules, who) = (app.gate.rules(), visitor.who.clone());
+    let told = with(app, move |accounts, now_ms| {
+        let owns = |folder: &Target| rules.owns_all(&who, folder, now_ms);
+        sharing(accounts, &rules, &shared, owns)
+    });
     Ok(answer(told.await?))
 }
 
 /// Everything that was given of a target, and who has it by something that it is in.
-fn sharing(accounts: &Accounts, rules: &Rules, shared: &Shared) -> Result<Value, AccountsError> {
+fn sharing(
+    accounts: &Accounts,
+    rules: &Rules,
+    shared: &Shared,
+    owns: impl Fn(&Target) -> bool,
+) -> Result<Value, AccountsError> {
     let groups = accounts.groups()?;
     let owner = shared.owner.and_then(|id| rules.people.get(&id));
     let owner = owner.map(|person| json!({ "login": person.login, "name": person.name }));
@@ -186,7 +194,7 @@ fn sharing(accounts: &Accounts, rules: &Rules, shared: &Shared) -> Result<Value,
         .iter()
         .map(|grant| given(grant, rules, &groups))
         .collect();
-    let mut inherited = Vec::new();
+    let (mut inherited, mut inherited_links) = (Vec::new(), Vec::new());
     for above in shared.item.target.above() {
         let folder = match &above {
             Target::Folder(folder) => folder.as_str(),
@@ -197,13 +205,25 @@ fn sharing(accounts: &Accounts, rules: &Rules, shared: &Shared) -> Result<Value,
             given["folder"] = folder.into();
             inherited.push(given);
         }
+        for link in accounts.links(&above.clone().into())? {
+            let mut linked = linked(&link, rules, shared);
+            linked["folder"] = folder.into();
+            linked["may_revoke"] = owns(&above).into();
+            inherited_links.push(linked);
+        }
     }
     let links = accounts.links(&shared.item)?;
     let links: Vec<Value> = links
         .iter()
         .map(|link| linked(link, rules, shared))
         .collect();
-    Ok(json!({ "owner": owner, "grants": grants, "links": links, "inherited": inherited }))
+    Ok(json!({
+        "owner": owner,
+        "grants": grants,
+        "links": links,
+        "inherited": inherited,
+        "inherited_links": inherited_links,
+    }))
 }
 
 fn given(grant: &Grant, rules: &Rules, groups: &[Group]) -> Value {
@@ -332,7 +352,8 @@ pub async fn give(
         accounts.set_grant(&shared.item, subject, access, &actor, now_ms)?;
         Ok(shared)
     });
-    told(app, shared.await.map_err(ApiError::or_no_subject)?).await
+    let shared = shared.await.map_err(ApiError::or_no_subject)?;
+    told(app, visitor, shared).await
 }
 
 #[derive(Deserialize)]

@@ -151,7 +151,42 @@ async fn a_folder_is_shared_by_administrators_and_by_whoever_owns_it() {
         json!({ "document": null, "folder": "team", "access": "read" })
     );
     assert_eq!(guest.text("team/sub/a").await, "a");
+    // It is told of all that is below, also to who can take it back only there.
+    ada.done("PUT", "/api/folders/team/sub/sharing", give("eve", "own"))
+        .await;
+    for (browser, inside, may_revoke) in [
+        (&mut bob, "documents/team/sub/a", true),
+        (&mut eve, "documents/team/sub/a", false),
+        (&mut eve, "folders/team/sub", false),
+    ] {
+        let target = format!("/api/{inside}/sharing");
+        let told = browser.done("GET", &target, Value::Null).await;
+        let links = told["inherited_links"].as_array().unwrap();
+        assert_eq!(links.len(), 1, "{inside}: {told}");
+        let link = &links[0];
+        assert_eq!(
+            (
+                &link["id"],
+                &link["folder"],
+                &link["access"],
+                &link["may_revoke"]
+            ),
+            (
+                &made["id"],
+                &json!("team"),
+                &json!("read"),
+                &json!(may_revoke)
+            )
+        );
+        assert_eq!(link["made_by"]["login"], "bob");
+        assert!(told["links"].as_array().unwrap().is_empty());
+    }
+    let told = ada
+        .done("GET", "/api/documents/other/sharing", Value::Null)
+        .await;
+    assert_eq!(told["inherited_links"], json!([]));
     let revoke = format!("/api/folders/team/links/{}", made["id"]);
+    assert_eq!(eve.fail("DELETE", &revoke, Value::Null).await.0, 403);
     let elsewhere = format!("/api/folders/team/sub/links/{}", made["id"]);
     assert_eq!(bob.fail("DELETE", &elsewhere, Value::Null).await.0, 404);
     bob.done("DELETE", &revoke, Value::Null).await;

@@ -24,7 +24,7 @@ export function ShareDialog({ of, onClose }: { of: Shared; onClose: () => void }
       {sharing ? (
         <div class="sharing">
           <Parties of={of} sharing={sharing} onChange={setSharing} />
-          <Links of={of} links={sharing.links} onChange={load} />
+          <Links of={of} links={sharing.links} inherited={sharing.inherited_links} onChange={load} />
         </div>
       ) : error ? (
         <div class="sharing-trouble" role="alert">

@@ -10,14 +10,22 @@ import { Link as LinkIcon, Plus } from '../ui/icons'
 import { Select } from '../ui/select'
 import { Sure } from '../ui/sure'
 import { day, end } from '../when'
-import { ACCESS_WORDS, makeLink, revokeLink, wordOf, type Shared, type ShareLink } from './sharing'
+import { ACCESS_WORDS, fromFolder, makeLink, revokeLink, wordOf, type InheritedLink, type Shared, type ShareLink } from './sharing'
 
 type Days = '' | '1' | '7' | '30' | '365'
 
 const LEVELS: [Access, string][] = [['read', ACCESS_WORDS.read], ['edit', ACCESS_WORDS.edit]]
 const LASTING: [Days, string][] = [['1', 'One day'], ['7', 'One week'], ['30', '30 days'], ['365', 'One year'], ['', 'Until it is taken back']]
 
-export function Links({ of, links, onChange }: { of: Shared; links: ShareLink[]; onChange: () => Promise<unknown> }) {
+interface LinksProps {
+  of: Shared
+  links: ShareLink[]
+  /** Links to folders that this is in. */
+  inherited: InheritedLink[]
+  onChange: () => Promise<unknown>
+}
+
+export function Links({ of, links, inherited, onChange }: LinksProps) {
   const attempt = useAttempt()
   const [making, setMaking] = useState(false)
   const [made, setMade] = useState<{ id: number | string; url: string } | null>(null)
@@ -26,8 +34,8 @@ export function Links({ of, links, onChange }: { of: Shared; links: ShareLink[];
     setMaking(false)
     requestAnimationFrame(() => begin.current?.focus())
   }
-  const revoke = (id: number | string) => attempt.run(async () => {
-    await revokeLink(of, id)
+  const revoke = (at: Shared, id: number | string) => attempt.run(async () => {
+    await revokeLink(at, id)
     if (made?.id === id) setMade(null)
     await onChange()
     begin.current?.focus()
@@ -55,16 +63,35 @@ export function Links({ of, links, onChange }: { of: Shared; links: ShareLink[];
               <span class="party">
                 <b>{ACCESS_WORDS[link.access]}</b>
                 <span>{about(link)}</span>
-                {!link.is_backed && <span class="link-off">It leads nowhere as long as {link.made_by?.name ?? 'who made it'} may not share this {wordOf(of)}</span>}
+                {!link.is_backed && <Off link={link} of={of} />}
               </span>
-              <Sure ask="Really take it back" label={`Take back the link made ${day(link.made_at)}`} disabled={attempt.busy} onSure={() => void revoke(link.id)}>Take back</Sure>
+              <Sure ask="Really take it back" label={`Take back the link made ${day(link.made_at)}`} disabled={attempt.busy} onSure={() => void revoke(of, link.id)}>Take back</Sure>
             </li>
           ))}
         </ul>
       ) : !making && !made && <p class="hint">Whoever has a link may open {'document' in of ? 'the document' : of.folder === '' ? 'all documents' : 'all that is in the folder'} with it, also without an account.</p>}
+      {inherited.length > 0 && (
+        <ul class="parties" aria-label="Links to folders that it is in">
+          {inherited.map((link) => (
+            <li key={link.id} class="party-inherited" data-testid="inherited-link">
+              <span class="party-icon"><LinkIcon /></span>
+              <span class="party">
+                <b>{ACCESS_WORDS[link.access]}</b>
+                <span>{fromFolder(link)}. {about(link)}</span>
+                {!link.is_backed && <Off link={link} of={{ folder: link.folder }} />}
+              </span>
+              {link.may_revoke && <Sure ask={`Really take it back, for all of ${link.folder || 'the documents'}`} label={`Take back the link made ${day(link.made_at)}`} disabled={attempt.busy} onSure={() => void revoke({ folder: link.folder }, link.id)}>Take back</Sure>}
+            </li>
+          ))}
+        </ul>
+      )}
       <Complaint>{attempt.error?.message ?? null}</Complaint>
     </section>
   )
+}
+
+function Off({ link, of }: { link: ShareLink; of: Shared }) {
+  return <span class="link-off">It leads nowhere as long as {link.made_by?.name ?? 'who made it'} may not share this {wordOf(of)}</span>
 }
 
 function about(link: ShareLink): string {

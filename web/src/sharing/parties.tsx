@@ -9,7 +9,7 @@ import { ApiError, type Access } from '../api'
 import { takeFocus } from '../ui/focus'
 import { Select } from '../ui/select'
 import { Sure } from '../ui/sure'
-import { ACCESS_WORDS, partyOf, sameParty, setAccess, wordOf, type Grant, type Inherited, type Party, type Shared, type Sharing } from './sharing'
+import { ACCESS_WORDS, fromFolder, partyOf, sameParty, setAccess, wordOf, type Grant, type Party, type Shared, type Sharing } from './sharing'
 
 type Wish = Access | 'none'
 
@@ -85,8 +85,6 @@ function seen(grant: Grant): { name: string; under?: string } {
   if ('person' in grant) return { name: grant.name ?? grant.person, under: grant.person }
   return 'group' in grant ? { name: grant.group, under: 'Group' } : { name: 'Everyone who is signed in' }
 }
-
-const fromFolder = ({ folder }: Inherited) => (folder === '' ? 'Given for all documents' : `Given for the folder ${folder}`)
 
 function Who({ name, under }: { name: string; under?: string }) {
   return <span class="party"><b>{name}</b>{under && <span>{under}</span>}</span>

@@ -22,12 +22,22 @@ export interface ShareLink {
   is_backed: boolean
 }
 
+export interface InheritedLink extends ShareLink {
+  folder: string
+  /** It can be taken back, at its folder. */
+  may_revoke: boolean
+}
+
 export interface Sharing {
   owner: { login: string; name: string } | null
   grants: Grant[]
   links: ShareLink[]
   inherited: Inherited[]
+  inherited_links: InheritedLink[]
 }
+
+/** Where something was given that is seen below. */
+export const fromFolder = ({ folder }: { folder: string }) => (folder === '' ? 'Given for all documents' : `Given for the folder ${folder}`)
 
 export const ACCESS_WORDS: Record<Access, string> = { read: 'May read', comment: 'May comment', edit: 'May edit', own: 'May share it, too' }
 
