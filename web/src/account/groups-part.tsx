@@ -9,7 +9,9 @@ import { useAttempt } from './attempt'
 import { Complaint, Field } from './fields'
 import { deleteGroup, listGroups, makeGroup, putIn, renameGroup, takeOut, type Group } from './groups'
 import { Listed, useFetched } from './listed'
-import { nobody, personMeant, PickField } from './pick'
+import { Unclear, type Party } from './meant'
+import type { PersonEntry } from './people'
+import { Candidates, personMeant, PickField } from './pick'
 
 export function Groups() {
   const groups = useFetched(listGroups)
@@ -75,21 +77,23 @@ function Line({ group, isOpen, onChange }: { group: Group; isOpen: boolean; onCh
     await onChange()
     announce(said)
   })
-  const add = async (event: Event) => {
-    event.preventDefault()
-    const typed = wanted.trim()
-    if (typed) {
-      const added = await attempt.run(async () => {
-        const person = await personMeant(typed)
-        if (!person) throw nobody(typed)
-        await putIn(group.id, person.login)
-        await onChange()
-        announce(`${person.name} is in it`)
-      })
-      if (added) setWanted('')
-    }
+  const put = async (find: () => Promise<PersonEntry>) => {
+    const added = await attempt.run(async () => {
+      const person = await find()
+      await putIn(group.id, person.login)
+      await onChange()
+      announce(`${person.name} is in it`)
+    })
+    if (added) setWanted('')
     field.current?.focus()
   }
+  const add = (event: Event) => {
+    event.preventDefault()
+    const typed = wanted.trim()
+    if (typed) void put(() => personMeant(typed))
+    else field.current?.focus()
+  }
+  const choose = (party: Party) => 'person' in party && void put(() => Promise.resolve(party.person))
   const remove = async (login: string, name: string) => {
     if (await change(() => takeOut(group.id, login), `${name} is not in it any more`)) field.current?.focus()
   }
@@ -108,11 +112,12 @@ function Line({ group, isOpen, onChange }: { group: Group; isOpen: boolean; onCh
           <span class="party"><b>{group.name}</b><span>{group.members.length === 0 ? 'Nobody is in it' : count(group.members.length, 'person', 'people')}</span></span>
         </summary>
         <div class="group">
-          <form class="group-add" onSubmit={(event) => void add(event)}>
-            <PickField field={field} label={`Put somebody into ${group.name}`} value={wanted} onInput={setWanted} />
+          <form class="group-add" onSubmit={add}>
+            <PickField field={field} label={`Put somebody into ${group.name}`} value={wanted} onInput={(now) => { setWanted(now); attempt.refuse(null) }} />
             <button type="submit" class="button" disabled={attempt.busy}>Put in</button>
           </form>
           <Complaint>{attempt.error?.message ?? null}</Complaint>
+          {attempt.error instanceof Unclear && <Candidates of={attempt.error} busy={attempt.busy} onChoose={choose} />}
           {group.members.length > 0 && (
             <ul class="parties">
               {group.members.map(({ login, name }) => (

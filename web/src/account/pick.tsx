@@ -1,16 +1,14 @@
-/** A field for somebody: by login or by name, with those that fit. */
+/** A field for somebody, by login, with those whom it or a name fits. */
 import type { Ref } from 'preact'
 import { useEffect, useId, useState } from 'preact/hooks'
 import { ApiError } from '../api'
 import { listGroups, type Group } from './groups'
+import { asGroup, meant, type Party, type Unclear } from './meant'
 import { findPeople, type PersonEntry } from './people'
 
 const SEEK_MS = 150
 /** As many as one looks through. */
 const SUGGESTED = 20
-
-/** How a group is written where people are meant, too. */
-const asGroup = (name: string) => `${name} (group)`
 
 interface PickFieldProps {
   label: string
@@ -46,38 +44,38 @@ export function PickField({ label, value, onInput, field, groups = false }: Pick
         onInput={(event) => onInput(event.currentTarget.value)}
       />
       <datalist id={`${id}-people`}>
-        {people.slice(0, SUGGESTED).map((person) => <option key={person.login} value={person.login}>{person.name}</option>)}
+        {people.slice(0, SUGGESTED).map((person) => <option key={person.login} value={person.login} label={`${person.name}, ${person.login}`} />)}
         {all.map((group) => <option key={group.id} value={asGroup(group.name)} />)}
       </datalist>
     </>
   )
 }
 
-const same = (a: string, b: string) => a.localeCompare(b, undefined, { sensitivity: 'accent' }) === 0
-
-/** The person that was meant. A login stands for one; a name only if nobody else has it. */
-export async function personMeant(typed: string): Promise<PersonEntry | null> {
-  const found = (await findPeople(typed)).filter((person) => !person.is_disabled)
-  const named = found.filter((person) => same(person.name, typed))
-  const exact = found.find((person) => same(person.login, typed)) ?? (named.length === 1 ? named[0]! : null)
-  if (!exact && named.length > 1) {
-    throw new ApiError('ambiguous', `${named.length} people are called that: write the login of the one you mean, such as ${named[0]!.login}.`)
-  }
-  return exact
+/** The person that was meant. */
+export async function personMeant(typed: string): Promise<PersonEntry> {
+  const party = meant(typed, await findPeople(typed), [])
+  if ('person' in party) return party.person
+  throw new ApiError('no_subject', 'That is a group.')
 }
 
 /** The person or the group that was meant. */
-export async function partyMeant(typed: string): Promise<{ person: PersonEntry } | { group: string }> {
-  const groups = await listGroups()
-  const marked = groups.find((group) => asGroup(group.name) === typed)
-  if (marked) return { group: marked.name }
-  const person = await personMeant(typed)
-  if (person) return { person }
-  const group = groups.find((one) => same(one.name, typed))
-  if (group) return { group: group.name }
-  throw nobody(typed)
+export async function partyMeant(typed: string): Promise<Party> {
+  const [people, groups] = await Promise.all([findPeople(typed), listGroups()])
+  return meant(typed, people, groups)
 }
 
-export function nobody(typed: string): ApiError {
-  return new ApiError('no_subject', `Nobody here is called “${typed}”.`)
+/** Asks which one was meant: names are seen with what nobody can choose like another. It does not take the focus: a second press of Enter is no choice. */
+export function Candidates({ of, busy, onChoose }: { of: Unclear; busy: boolean; onChoose: (party: Party) => void }) {
+  return (
+    <ul class="parties candidates" aria-label="Whom you may mean">
+      {of.candidates.map((party) => (
+        <li key={told(party)} data-testid="candidate">
+          <span class="party"><b>{'person' in party ? party.person.name : party.group}</b><span>{told(party)}</span></span>
+          <button type="button" class="button" disabled={busy} aria-label={`${'person' in party ? party.person.name : party.group}, ${told(party)}`} onClick={() => onChoose(party)}>This one</button>
+        </li>
+      ))}
+    </ul>
+  )
 }
+
+const told = (party: Party) => ('person' in party ? party.person.login : 'Group')

@@ -1,9 +1,11 @@
 /** The people, groups and everyone that a document or a folder is shared with. */
+import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { useAttempt } from '../account/attempt'
 import { Complaint } from '../account/fields'
 import { account } from '../account/identity'
-import { partyMeant, PickField } from '../account/pick'
+import { Unclear, type Party as Meant } from '../account/meant'
+import { Candidates, partyMeant, PickField } from '../account/pick'
 import { announce } from '../announce'
 import { ApiError, type Access } from '../api'
 import { takeFocus } from '../ui/focus'
@@ -33,8 +35,8 @@ export function Parties({ of, sharing, onChange }: PartiesProps) {
     setTaken((all) => all.filter((grant) => !sameParty(grant, party)).concat(access === 'none' && before ? [before] : []))
     announce(access === 'none' ? 'Not shared any more' : 'Shared')
   })
-  const add = (typed: string, access: Access) => attempt.run(async () => {
-    const meant = await partyMeant(typed)
+  const add = (typed: string, access: Access, chosen?: Meant) => attempt.run(async () => {
+    const meant = chosen ?? await partyMeant(typed)
     if ('person' in meant && meant.person.login === owner?.login) throw new ApiError('owner', 'The document is theirs already.')
     const party = 'person' in meant ? { person: meant.person.login } : meant
     onChange(await setAccess(of, party, access))
@@ -47,8 +49,9 @@ export function Parties({ of, sharing, onChange }: PartiesProps) {
 
   return (
     <section aria-label="People">
-      <Add busy={attempt.busy} onAdd={add} />
-      <Complaint>{attempt.error?.message ?? null}</Complaint>
+      <Add busy={attempt.busy} unclear={attempt.error instanceof Unclear ? attempt.error : null} onType={() => attempt.refuse(null)} onAdd={add}>
+        <Complaint>{attempt.error?.message ?? null}</Complaint>
+      </Add>
       <ul class="parties">
         {owner && <li><Who name={owner.name} under={owner.login} /><span class="party-fixed">Owner</span></li>}
         {named.map((grant) => <Line key={JSON.stringify(partyOf(grant))} of={of} grant={grant} busy={attempt.busy} onSet={(access) => void set(grant, access)} />)}
@@ -113,24 +116,39 @@ function Line({ of, grant, busy, onSet }: { of: Shared; grant: Grant; busy: bool
   )
 }
 
-function Add({ busy, onAdd }: { busy: boolean; onAdd: (typed: string, access: Access) => Promise<boolean> }) {
+interface AddProps {
+  busy: boolean
+  /** What was typed may be one of these. */
+  unclear: Unclear | null
+  onType: () => void
+  onAdd: (typed: string, access: Access, chosen?: Meant) => Promise<boolean>
+  /** What went wrong. */
+  children: ComponentChildren
+}
+
+function Add({ busy, unclear, onType, onAdd, children }: AddProps) {
   const [typed, setTyped] = useState('')
   const [access, setAccess] = useState<Access>('edit')
   const field = useRef<HTMLInputElement>(null)
   useEffect(() => field.current?.focus(), [])
-  const submit = async (event: Event) => {
-    event.preventDefault()
-    if (typed.trim() && (await onAdd(typed.trim(), access))) setTyped('')
+  const share = async (chosen?: Meant) => {
+    if (typed.trim() && (await onAdd(typed.trim(), access, chosen))) setTyped('')
     field.current?.focus()
+  }
+  const submit = (event: Event) => {
+    event.preventDefault()
+    void share()
   }
   return (
     <form class="party-add" onSubmit={submit}>
       <span class="label" aria-hidden="true">Share with</span>
       <div class="party-add-line">
-        <PickField field={field} label="Share with" value={typed} onInput={setTyped} groups />
+        <PickField field={field} label="Share with" value={typed} onInput={(now) => { setTyped(now); onType() }} groups />
         <Select bare label="What they may do" options={LEVELS} value={access} onChange={setAccess} />
         <button type="submit" class="button primary" disabled={busy}>Share</button>
       </div>
+      {children}
+      {unclear && <Candidates of={unclear} busy={busy} onChoose={(party) => void share(party)} />}
     </form>
   )
 }
