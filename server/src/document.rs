@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot, watch};
 
 use crate::App;
-use crate::access::{Access, Denied, Who};
+use crate::access::{Access, Denied, PersonId, Who};
 use crate::name::DocumentName;
 use crate::storage::DocumentId;
 
@@ -126,6 +126,13 @@ pub enum Command {
         id: DocumentId,
         /// Answered once it is there.
         reply: Reply<()>,
+    },
+    /// Make it somebody else's.
+    HandOver {
+        /// Whose.
+        to: PersonId,
+        /// Answered once it is durable, with whose it was.
+        reply: Reply<Option<PersonId>>,
     },
     /// The server stops: save everything and end.
     Stop,

@@ -30,6 +30,7 @@ pub mod identity;
 mod join;
 mod oidc;
 mod openapi;
+mod owned;
 mod people;
 mod search;
 mod sessions;
@@ -108,6 +109,7 @@ pub fn router(app: Arc<App>) -> Router {
                 .merge(follow::router())
                 .merge(people::router())
                 .merge(held::router())
+                .merge(owned::router())
                 .merge(groups::router())
                 .merge(tokens::router())
                 .merge(oidc::router())

@@ -269,6 +269,20 @@ impl Journal {
             .await
     }
 
+    /// Makes a document somebody else's, after everything queued before. `Ok(false)`: it is not there, or not in the trash.
+    pub async fn hand_over(
+        &self,
+        epoch: u64,
+        id: DocumentId,
+        to: PersonId,
+        is_trashed: bool,
+    ) -> Result<bool, JournalError> {
+        self.alone(epoch, 0, move |storage| {
+            storage.hand_over(id, to, is_trashed)
+        })
+        .await
+    }
+
     /// Removes a document from the trash for good. `Ok(false)`: it is not there.
     pub async fn erase(&self, id: DocumentId) -> Result<bool, JournalError> {
         self.alone(self.epoch(), 0, move |storage| storage.erase(id))

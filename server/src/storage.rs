@@ -460,6 +460,21 @@ pub trait Storage: Send + Sync + 'static {
     fn visit(&self, visits: &[Visit]) -> Result<(), StorageError>;
     /// Documents that somebody has visited and that are there, with when, the newest visit first.
     fn visited(&self, person: PersonId) -> Result<Vec<(Entry, i64)>, StorageError>;
+    /// Makes a document somebody else's: one that is there, or one that is in the trash. `Ok(false)`: it is not.
+    fn hand_over(
+        &self,
+        id: DocumentId,
+        to: PersonId,
+        is_trashed: bool,
+    ) -> Result<bool, StorageError>;
+    /// At most `limit` documents of somebody with identities after `after`, in their order, and whether each is in the trash. Those whose line
+    /// cannot be read are left out.
+    fn owned(
+        &self,
+        person: PersonId,
+        after: Option<DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<(Entry, bool)>, StorageError>;
     /// The lines of documents that are there, of some identities; in no order.
     fn entries(&self, ids: &[DocumentId]) -> Result<Vec<Entry>, StorageError>;
     /// The line of a document in that list.

@@ -754,6 +754,22 @@ impl Storage for Bent {
     ) -> Result<Vec<(ropewalk::storage::Entry, i64)>, StorageError> {
         self.0.visited(person)
     }
+    fn hand_over(
+        &self,
+        id: DocumentId,
+        to: PersonId,
+        is_trashed: bool,
+    ) -> Result<bool, StorageError> {
+        self.0.hand_over(id, to, is_trashed)
+    }
+    fn owned(
+        &self,
+        person: PersonId,
+        after: Option<DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<(ropewalk::storage::Entry, bool)>, StorageError> {
+        self.0.owned(person, after, limit)
+    }
     fn entries(&self, ids: &[DocumentId]) -> Result<Vec<ropewalk::storage::Entry>, StorageError> {
         self.0.entries(ids)
     }

@@ -90,7 +90,7 @@ pub struct Known<'d> {
     pub name: &'d DocumentName,
     /// Its identity, once it is stored.
     pub id: Option<DocumentId>,
-    /// Who began it, if that was somebody with an account.
+    /// Whose it is, if that is somebody with an account: who began it, or was handed it.
     pub owner: Option<PersonId>,
 }
 
@@ -340,6 +340,12 @@ impl Rules {
         let signed_in = self.signed_in(who, now_ms);
         let mut all = signed_in.into_iter().chain(token);
         self.is_open || all.any(|id| self.person_owns_all(id, target))
+    }
+
+    /// Whether somebody who owns a document may make it another's: who began it or was handed it, and administrators.
+    pub fn may_hand_over(&self, who: &Who, owner: Option<PersonId>, now_ms: i64) -> bool {
+        let person = self.person(who, now_ms);
+        person.is_some_and(|(id, person)| person.is_admin || owner == Some(id))
     }
 
     fn person_owns_all(&self, id: PersonId, target: &Target) -> bool {

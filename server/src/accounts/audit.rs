@@ -85,6 +85,8 @@ actions! {
     LinkFailed = "link_failed",
     /// Access, a link, a token or an invitation was taken back.
     Revoked = "revoked",
+    /// A document belongs to somebody else now.
+    HandedOver = "handed_over",
     /// A document was deleted.
     Deleted = "deleted",
     /// A document was taken back from the trash.

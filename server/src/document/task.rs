@@ -196,6 +196,7 @@ fn refuse(command: Command, why: Refused) {
         Command::Changes { reply, .. } => reply.send(Err(why)),
         Command::Delete { reply, .. } => reply.send(Err(why)),
         Command::TakeBack { reply, .. } => reply.send(Err(why)),
+        Command::HandOver { reply, .. } => reply.send(Err(why)),
         Command::Leave(_)
         | Command::CaughtUp(_)
         | Command::Renew { .. }
@@ -380,6 +381,14 @@ impl Task {
             }
             Command::TakeBack { id, reply } => {
                 let answer = self.take_back(id, &reply.who).await;
+                let failed = answer == Err(Refused::Storage);
+                reply.send(answer);
+                if failed {
+                    return ControlFlow::Break(self.storage_failed());
+                }
+            }
+            Command::HandOver { to, reply } => {
+                let answer = self.hand_over(to, &reply.who).await;
                 let failed = answer == Err(Refused::Storage);
                 reply.send(answer);
                 if failed {

@@ -48,6 +48,7 @@ mod tests {
             include_str!("groups.rs"),
             include_str!("held.rs"),
             include_str!("oidc.rs"),
+            include_str!("owned.rs"),
             include_str!("people.rs"),
             include_str!("search.rs"),
             include_str!("tokens.rs"),

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::accounts::{self, MAX_BODY, answer, bounded, ends, person, tries, with, with_password};
 use super::error::ApiError;
 use super::identity::Visitor;
-use super::{found, known};
+use super::{found, known, owned};
 use crate::App;
 use crate::access::{Access, Denied, Grant, Item, Known, LinkId, PersonId, Rules, Subject, Target};
 use crate::accounts::{Accounts, AccountsError, Action, Actor, Group, LinkEntry, NewLink, Refusal};
@@ -174,7 +174,11 @@ async fn told(app: &Arc<App>, visitor: &Visitor, shared: Shared) -> Result<Respo
     let (rules, who) = (app.gate.rules(), visitor.who.clone());
     let told = with(app, move |accounts, now_ms| {
         let owns = |folder: &Target| rules.owns_all(&who, folder, now_ms);
-        sharing(accounts, &rules, &shared, owns)
+        let mut told = sharing(accounts, &rules, &shared, owns)?;
+        let is_document = shared.known().is_some();
+        told["may_hand_over"] =
+            (is_document && rules.may_hand_over(&who, shared.owner, now_ms)).into();
+        Ok(told)
     });
     Ok(answer(told.await?))
 }
@@ -285,7 +289,24 @@ struct Giving {
     group: Option<String>,
     #[serde(default)]
     everyone: bool,
-    access: Given,
+    access: Option<Given>,
+    owner: Option<String>,
+}
+
+impl Giving {
+    /// Whose it is to be, if that alone is asked for.
+    fn owner(&self) -> Option<&str> {
+        match self {
+            Self {
+                person: None,
+                group: None,
+                everyone: false,
+                access: None,
+                owner: Some(login),
+            } => Some(login),
+            _ => None,
+        }
+    }
 }
 
 /// Whom somebody has named.
@@ -319,34 +340,41 @@ pub async fn give(
     of: Of<'_>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
-    let shared = of.shared(app, visitor).await?;
+    let mut shared = of.shared(app, visitor).await?;
     let giving: Giving = json_of(body)?;
-    let named = match giving {
+    if let (Some(to), Target::Document(name)) = (giving.owner(), &shared.item.target) {
+        shared.owner = Some(owned::hand_over(app, visitor, name, to).await?);
+        return told(app, visitor, shared).await;
+    }
+    let (named, access) = match giving {
         Giving {
             person: Some(login),
             group: None,
             everyone: false,
-            ..
-        } => Named::Person(login),
+            access: Some(access),
+            owner: None,
+        } => (Named::Person(login), access),
         Giving {
             person: None,
             group: Some(name),
             everyone: false,
-            ..
-        } => Named::Group(name),
+            access: Some(access),
+            owner: None,
+        } => (Named::Group(name), access),
         Giving {
             person: None,
             group: None,
             everyone: true,
-            ..
-        } => Named::Everyone,
+            access: Some(access),
+            owner: None,
+        } => (Named::Everyone, access),
         _ => {
-            let one = "one of person, group and everyone says to whom";
+            let one = "one of person, group and everyone says to whom, and access what; of a document, owner alone whose it is";
             return Err(ApiError::bad("bad_body", one));
         }
     };
     let actor = bounded(app, person(app, &visitor.who)?, visitor)?;
-    let access = giving.access.into();
+    let access = access.into();
     let shared = with(app, move |accounts, now_ms| {
         let subject = named.subject(accounts)?;
         accounts.set_grant(&shared.item, subject, access, &actor, now_ms)?;

@@ -419,6 +419,45 @@ impl Storage for Memory {
         Ok(there.collect())
     }
 
+    fn hand_over(
+        &self,
+        id: DocumentId,
+        to: PersonId,
+        is_trashed: bool,
+    ) -> Result<bool, StorageError> {
+        let mut state = self.writing()?;
+        let there = state
+            .documents
+            .get_mut(&id)
+            .filter(|kept| match is_trashed {
+                true => kept.discarded.is_some(),
+                false => !kept.deleted,
+            });
+        let is_there = there.is_some();
+        there.into_iter().for_each(|kept| kept.owner = Some(to));
+        Ok(is_there)
+    }
+
+    fn owned(
+        &self,
+        person: PersonId,
+        after: Option<DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<(Entry, bool)>, StorageError> {
+        let state = self.reading()?;
+        let theirs = state.documents.iter().filter(|(id, kept)| {
+            kept.owner == Some(person)
+                && (!kept.deleted || kept.discarded.is_some())
+                && after.is_none_or(|after| **id > after)
+        });
+        let mut owned: Vec<_> = theirs
+            .map(|(id, kept)| (line(*id, kept), kept.deleted))
+            .collect();
+        owned.sort_by_key(|(entry, _)| entry.id());
+        owned.truncate(limit);
+        Ok(owned)
+    }
+
     fn entries(&self, ids: &[DocumentId]) -> Result<Vec<Entry>, StorageError> {
         let state = self.reading()?;
         let alive = |id: &DocumentId| {

@@ -25,6 +25,7 @@ pub(crate) mod files;
 mod history;
 mod lineage;
 pub(crate) mod open;
+mod owned;
 #[cfg(test)]
 mod plans;
 mod pool;
@@ -323,6 +324,24 @@ impl Storage for Sqlite {
     fn visited(&self, person: PersonId) -> Result<Vec<(Entry, i64)>, StorageError> {
         let mut damaged = self.damaged.notes();
         self.read(|transaction| visits::list(transaction, person, &mut damaged))
+    }
+
+    fn hand_over(
+        &self,
+        id: DocumentId,
+        to: PersonId,
+        is_trashed: bool,
+    ) -> Result<bool, StorageError> {
+        self.write(|transaction| owned::hand_over(transaction, id, to, is_trashed))
+    }
+
+    fn owned(
+        &self,
+        person: PersonId,
+        after: Option<DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<(Entry, bool)>, StorageError> {
+        self.read(|transaction| owned::list(transaction, person, after, limit))
     }
 
     fn entries(&self, ids: &[DocumentId]) -> Result<Vec<Entry>, StorageError> {

@@ -299,6 +299,22 @@ impl Storage for Mounted {
     fn visited(&self, person: PersonId) -> Result<Vec<(Entry, i64)>, StorageError> {
         self.memory()?.visited(person)
     }
+    fn hand_over(
+        &self,
+        id: DocumentId,
+        to: PersonId,
+        is_trashed: bool,
+    ) -> Result<bool, StorageError> {
+        self.write("hand over", |memory| memory.hand_over(id, to, is_trashed))
+    }
+    fn owned(
+        &self,
+        person: PersonId,
+        after: Option<DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<(Entry, bool)>, StorageError> {
+        self.memory()?.owned(person, after, limit)
+    }
     fn entries(&self, ids: &[DocumentId]) -> Result<Vec<Entry>, StorageError> {
         self.memory()?.entries(ids)
     }

@@ -11,6 +11,7 @@ mod hostile;
 mod matrix;
 mod moved;
 mod other_sites;
+mod owned;
 mod reader;
 mod revoked;
 mod secrets;

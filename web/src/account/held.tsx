@@ -1,14 +1,16 @@
-/** What somebody has given that lets others in, for who looks after the accounts. */
-import { useRef } from 'preact/hooks'
+/** What somebody has here, for who looks after the accounts: the links that they have made, and what belongs to them. */
+import { useRef, useState } from 'preact/hooks'
 import { announce } from '../announce'
 import { Link } from '../ui/icons'
 import { Sure } from '../ui/sure'
 import { ACCESS_WORDS } from '../sharing/sharing'
-import { day, end } from '../when'
+import { count, day, end } from '../when'
 import { useAttempt } from './attempt'
 import { Complaint } from './fields'
 import { Listed, useFetched } from './listed'
-import { linksOf, revokeLinkOf, type MadeLink } from './people'
+import { Unclear, type Party } from './meant'
+import { documentsOf, handAllOver, linksOf, revokeLinkOf, type MadeLink } from './people'
+import { Candidates, personMeant, PickField } from './pick'
 import { reachOf } from './reach'
 
 /** As many pages as there are. */
@@ -22,7 +24,21 @@ async function allLinks(login: string): Promise<MadeLink[]> {
   }
 }
 
-export function Held({ login, name }: { login: string; name: string }) {
+interface HeldProps {
+  login: string
+  name: string
+}
+
+export function Held({ login, name }: HeldProps) {
+  return (
+    <div class="held">
+      <Documents login={login} name={name} />
+      <Links login={login} name={name} />
+    </div>
+  )
+}
+
+function Links({ login, name }: HeldProps) {
   const links = useFetched(() => allLinks(login))
   const attempt = useAttempt()
   const here = useRef<HTMLElement>(null)
@@ -33,7 +49,7 @@ export function Held({ login, name }: { login: string; name: string }) {
     announce('The link leads nowhere any more')
   })
   return (
-    <section ref={here} class="held" tabIndex={-1} aria-label={`Links of ${name}`}>
+    <section ref={here} class="held-part" tabIndex={-1} aria-label={`Links of ${name}`}>
       <Listed of={links}>
         {(all) => (all.length === 0 ? <p class="hint">{name} has made no links.</p> : (
           <ul class="parties">
@@ -51,6 +67,61 @@ export function Held({ login, name }: { login: string; name: string }) {
         ))}
       </Listed>
       <Complaint>{attempt.error?.message ?? null}</Complaint>
+    </section>
+  )
+}
+
+function Documents({ login, name }: HeldProps) {
+  const owned = useFetched(() => documentsOf(login))
+  const [typed, setTyped] = useState('')
+  const [to, setTo] = useState<string | null>(null)
+  const [said, setSaid] = useState<string | null>(null)
+  const attempt = useAttempt()
+  const choose = (party: Party) => {
+    if (!('person' in party)) return
+    setTyped(party.person.login)
+    setTo(party.person.login)
+    attempt.refuse(null)
+  }
+  const find = (event: Event) => {
+    event.preventDefault()
+    if (typed.trim()) void attempt.run(async () => choose({ person: await personMeant(typed.trim()) }))
+  }
+  const hand = (to: string) => attempt.run(async () => {
+    setSaid(null)
+    try {
+      const { handed, failed } = await handAllOver(login, to)
+      const words = `${count(handed, 'document')} handed over to ${to}${failed > 0 ? `, ${failed} could not be` : ''}.`
+      setSaid(words)
+      announce(words)
+      setTyped('')
+      setTo(null)
+    } finally {
+      await owned.load()
+    }
+  })
+  return (
+    <section class="held-part" aria-label={`Documents of ${name}`}>
+      <Listed of={owned}>
+        {({ documents, next }) => {
+          const trashed = documents.filter((document) => document.is_trashed).length
+          if (documents.length === 0) return <p class="hint">Nothing belongs to {name}.</p>
+          return (
+            <form class="group" onSubmit={find}>
+              <p>{next === null ? count(documents.length, 'document') : `More than ${count(documents.length, 'document')}`} of {name}{trashed > 0 ? `, ${trashed} in the trash` : ''}: {documents.slice(0, 3).map((document) => document.name).join(', ')}{documents.length > 3 ? ', …' : ''}</p>
+              <div class="group-add">
+                <PickField label={`Whose all that is ${name}’s is to be`} value={typed} onInput={(now) => { setTyped(now); setTo(null); attempt.refuse(null) }} />
+                {to === null
+                  ? <button type="submit" class="button" disabled={attempt.busy}>Hand over</button>
+                  : <Sure ask={`Really all to ${to}`} disabled={attempt.busy} onSure={() => void hand(to)}>Hand over to {to}</Sure>}
+              </div>
+            </form>
+          )
+        }}
+      </Listed>
+      {said && <p class="hint">{said}</p>}
+      <Complaint>{attempt.error?.message ?? null}</Complaint>
+      {attempt.error instanceof Unclear && <Candidates of={attempt.error} busy={attempt.busy} onChoose={choose} />}
     </section>
   )
 }

@@ -42,6 +42,20 @@ export async function findPeople(q: string): Promise<PersonEntry[]> {
 export const changePerson = (login: string, change: { is_disabled?: boolean; is_admin?: boolean }) => send<PersonEntry>('PATCH', at(login), change)
 export const resetPassword = (login: string) => send<Passed>('POST', `${at(login)}/reset`)
 
+export const documentsOf = (login: string) => send<{ documents: { name: string; is_trashed: boolean }[]; next: number | null }>('GET', `${at(login)}/documents`)
+
+/** Hands over all that belongs to somebody, in as many steps as it takes; tells how many that were, and how many could not be. */
+export async function handAllOver(login: string, to: string): Promise<{ handed: number; failed: number }> {
+  const done = { handed: 0, failed: 0 }
+  for (let after: number | null = null; ;) {
+    const step: { handed: number; failed: number; next: number | null } = await send('POST', `${at(login)}/documents`, { to, ...(after !== null && { after }) })
+    done.handed += step.handed
+    done.failed += step.failed
+    if (step.next === null) return done
+    after = step.next
+  }
+}
+
 export const linksOf = (login: string, before?: number) => send<{ links: MadeLink[]; next: number | null }>('GET', `${at(login)}/links${before === undefined ? '' : `?before=${before}`}`)
 export const revokeLinkOf = (login: string, id: number) => send<void>('DELETE', `${at(login)}/links/${id}`)
 

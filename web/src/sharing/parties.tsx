@@ -11,6 +11,7 @@ import { ApiError, type Access } from '../api'
 import { takeFocus } from '../ui/focus'
 import { Select } from '../ui/select'
 import { Sure } from '../ui/sure'
+import { HandOver } from './hand-over'
 import { ACCESS_WORDS, fromFolder, partyOf, sameParty, setAccess, wordOf, type Grant, type Party, type Shared, type Sharing } from './sharing'
 
 type Wish = Access | 'none'
@@ -28,6 +29,12 @@ export function Parties({ of, sharing, onChange }: PartiesProps) {
   /** Whom it was taken from in this window: they stay in sight, so that it can be given back. */
   const [taken, setTaken] = useState<Grant[]>([])
   const { owner, grants, inherited } = sharing
+  const [handing, setHanding] = useState(false)
+  const begin = useRef<HTMLButtonElement>(null)
+  const stop = () => {
+    setHanding(false)
+    requestAnimationFrame(() => begin.current?.focus())
+  }
 
   const set = (party: Party, access: Wish) => attempt.run(async () => {
     const before = grants.find((grant) => sameParty(grant, party))
@@ -53,7 +60,14 @@ export function Parties({ of, sharing, onChange }: PartiesProps) {
         <Complaint>{attempt.error?.message ?? null}</Complaint>
       </Add>
       <ul class="parties">
-        {owner && <li><Who name={owner.name} under={owner.login} /><span class="party-fixed">Owner</span></li>}
+        {(owner || sharing.may_hand_over) && (
+          <li>
+            <Who name={owner?.name ?? 'Nobody'} under={owner?.login ?? 'Only administrators share it'} />
+            <span class="party-fixed">Owner</span>
+            {sharing.may_hand_over && !handing && <button ref={begin} type="button" class="button plain" onClick={() => setHanding(true)}>Hand over</button>}
+          </li>
+        )}
+        {handing && <HandOver of={of} owner={owner} mine={owner?.login === account()?.login} onStop={stop} onDone={(now) => { onChange(now); stop() }} />}
         {named.map((grant) => <Line key={JSON.stringify(partyOf(grant))} of={of} grant={grant} busy={attempt.busy} onSet={(access) => void set(grant, access)} />)}
         {gone.map((grant) => (
           <li key={JSON.stringify(partyOf(grant))} class="party-gone">

@@ -34,6 +34,8 @@ export interface Sharing {
   links: ShareLink[]
   inherited: Inherited[]
   inherited_links: InheritedLink[]
+  /** Whoever looks may say whose it is. */
+  may_hand_over: boolean
 }
 
 /** Where something was given that is seen below. */
@@ -59,6 +61,8 @@ export function partyOf(grant: Party): Party {
 export const sameParty = (a: Party, b: Party) => JSON.stringify(partyOf(a)) === JSON.stringify(partyOf(b))
 
 export const setAccess = (of: Shared, party: Party, access: Access | 'none') => send<Sharing>('PUT', path(of, 'sharing'), { ...partyOf(party), access })
+
+export const handOver = (of: Shared, login: string) => send<Sharing>('PUT', path(of, 'sharing'), { owner: login })
 
 export const makeLink = (of: Shared, link: { access: Access; days?: number; password?: string }) =>
   send<{ id: number | string; url: string }>('POST', path(of, 'links'), link)

@@ -50,6 +50,7 @@ impl Task {
             Command::Edit { reply, .. } => (&reply.who, Access::Edit),
             Command::Delete { reply, .. } if self.is_begun() => (&reply.who, Access::Own),
             Command::Delete { reply, .. } => (&reply.who, Access::Read),
+            Command::HandOver { reply, .. } => (&reply.who, Access::Own),
             // About another document than that which has the name now: see `trash.rs`.
             Command::TakeBack { .. }
             | Command::Leave(_)
@@ -80,6 +81,27 @@ impl Task {
             // As soon as it is one that somebody has begun.
             self.rules.mark_changed();
         }
+    }
+
+    /// Makes the document somebody else's. Whoever only was given to own it may not: it would be taken from who shares it.
+    pub(super) async fn hand_over(
+        &mut self,
+        to: PersonId,
+        who: &Who,
+    ) -> Result<Option<PersonId>, Refused> {
+        self.stored()?;
+        let now_ms = self.app.machine.now_ms();
+        if !self.rules.borrow().may_hand_over(who, self.owner, now_ms) {
+            self.app.metrics.refused_access.add_one();
+            return Err(Refused::Denied(Denied::NotOwner));
+        }
+        let (journal, epoch) = (&self.app.journal, self.epoch);
+        if !journal.hand_over(epoch, self.id, to, false).await? {
+            return Err(Refused::NotFound);
+        }
+        let before = self.owner.replace(to);
+        self.look_again();
+        Ok(before)
     }
 
     /// Looks at everybody who is here, if the rules have changed.

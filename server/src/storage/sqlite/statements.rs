@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::history::{self, ROWS};
 use super::rows::{Framing, checksum, frame};
-use super::{lineage, receipts, salvage, strays, trash, visits, wrote};
+use super::{lineage, owned, receipts, salvage, strays, trash, visits, wrote};
 use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::sabotage::{self, Sabotage};
@@ -14,7 +14,7 @@ use crate::storage::{
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 84] = [
+pub const STATEMENTS: [&str; 86] = [
     NEWEST,
     FIND,
     WAS_DELETED,
@@ -94,6 +94,8 @@ pub const STATEMENTS: [&str; 84] = [
     LIST,
     ENTRY,
     ENTRY_BY_ID,
+    owned::LIST,
+    owned::HAND_OVER,
     BELOW,
     visits::KEEP,
     visits::FORGET,

@@ -119,6 +119,13 @@ pub const RULES: &[(&str, &str, Need, &str)] = &[
     ("PATCH", "/api/people/{login}", Admin, "{}"),
     ("POST", "/api/people/{login}/reset", Admin, ""),
     ("GET", "/api/people/{login}/links", Admin, ""),
+    ("GET", "/api/people/{login}/documents", Admin, ""),
+    (
+        "POST",
+        "/api/people/{login}/documents",
+        Admin,
+        r#"{"to":"bystander"}"#,
+    ),
     ("DELETE", "/api/people/{login}/links/{id}", Admin, ""),
     ("GET", "/api/invitations", Admin, ""),
     ("POST", "/api/invitations", Admin, "{}"),

@@ -83,7 +83,7 @@ pub async fn enter(server: &Ropewalk, shows: &Shows<'_>) -> Everywhere {
 
 impl Everywhere {
     /// Says something everywhere, whether anybody listens or not.
-    async fn write(&mut self) {
+    pub async fn write(&mut self) {
         self.yjs.append("AFTER");
         self.yjs.mark();
         self.ysweet.send(frames::update(&letter("AFTER"))).await;
