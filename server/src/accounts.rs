@@ -20,6 +20,7 @@ mod grants;
 mod groups;
 mod invitations;
 mod links;
+mod names;
 mod password;
 mod people;
 mod rows;

@@ -17,8 +17,10 @@ pub type Hash = [u8; 32];
 pub struct Person {
     /// What they sign in with.
     pub login: String,
-    /// The name that others see.
+    /// The name that they have.
     pub name: String,
+    /// The name that others see: with the login, where they would be taken for another.
+    pub shown: String,
     /// The colour of their cursor, as `#rrggbb`, if they chose one.
     pub color: Option<String>,
     /// Administrators own all documents, and look after the accounts.

@@ -64,6 +64,9 @@ pub enum Refusal {
     /// Somebody has this login.
     #[error("there is somebody with the login {0}")]
     LoginTaken(String),
+    /// Somebody would be taken for another.
+    #[error("somebody else here is known by this name: add to it what tells you apart")]
+    NameTaken,
     /// Somebody has this identity.
     #[error("there is somebody with this identity")]
     IdentityTaken,

@@ -6,7 +6,7 @@ use super::audit::note;
 use super::people::{self, NewPerson, PersonEntry, add, enabled, set_hash};
 use super::rows::{all, count, execute, exists, first};
 use super::secret::{Secret, SecretKind};
-use super::{Accounts, AccountsError, Action, Actor, Refusal, password, text};
+use super::{Accounts, AccountsError, Action, Actor, Refusal, names, password, text};
 use crate::access::{GroupId, Hash, PersonId};
 
 /// Most invitations that are open.
@@ -274,6 +274,10 @@ impl Accounts {
             let invitation = open(transaction, hash, now_ms)?;
             if invitation.kind == InviteKind::First && !people::is_empty(transaction)? {
                 return Err(Refusal::Invitation.into());
+            }
+            // What the invitation says is the choice of who made it.
+            if invitation.name.as_ref() != Some(&person.name) {
+                names::refuse_taken(transaction, None, &person.name)?;
             }
             let id = add(transaction, &person, Some(&kept), &actor, now_ms)?;
             let join = "INSERT INTO members SELECT group_id, ?2 FROM invitation_groups WHERE invitation_id = ?1";

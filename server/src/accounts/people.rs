@@ -6,7 +6,7 @@ use rusqlite::{Row, Transaction, params};
 use super::audit::{note, permitted};
 use super::rows::{all, count, execute, exists, first, limit};
 use super::text::MAX_IDENTITY_BYTES;
-use super::{Accounts, AccountsError, Action, Actor, Refusal, invitations, password, text};
+use super::{Accounts, AccountsError, Action, Actor, Refusal, invitations, names, password, text};
 use crate::access::{PersonId, SessionId};
 
 /// Most people.
@@ -157,10 +157,14 @@ impl Accounts {
         let color = profile.color.as_deref().map(text::color).transpose()?;
         self.change(|transaction| {
             let person = found(transaction, id)?;
+            let mut about = person.login;
+            if name != person.name {
+                names::refuse_taken(transaction, Some(id), &name)?;
+                about += &format!(" from {} to {name}", person.name);
+            }
             let set = "UPDATE people SET name = ?2, color = ?3 WHERE id = ?1";
             execute(transaction, set, params![id.0, name, color])?;
-            let action = Action::UserChanged;
-            note(transaction, actor, action, &person.login, now_ms)
+            note(transaction, actor, Action::UserChanged, &about, now_ms)
         })
     }
 

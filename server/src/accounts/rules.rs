@@ -6,7 +6,7 @@ use rusqlite::Transaction;
 
 use super::grants::all_grants;
 use super::rows::{self, all};
-use super::{Accounts, AccountsError};
+use super::{Accounts, AccountsError, names};
 use crate::access::{
     GroupId, Link, LinkId, Person, PersonId, Rules, Session, SessionId, Token, TokenId,
 };
@@ -37,6 +37,7 @@ fn people(transaction: &Transaction<'_>) -> Result<HashMap<PersonId, Person>, Ac
         let person = Person {
             login: row.get(1)?,
             name: row.get(2)?,
+            shown: row.get(2)?,
             color: row.get(3)?,
             is_admin: row.get(4)?,
             is_disabled: row.get(5)?,
@@ -45,6 +46,7 @@ fn people(transaction: &Transaction<'_>) -> Result<HashMap<PersonId, Person>, Ac
         Ok((PersonId(row.get(0)?), person))
     })?;
     let mut people: HashMap<_, _> = people.into_iter().collect();
+    names::tell_apart(&mut people);
     let members = "SELECT person_id, group_id FROM members ORDER BY group_id";
     for (person, group) in all(transaction, members, [], |row| {
         Ok((PersonId(row.get(0)?), GroupId(row.get(1)?)))

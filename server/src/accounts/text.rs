@@ -1,5 +1,7 @@
 //! What texts of people may be: logins, names, colours.
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 use super::{AccountsError, Refusal};
 use crate::guest::is_unseen;
 
@@ -31,6 +33,17 @@ pub fn name(text: &str) -> Result<String, Refusal> {
         && text.chars().any(is_seen)
         && !text.chars().any(controls);
     is_fine.then(|| text.to_owned()).ok_or(Refusal::Name)
+}
+
+/// A name as it is compared with others: case, what is written in another way for its looks alone, what has no shape, and how wide a space
+/// is make no difference.
+pub fn folded(name: &str) -> String {
+    let forms = ComposingNormalizerBorrowed::new_nfkc();
+    let is_seen = |c: &char| !is_invisible(*c) && !matches!(c, '\u{e0000}'..='\u{e0fff}');
+    let seen: String = forms.normalize(name).chars().filter(is_seen).collect();
+    let lower = seen.to_lowercase();
+    let words: Vec<&str> = lower.split_whitespace().collect();
+    forms.normalize(&words.join(" ")).into_owned()
 }
 
 /// Somebody else's name as one that can be shown; if nothing is left of it, another.
@@ -183,6 +196,23 @@ mod tests {
         ] {
             assert_eq!(name(bad), Err(Refusal::Name), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn names_that_look_alike_are_one_folded() {
+        for (name, expected) in [
+            ("Bob Jones", "bob jones"),
+            ("  BOB \u{3000} Jones ", "bob jones"),
+            ("Bo\u{200b}b\u{ad} Jo\u{e0001}nes\u{fe0f}", "bob jones"),
+            ("Ｂｏｂ\u{a0}𝐉𝐨𝐧𝐞𝐬", "bob jones"),
+            ("Zoe\u{308}", "zoë"),
+            ("ﬁnn", "finn"),
+            ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+            ("Bob\u{3164}", "bob"),
+        ] {
+            assert_eq!(folded(name), expected, "{name:?}");
+        }
+        assert_ne!(folded("Bob"), folded("Rob"));
     }
 
     #[test]

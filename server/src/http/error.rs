@@ -263,6 +263,7 @@ impl From<AccountsError> for ApiError {
                 Refusal::NotAdmin => Self::NOT_ADMIN,
                 Refusal::Invitation => Self::bad("not_valid", refusal.to_string()),
                 Refusal::LoginTaken(_)
+                | Refusal::NameTaken
                 | Refusal::IdentityTaken
                 | Refusal::GroupTaken
                 | Refusal::GroupInSettings

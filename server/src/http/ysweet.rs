@@ -147,7 +147,7 @@ fn token(
     let said = wanted.user_id.as_deref().unwrap_or_default();
     let called = match rules.called(who, now_ms) {
         _ if rules.is_admin(who, now_ms) => said,
-        Called::Person(person) => &person.name,
+        Called::Person(person) => &person.shown,
         Called::Name(ref name) => &name.clone(),
         Called::Guest | Called::AsTheySay => "Somebody (guest)",
     };

@@ -10,6 +10,7 @@ mod guessing;
 mod hostile;
 mod matrix;
 mod moved;
+mod named;
 mod other_sites;
 mod owned;
 mod reader;

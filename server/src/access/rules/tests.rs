@@ -36,6 +36,7 @@ fn rules() -> Rules {
         let person = Person {
             login: format!("p{}", id.0),
             name: format!("P{}", id.0),
+            shown: format!("P{}", id.0),
             color: None,
             is_admin,
             is_disabled: false,

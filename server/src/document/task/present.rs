@@ -164,7 +164,7 @@ impl Task {
             let said = state.map(name_in).unwrap_or_default();
             let rules = self.rules.borrow();
             let name = match rules.called(&peer.who, self.app.machine.now_ms()) {
-                Called::Person(person) => person.name.clone(),
+                Called::Person(person) => person.shown.clone(),
                 Called::Name(name) => name,
                 Called::AsTheySay | Called::Guest => said,
             };
@@ -178,7 +178,7 @@ impl Task {
     pub(super) fn named(&self, said: Arc<Author>, who: &Who) -> Arc<Author> {
         let rules = self.rules.borrow();
         let name = match rules.called(who, self.app.machine.now_ms()) {
-            Called::Person(person) => cut(&person.name).to_owned(),
+            Called::Person(person) => cut(&person.shown).to_owned(),
             Called::Name(name) => cut(&name).to_owned(),
             Called::Guest if !said.name.is_empty() => guest::named(&said.name),
             Called::AsTheySay | Called::Guest => return said,
@@ -284,7 +284,7 @@ fn renamed(state: &str, called: &Called<'_>) -> String {
         match called {
             Called::AsTheySay => {}
             Called::Person(person) => {
-                user["name"] = person.name.clone().into();
+                user["name"] = person.shown.clone().into();
                 if let Some(color) = &person.color {
                     user["color"] = color.clone().into();
                     user["colorLight"] = format!("{color}33").into();
@@ -299,7 +299,7 @@ fn renamed(state: &str, called: &Called<'_>) -> String {
     // Some editors have it there.
     if let Some(name) = state.get_mut("name") {
         *name = match called {
-            Called::Person(person) => person.name.clone().into(),
+            Called::Person(person) => person.shown.clone().into(),
             Called::Name(name) => name.clone().into(),
             Called::Guest => guest::named(name.as_str().unwrap_or_default()).into(),
             Called::AsTheySay => return Value::Object(state).to_string(),
@@ -317,7 +317,8 @@ mod tests {
     fn a_user_has_the_name_that_is_theirs() {
         let person = Person {
             login: "ann".into(),
-            name: "Ann".into(),
+            name: "Ann Archer".into(),
+            shown: "Ann".into(),
             color: Some("#112233".into()),
             is_admin: false,
             is_disabled: false,

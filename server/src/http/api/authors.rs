@@ -91,7 +91,7 @@ pub async fn list(
         let person = run.person.and_then(|id| rules.people.get(&id));
         Listed {
             length: run.length,
-            name: person.map(|person| person.name.clone()),
+            name: person.map(|person| person.shown.clone()),
             login: person
                 .filter(|_| knows_logins)
                 .map(|person| person.login.clone()),
