@@ -19,7 +19,7 @@ use super::error::ApiError;
 use super::identity::{KEPT_S, Visitor, keeps_cookies};
 use crate::App;
 use crate::access::{SessionId, Who};
-use crate::accounts::{AccountsError, Action, Profile, Refusal, Secret};
+use crate::accounts::{AccountsError, Action, Profile, Refusal, Secret, SessionEntry};
 
 /// The cookie that says that somebody was signed in with this browser.
 const KNOWN: &str = "ropewalk-known";
@@ -206,17 +206,23 @@ async fn sessions(
     let all: Vec<Value> = all
         .into_iter()
         .map(|session| {
-            json!({
-                "id": session.id.0,
-                "agent": session.agent,
-                "address": session.address,
-                "begun_at": session.begun_at_ms,
-                "seen_at": session.seen_at_ms,
-                "is_this": session.id == this,
-            })
+            let mut told = told(&session);
+            told["is_this"] = (session.id == this).into();
+            told
         })
         .collect();
     Ok(answer(json!({ "sessions": all })))
+}
+
+/// What is said of a session.
+pub fn told(session: &SessionEntry) -> Value {
+    json!({
+        "id": session.id.0,
+        "agent": session.agent,
+        "address": session.address,
+        "begun_at": session.begun_at_ms,
+        "seen_at": session.seen_at_ms,
+    })
 }
 
 /// `DELETE /api/sessions`: all but this one.

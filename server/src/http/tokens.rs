@@ -16,7 +16,7 @@ use super::identity::Visitor;
 use super::sharing::Given;
 use crate::App;
 use crate::access::{Target, TokenId};
-use crate::accounts::{NewToken, PAGE};
+use crate::accounts::{NewToken, PAGE, TokenEntry};
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -34,21 +34,21 @@ async fn list(
         accounts.tokens(Some(person), None, PAGE)
     })
     .await?;
-    let all: Vec<Value> = all
-        .into_iter()
-        .map(|token| {
-            json!({
-                "id": token.id.0,
-                "name": token.name,
-                "access": token.access,
-                "for": token.target.to_string(),
-                "made_at": token.made_at_ms,
-                "expires_at": token.expires_at_ms,
-                "used_at": token.used_at_ms,
-            })
-        })
-        .collect();
+    let all: Vec<Value> = all.iter().map(told).collect();
     Ok(answer(json!({ "tokens": all })))
+}
+
+/// What is said of a token.
+pub fn told(token: &TokenEntry) -> Value {
+    json!({
+        "id": token.id.0,
+        "name": token.name,
+        "access": token.access,
+        "for": token.target.to_string(),
+        "made_at": token.made_at_ms,
+        "expires_at": token.expires_at_ms,
+        "used_at": token.used_at_ms,
+    })
 }
 
 #[derive(Deserialize)]

@@ -83,7 +83,7 @@ function Line({ person, mine, onChange }: { person: PersonEntry; mine: boolean; 
           {!person.is_disabled && !mine && (
             <button type="button" class="button plain" disabled={attempt.busy} onClick={() => void attempt.run(async () => setPassed(await resetPassword(person.login)))}>Link for a new password</button>
           )}
-          <button type="button" class="button plain" aria-expanded={showsHeld} onClick={() => setShowsHeld(!showsHeld)}>Documents and links</button>
+          <button type="button" class="button plain" aria-expanded={showsHeld} onClick={() => setShowsHeld(!showsHeld)}>What they have here</button>
         </div>
         {showsHeld && <Held login={person.login} name={name} />}
         {passed && <CopyField label={`Send this to ${name}`} value={new URL(passed.url, location.origin).href} hint={`It is shown this once, works once, and counts until ${exact(passed.expires_at)}.`} />}

@@ -1,17 +1,50 @@
-/** What somebody has here, for who looks after the accounts: the links that they have made, and what belongs to them. */
+/** What somebody has here, for who looks after the accounts: what belongs to them, the links that they have made, their API tokens, and where they are signed in. */
+import type { ComponentChildren } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { announce } from '../announce'
-import { Link } from '../ui/icons'
+import { KeyIcon, Link, System } from '../ui/icons'
 import { Sure } from '../ui/sure'
 import { ACCESS_WORDS } from '../sharing/sharing'
-import { count, day, end } from '../when'
+import { ago, count, day, end } from '../when'
 import { useAttempt } from './attempt'
+import { browserName } from './browser'
 import { Complaint } from './fields'
 import { Listed, useFetched } from './listed'
 import { Unclear, type Party } from './meant'
-import { documentsOf, handAllOver, linksOf, revokeLinkOf, type MadeLink } from './people'
+import { documentsOf, endSessionOf, handAllOver, linksOf, revokeLinkOf, revokeTokenOf, sessionsOf, tokensOf, type MadeLink } from './people'
 import { Candidates, personMeant, PickField } from './pick'
 import { reachOf } from './reach'
+import { tokenWords } from './token'
+
+interface HeldProps {
+  login: string
+  name: string
+}
+
+export function Held({ login, name }: HeldProps) {
+  return (
+    <div class="held">
+      <Documents login={login} name={name} />
+      <Kept
+        title="Links they made" none={`${name} has made no links.`} list={() => allLinks(login)} icon={<Link />} testid="made-link"
+        what={(link) => [reachOf(link.for), [ACCESS_WORDS[link.access], `made ${day(link.made_at)}`, until(link.expires_at), link.has_password ? 'with a password' : null]]}
+        act={['Take back', 'Really take it back']} onAct={(link) => revokeLinkOf(login, link.id)} said="The link leads nowhere any more"
+      />
+      <Kept
+        title="API tokens" none={`${name} has no API tokens.`} list={() => tokensOf(login)} icon={<KeyIcon />} testid="their-token"
+        what={(token) => [token.name, tokenWords(token, 'they')]}
+        act={['Take back', 'Really take it back']} onAct={(token) => revokeTokenOf(login, token.id)} said="The token opens nothing any more"
+      />
+      <Kept
+        title="Where they are signed in" none={`${name} is signed in nowhere.`} list={() => sessionsOf(login)} icon={<System />} testid="their-session"
+        what={(session) => [browserName(session.agent), [session.address, `last seen ${ago(session.seen_at)}`]]}
+        act={['Sign out', 'Really sign out there']} onAct={(session) => endSessionOf(login, session.id)} said="Signed out there"
+      />
+    </div>
+  )
+}
+
+const until = (expires: number | null) => (expires === null ? null : `until ${end(expires)}`)
 
 /** As many pages as there are. */
 async function allLinks(login: string): Promise<MadeLink[]> {
@@ -24,46 +57,49 @@ async function allLinks(login: string): Promise<MadeLink[]> {
   }
 }
 
-interface HeldProps {
-  login: string
-  name: string
+interface KeptProps<T> {
+  title: string
+  none: string
+  icon: ComponentChildren
+  testid: string
+  list: () => Promise<T[]>
+  /** How one is called, and what else there is to say. */
+  what: (one: T) => [name: string, about: (string | null)[]]
+  act: [words: string, ask: string]
+  onAct: (one: T) => Promise<unknown>
+  said: string
 }
 
-export function Held({ login, name }: HeldProps) {
-  return (
-    <div class="held">
-      <Documents login={login} name={name} />
-      <Links login={login} name={name} />
-    </div>
-  )
-}
-
-function Links({ login, name }: HeldProps) {
-  const links = useFetched(() => allLinks(login))
+/** What lets them in, or others, one by one. */
+function Kept<T extends { id: number }>({ title, none, icon, testid, list, what, act: [words, ask], onAct, said }: KeptProps<T>) {
+  const kept = useFetched(list)
   const attempt = useAttempt()
   const here = useRef<HTMLElement>(null)
-  const revoke = (link: MadeLink) => attempt.run(async () => {
-    await revokeLinkOf(login, link.id)
-    await links.load()
+  const end = (one: T) => attempt.run(async () => {
+    await onAct(one)
+    await kept.load()
     here.current?.focus()
-    announce('The link leads nowhere any more')
+    announce(said)
   })
   return (
-    <section ref={here} class="held-part" tabIndex={-1} aria-label={`Links of ${name}`}>
-      <Listed of={links}>
-        {(all) => (all.length === 0 ? <p class="hint">{name} has made no links.</p> : (
-          <ul class="parties">
-            {all.map((link) => (
-              <li key={link.id} data-testid="made-link">
-                <span class="party-icon"><Link /></span>
-                <span class="party">
-                  <b>{reachOf(link.for)}</b>
-                  <span>{[ACCESS_WORDS[link.access], `made ${day(link.made_at)}`, link.expires_at === null ? null : `until ${end(link.expires_at)}`, link.has_password ? 'with a password' : null].filter(Boolean).join(', ')}</span>
-                </span>
-                <Sure ask="Really take it back" label={`Take back the link to ${reachOf(link.for)}`} disabled={attempt.busy} onSure={() => void revoke(link)}>Take back</Sure>
-              </li>
-            ))}
-          </ul>
+    <section ref={here} class="held-part" tabIndex={-1} aria-label={title}>
+      <Listed of={kept}>
+        {(all) => (all.length === 0 ? <p class="hint">{none}</p> : (
+          <>
+            <h4 class="label">{title}</h4>
+            <ul class="parties">
+              {all.map((one) => {
+                const [called, about] = what(one)
+                return (
+                  <li key={one.id} data-testid={testid}>
+                    <span class="party-icon">{icon}</span>
+                    <span class="party"><b>{called}</b><span>{about.filter(Boolean).join(', ')}</span></span>
+                    <Sure ask={ask} label={`${words}: ${called}`} disabled={attempt.busy} onSure={() => void end(one)}>{words}</Sure>
+                  </li>
+                )
+              })}
+            </ul>
+          </>
         ))}
       </Listed>
       <Complaint>{attempt.error?.message ?? null}</Complaint>

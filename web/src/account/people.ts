@@ -1,5 +1,6 @@
 /** The people with accounts here, as the server tells them to each other. */
 import { call, send, type Access } from '../api'
+import type { Token } from './token'
 
 export interface PersonEntry {
   login: string
@@ -21,6 +22,15 @@ export interface OpenInvitation {
 export interface Passed {
   url: string
   expires_at: number
+}
+
+/** A browser that somebody is signed in with. */
+export interface Session {
+  id: number
+  agent: string | null
+  address: string | null
+  begun_at: number
+  seen_at: number
 }
 
 /** A link that somebody has made to documents. */
@@ -57,6 +67,10 @@ export async function handAllOver(login: string, to: string): Promise<{ handed: 
 }
 
 export const linksOf = (login: string, before?: number) => send<{ links: MadeLink[]; next: number | null }>('GET', `${at(login)}/links${before === undefined ? '' : `?before=${before}`}`)
+export const sessionsOf = async (login: string) => (await send<{ sessions: Session[] }>('GET', `${at(login)}/sessions`)).sessions
+export const endSessionOf = (login: string, id: number) => send<void>('DELETE', `${at(login)}/sessions/${id}`)
+export const tokensOf = async (login: string) => (await send<{ tokens: Token[] }>('GET', `${at(login)}/tokens`)).tokens
+export const revokeTokenOf = (login: string, id: number) => send<void>('DELETE', `${at(login)}/tokens/${id}`)
 export const revokeLinkOf = (login: string, id: number) => send<void>('DELETE', `${at(login)}/links/${id}`)
 
 export const invite = (wanted: { login?: string; name?: string; is_admin?: boolean; days?: number }) => send<Passed & { id: number }>('POST', '/api/invitations', wanted)

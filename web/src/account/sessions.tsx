@@ -7,18 +7,12 @@ import { useAttempt } from './attempt'
 import { browserName } from './browser'
 import { Complaint } from './fields'
 import { Listed, useFetched } from './listed'
+import type { Session } from './people'
 
-interface Session {
-  id: number
-  agent: string | null
-  address: string | null
-  begun_at: number
-  seen_at: number
-  is_this: boolean
-}
+type Own = Session & { is_this: boolean }
 
 export function Sessions() {
-  const sessions = useFetched(async () => (await send<{ sessions: Session[] }>('GET', '/api/sessions')).sessions)
+  const sessions = useFetched(async () => (await send<{ sessions: Own[] }>('GET', '/api/sessions')).sessions)
   const attempt = useAttempt()
   const end = (path: string, said: string) => attempt.run(async () => {
     await send('DELETE', path)

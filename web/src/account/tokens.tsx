@@ -7,35 +7,16 @@ import { takeFocus } from '../ui/focus'
 import { KeyIcon, Plus } from '../ui/icons'
 import { Select } from '../ui/select'
 import { Sure } from '../ui/sure'
-import { ago, end } from '../when'
 import { useAttempt } from './attempt'
 import { Complaint, Field } from './fields'
 import { Listed, useFetched } from './listed'
-import { reachOf } from './reach'
-
-interface Token {
-  id: number
-  name: string
-  access: Access
-  for: string
-  expires_at?: number | null
-  used_at?: number | null
-}
+import { MAY, tokenWords, type Token } from './token'
 
 type Reach = 'all' | 'folder' | 'document'
 type Days = '' | '30' | '90' | '365'
 
-const MAY: [Access, string][] = [['read', 'May read'], ['edit', 'May edit'], ['own', 'May do all that you may']]
 const REACHES: [Reach, string][] = [['all', 'All that you have'], ['folder', 'One folder'], ['document', 'One document']]
 const LASTING: [Days, string][] = [['30', '30 days'], ['90', '90 days'], ['365', 'One year'], ['', 'Until it is taken back']]
-
-function about(token: Token): string {
-  return [
-    `${MAY.find(([access]) => access === token.access)?.[1] ?? token.access}: ${reachOf(token.for)}`,
-    token.expires_at ? `until ${end(token.expires_at)}` : null,
-    token.used_at === undefined ? null : token.used_at === null ? 'never used' : `last used ${ago(token.used_at)}`,
-  ].filter(Boolean).join(', ')
-}
 
 export function Tokens() {
   const tokens = useFetched(async () => (await send<{ tokens: Token[] }>('GET', '/api/tokens')).tokens)
@@ -72,7 +53,7 @@ export function Tokens() {
               {all.map((token) => (
                 <li key={token.id} data-testid="token">
                   <span class="party-icon"><KeyIcon /></span>
-                  <span class="party"><b>{token.name}</b><span>{about(token)}</span></span>
+                  <span class="party"><b>{token.name}</b><span>{tokenWords(token).filter(Boolean).join(', ')}</span></span>
                   <Sure ask="Really take it back" label={`Take back ${token.name}`} onSure={() => void revoke(token.id)}>Take back</Sure>
                 </li>
               ))}

@@ -118,6 +118,10 @@ pub const RULES: &[(&str, &str, Need, &str)] = &[
     ("GET", "/api/people", Whole, ""),
     ("PATCH", "/api/people/{login}", Admin, "{}"),
     ("POST", "/api/people/{login}/reset", Admin, ""),
+    ("GET", "/api/people/{login}/sessions", Admin, ""),
+    ("DELETE", "/api/people/{login}/sessions/{id}", Admin, ""),
+    ("GET", "/api/people/{login}/tokens", Admin, ""),
+    ("DELETE", "/api/people/{login}/tokens/{id}", Admin, ""),
     ("GET", "/api/people/{login}/links", Admin, ""),
     ("GET", "/api/people/{login}/documents", Admin, ""),
     (

@@ -279,6 +279,35 @@ async fn a_session_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_ends_a_session_and_a_token_of_somebody() {
+    let (server, mut ada, mut owner, mut bob) = begin().await;
+    let (id, token) = bob.make_token("edit", NAME).await;
+    for (kind, shows) in [
+        ("tokens", Shows::Token(&token)),
+        ("sessions", Shows::Headers(&bob)),
+    ] {
+        let all = format!("/api/people/bob/{kind}");
+        let told = ada.done("GET", &all, Value::Null).await;
+        let [one] = &told[kind].as_array().unwrap()[..] else {
+            panic!("{told}");
+        };
+        if kind == "tokens" {
+            assert_eq!((&one["id"], &one["for"]), (&json!(id), &json!(NAME)));
+        }
+        let one = one["id"].as_i64().unwrap();
+        let others = format!("/api/people/owner/{kind}/{one}");
+        assert_eq!(ada.fail("DELETE", &others, Value::Null).await.0, 404);
+        ends(&server, &mut owner, shows, NOT_KNOWN, async |_| {
+            ada.done("DELETE", &format!("{all}/{one}"), Value::Null)
+                .await;
+        })
+        .await;
+        let told = ada.done("GET", &all, Value::Null).await;
+        assert_eq!(told[kind], json!([]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_link_is_revoked() {
     let (server, _, mut owner, _) = begin().await;
     for follows in [false, true] {
