@@ -26,7 +26,6 @@ export const DEEDS: Record<string, [verb: string, name: string]> = {
   link_followed: ['followed a link to', 'Links followed'],
   link_failed: ['was refused at a link to', 'Refused at a link'],
   revoked: ['took back', 'Taken back'],
-  created: ['began', 'Documents begun'],
   handed_over: ['handed over', 'Handed over'],
   deleted: ['deleted', 'Deleted'],
   taken_back: ['took out of the trash', 'Taken out of the trash'],
