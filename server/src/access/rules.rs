@@ -27,6 +27,8 @@ pub struct Person {
     pub is_admin: bool,
     /// They may do nothing, and are not forgotten.
     pub is_disabled: bool,
+    /// Whether they can sign in with one.
+    pub has_password: bool,
     /// What groups they are in.
     pub groups: Vec<GroupId>,
 }

@@ -80,6 +80,7 @@ mod tests {
                 color: None,
                 is_admin: false,
                 is_disabled: *is_disabled,
+                has_password: true,
                 groups: Vec::new(),
             };
             all.insert(PersonId(id as i64), person);

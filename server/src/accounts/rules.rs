@@ -32,7 +32,7 @@ impl Accounts {
 }
 
 fn people(transaction: &Transaction<'_>) -> Result<HashMap<PersonId, Person>, AccountsError> {
-    let list = "SELECT id, login, name, color, is_admin, disabled_at_ms IS NOT NULL FROM people";
+    let list = "SELECT id, login, name, color, is_admin, disabled_at_ms IS NOT NULL, password IS NOT NULL FROM people";
     let people = all(transaction, list, [], |row| {
         let person = Person {
             login: row.get(1)?,
@@ -41,6 +41,7 @@ fn people(transaction: &Transaction<'_>) -> Result<HashMap<PersonId, Person>, Ac
             color: row.get(3)?,
             is_admin: row.get(4)?,
             is_disabled: row.get(5)?,
+            has_password: row.get(6)?,
             groups: Vec::new(),
         };
         Ok((PersonId(row.get(0)?), person))

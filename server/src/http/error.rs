@@ -78,6 +78,8 @@ errors! {
     DISABLED = FORBIDDEN, "disabled", "this account is disabled: ask whoever looks after the accounts here";
     /// Whoever changes their password does not know it.
     WRONG_OLD_PASSWORD = FORBIDDEN, "wrong_password", "this is not your password";
+    /// There is none that could be changed.
+    NO_PASSWORD = CONFLICT, "no_password", "this account has no password: whoever looks after the accounts here can send a link to choose one";
     /// An invitation that was never given, was used or revoked, or has expired.
     NO_INVITATION = NOT_FOUND, "no_invitation", "this invitation is not valid any more";
     /// A link that was never made, was revoked, or has expired.

@@ -57,6 +57,7 @@ fn known(app: &App, who: &Who) -> Value {
                 "name": person.name,
                 "color": person.color,
                 "is_admin": rules.is_admin(who, now_ms),
+                "has_password": person.has_password,
             },
         }),
         None if rules.is_known(who, now_ms) => json!({ "state": "guest" }),
@@ -303,6 +304,14 @@ async fn password(
 ) -> Result<StatusCode, ApiError> {
     let NewPassword { old, new } = body(sent)?;
     let (id, this) = own_session(&app, &visitor.who)?;
+    let has_password = {
+        let rules = app.gate.rules();
+        let person = rules.people.get(&id);
+        person.is_some_and(|person| person.has_password)
+    };
+    if !has_password {
+        return Err(ApiError::NO_PASSWORD);
+    }
     tries(&app, &visitor)?;
     let actor = actor(id, &visitor);
     let is_right = with_password(&app, move |accounts, now_ms| {

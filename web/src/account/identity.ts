@@ -9,6 +9,8 @@ export interface Account {
   /** As `#rrggbb`; null as long as none was chosen. */
   color: string | null
   is_admin: boolean
+  /** There is one that can be changed. */
+  has_password: boolean
 }
 
 /** `provider` is the name of another system whose accounts count here, if there is one. */

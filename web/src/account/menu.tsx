@@ -48,7 +48,7 @@ export function AccountMenu({ person }: { person: Account }) {
               <div class="menu-part who" role="none"><b>{person.name}</b><span>{person.login}</span></div>
               <hr class="menu-line" />
               <Item icon={<PersonIcon />} onChoose={then('profile')}>Name and colour</Item>
-              <Item icon={<Lock />} onChoose={then('password')}>Password</Item>
+              {person.has_password && <Item icon={<Lock />} onChoose={then('password')}>Password</Item>}
               {provider && <Item icon={<Link />} onChoose={then('linked')}>Sign in with {provider}</Item>}
               <Item icon={<System />} onChoose={then('sessions')}>Where you are signed in</Item>
               <Item icon={<KeyIcon />} onChoose={then('tokens')}>API tokens</Item>

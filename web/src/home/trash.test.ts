@@ -5,7 +5,7 @@ import { TrashList } from './trash-list'
 
 const one = (id: number, name = `${id}`, login?: string) => ({ id, name, length: 1, deleted_at: 1000 - id, deleted_by: login === undefined ? null : { login, name: login }, expires_at: null, is_name_free: true })
 const some = (...ids: number[]) => ids.map((id) => one(id))
-const signIn = (login: string) => identity.set({ state: 'signed_in', person: { login, name: login, color: null, is_admin: false } })
+const signIn = (login: string) => identity.set({ state: 'signed_in', person: { login, name: login, color: null, is_admin: false, has_password: true } })
 
 /** What the server is asked, and what it answers in turn; null is no answer at all. */
 let asked: string[]

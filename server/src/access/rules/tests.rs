@@ -40,6 +40,7 @@ fn rules() -> Rules {
             color: None,
             is_admin,
             is_disabled: false,
+            has_password: true,
             groups,
         };
         rules.people.insert(id, person);

@@ -322,6 +322,7 @@ mod tests {
             color: Some("#112233".into()),
             is_admin: false,
             is_disabled: false,
+            has_password: true,
             groups: Vec::new(),
         };
         let person = Called::Person(&person);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ropewalk_tests::account::{Browser, team};
+use ropewalk_tests::account::{Browser, team, write_accounts};
 use ropewalk_tests::ropewalk::{binary, folder};
 use ropewalk_tests::{Request, until, within};
 use rusqlite::Connection;
@@ -283,4 +283,28 @@ async fn how_the_server_does_is_told_in_numbers() {
     let page = status["versions"]["page"].as_str().unwrap();
     let script = Request::get(&format!("/assets/{page}"));
     assert_eq!(script.send(server.address).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_password_changes_none() {
+    let (server, mut ada) = team(&[]).await;
+    let mut bob = ada.invite(&server, "bob").await;
+    let told = bob.done("GET", "/api/session", Value::Null).await;
+    assert_eq!(told["person"]["has_password"], true);
+    write_accounts(
+        &server,
+        "UPDATE people SET password = NULL WHERE login = 'bob'",
+    );
+    until("the server knows", || async {
+        let told = bob.clone().done("GET", "/api/session", Value::Null).await;
+        (told["person"]["has_password"] == false).then_some(())
+    })
+    .await;
+    let change = json!({ "old": "whatever it was", "new": "seven other strands of hemp" });
+    let refused = bob.fail("PUT", "/api/password", change).await;
+    assert_eq!(refused, (409, "no_password".into()));
+    let log = ada
+        .done("GET", "/api/audit?action=sign_in_failed", Value::Null)
+        .await;
+    assert_eq!(log["entries"], json!([]));
 }
