@@ -41,6 +41,7 @@ pub fn router() -> Router<Arc<App>> {
 struct Search {
     #[serde(default)]
     q: String,
+    after: Option<String>,
 }
 
 fn told(person: &Person) -> Value {
@@ -52,15 +53,15 @@ fn told(person: &Person) -> Value {
     })
 }
 
-/// `GET /api/people`: by their logins.
+/// `GET /api/people`: by their logins, a page at a time.
 async fn list(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
     query: Result<Query<Search>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     whole(&app, &visitor.who)?;
-    let wrong = ApiError::bad_query("q is a text of at most 512 bytes");
-    let Ok(Query(Search { q })) = query else {
+    let wrong = ApiError::bad_query("q is a text of at most 512 bytes, and after is a login");
+    let Ok(Query(Search { q, after })) = query else {
         return Err(wrong);
     };
     if q.len() > MAX_QUERY {
@@ -69,12 +70,17 @@ async fn list(
     let wanted = q.to_lowercase();
     let rules = app.gate.rules();
     let is_wanted = |person: &&Person| {
-        person.login.contains(&wanted) || person.name.to_lowercase().contains(&wanted)
+        after.as_ref().is_none_or(|after| person.login > *after)
+            && (person.login.contains(&wanted) || person.name.to_lowercase().contains(&wanted))
     };
     let mut people: Vec<&Person> = rules.people.values().filter(is_wanted).collect();
     people.sort_unstable_by(|one, other| one.login.cmp(&other.login));
-    let people: Vec<Value> = people.into_iter().take(PAGE).map(told).collect();
-    Ok(answer(json!({ "people": people })))
+    let is_all = people.len() <= PAGE;
+    people.truncate(PAGE);
+    let next = people.last().filter(|_| !is_all);
+    let next = next.map(|person| &person.login);
+    let listed: Vec<Value> = people.iter().map(|person| told(person)).collect();
+    Ok(answer(json!({ "people": listed, "next": next })))
 }
 
 /// The person of a login that has to be there.

@@ -4,26 +4,31 @@ import { announce } from '../announce'
 import { asApiError } from '../api'
 import { CopyField } from '../ui/copy-field'
 import { Sure } from '../ui/sure'
-import { exact } from '../when'
+import { count, exact } from '../when'
 import { useAttempt } from './attempt'
 import { Complaint } from './fields'
 import { Held } from './held'
 import { Invitations } from './invitations'
-import { changePerson, findPeople, resetPassword, type Passed, type PersonEntry } from './people'
+import { changePerson, pageOfPeople, resetPassword, type Passed, type PersonEntry } from './people'
 
 const SEEK_MS = 150
 
 export function Everybody({ me }: { me: string }) {
   const [q, setQ] = useState('')
   const [people, setPeople] = useState<PersonEntry[] | null>(null)
+  const [next, setNext] = useState<string | null>(null)
+  const more = useAttempt()
   const [trouble, setTrouble] = useState<string | null>(null)
+  const newest = useRef(q)
+  newest.current = q
   useEffect(() => {
     let current = true
     const timer = window.setTimeout(() => {
-      findPeople(q.trim()).then(
+      pageOfPeople(q.trim()).then(
         (found) => {
           if (!current) return
-          setPeople(found)
+          setPeople(found.people)
+          setNext(found.next)
           setTrouble(null)
         },
         (cause) => current && setTrouble(asApiError(cause).message),
@@ -34,6 +39,14 @@ export function Everybody({ me }: { me: string }) {
       window.clearTimeout(timer)
     }
   }, [q])
+  const showMore = async () => {
+    const asked = q
+    const page = await pageOfPeople(asked.trim(), next ?? undefined)
+    if (asked !== newest.current) return
+    setPeople((all) => [...(all ?? []), ...page.people])
+    setNext(page.next)
+    announce(count(page.people.length, 'more person', 'more people'))
+  }
   const changed = (now: PersonEntry) => setPeople((all) => all?.map((person) => (person.login === now.login ? now : person)) ?? null)
   return (
     <div class="window">
@@ -44,6 +57,8 @@ export function Everybody({ me }: { me: string }) {
         {people && (people.length > 0 ? (
           <ul class="folk">{people.map((person) => <Line key={person.login} person={person} mine={person.login === me} onChange={changed} />)}</ul>
         ) : <p class="hint">Nobody is called like that.</p>)}
+        {next !== null && <div><button type="button" class="button" disabled={more.busy} onClick={() => void more.run(showMore)}>Show more people</button></div>}
+        <Complaint>{more.error?.message ?? null}</Complaint>
       </section>
     </div>
   )

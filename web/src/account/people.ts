@@ -45,9 +45,10 @@ export interface MadeLink {
 
 const at = (login: string) => `/api/people/${encodeURIComponent(login)}`
 
-export async function findPeople(q: string): Promise<PersonEntry[]> {
-  return (await call<{ people: PersonEntry[] }>(`/api/people?${new URLSearchParams({ q })}`)).people
-}
+/** A page of them, and after whom the next one begins. */
+export const pageOfPeople = (q: string, after?: string) => call<{ people: PersonEntry[]; next: string | null }>(`/api/people?${new URLSearchParams({ q, ...(after !== undefined && { after }) })}`)
+
+export const findPeople = async (q: string): Promise<PersonEntry[]> => (await pageOfPeople(q)).people
 
 export const changePerson = (login: string, change: { is_disabled?: boolean; is_admin?: boolean }) => send<PersonEntry>('PATCH', at(login), change)
 export const resetPassword = (login: string) => send<Passed>('POST', `${at(login)}/reset`)

@@ -286,6 +286,41 @@ async fn how_the_server_does_is_told_in_numbers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn people_are_listed_a_page_at_a_time() {
+    let (server, mut ada) = team(&[]).await;
+    write_accounts(
+        &server,
+        "INSERT INTO people (id, login, name, is_admin, added_at_ms)
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+            SELECT i, printf('p%04d', i), printf('P %d', i), 0, 0 FROM n",
+    );
+    until("the server knows them", || async {
+        let told = ada
+            .clone()
+            .done("GET", "/api/people?q=p1000", Value::Null)
+            .await;
+        (!told["people"].as_array().unwrap().is_empty()).then_some(())
+    })
+    .await;
+    let first = ada.done("GET", "/api/people", Value::Null).await;
+    let people = first["people"].as_array().unwrap();
+    assert_eq!((people.len(), &first["next"]), (1000, &json!("p0999")));
+    assert_eq!(people[0]["login"], "ada");
+    let rest = ada
+        .done("GET", "/api/people?after=p0999", Value::Null)
+        .await;
+    assert_eq!(rest["people"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&rest["people"][0]["login"], &rest["next"]),
+        (&json!("p1000"), &Value::Null)
+    );
+    let found = ada
+        .done("GET", "/api/people?q=p0&after=p0990", Value::Null)
+        .await;
+    assert_eq!(found["people"].as_array().unwrap().len(), 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_has_no_password_changes_none() {
     let (server, mut ada) = team(&[]).await;
     let mut bob = ada.invite(&server, "bob").await;
