@@ -34,6 +34,8 @@ export interface Found extends DocumentEntry {
 export interface DocumentPage {
   documents: DocumentEntry[]
   folders?: FolderEntry[]
+  /** Of a folder, on its first page: whoever asks may begin a document there. */
+  may_begin?: boolean
   next: string | null
   /** Why some cannot be listed, for whoever owns everything. */
   damaged?: { id: number; why: string }[]

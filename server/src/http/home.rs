@@ -125,6 +125,7 @@ pub async fn folder(
     after: Option<Position>,
     limit: usize,
 ) -> Result<Response, ApiError> {
+    let may_begin = may_begin(app, who, folder.as_ref());
     let reading = app.machine.blocking({
         let (app, who) = (app.clone(), who.clone());
         move || {
@@ -172,8 +173,17 @@ pub async fn folder(
         let first: Vec<Value> = first.map(|(path, below)| below.told(path)).collect();
         told["folders"] = first.into();
         told["more_folders"] = (folders.len() > MAX_FOLDERS).into();
+        told["may_begin"] = may_begin.into();
     }
     Ok(answer(told))
+}
+
+/// Whether somebody may begin a document in a folder, by any name.
+fn may_begin(app: &App, who: &Who, folder: Option<&DocumentName>) -> bool {
+    let path = folder.map_or(String::new(), |folder| format!("{folder}/"));
+    let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
+    let name = DocumentName::new(&format!("{path}new"));
+    name.is_ok_and(|name| rules.may_begin(who, &name, now_ms))
 }
 
 /// What somebody has opened or edited lately.

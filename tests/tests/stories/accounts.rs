@@ -156,10 +156,10 @@ async fn a_folder_is_shared_by_administrators_and_by_whoever_owns_it() {
     // It is told of all that is below, also to who can take it back only there.
     ada.done("PUT", "/api/folders/team/sub/sharing", give("eve", "own"))
         .await;
-    for (browser, inside, may_revoke) in [
-        (&mut bob, "documents/team/sub/a", true),
-        (&mut eve, "documents/team/sub/a", false),
-        (&mut eve, "folders/team/sub", false),
+    for (mut browser, inside, may_revoke) in [
+        (bob.clone(), "documents/team/sub/a", true),
+        (eve.clone(), "documents/team/sub/a", false),
+        (eve.clone(), "folders/team/sub", false),
     ] {
         let target = format!("/api/{inside}/sharing");
         let told = browser.done("GET", &target, Value::Null).await;
@@ -187,6 +187,30 @@ async fn a_folder_is_shared_by_administrators_and_by_whoever_owns_it() {
         .done("GET", "/api/documents/other/sharing", Value::Null)
         .await;
     assert_eq!(told["inherited_links"], json!([]));
+    // With a link to edit there documents are begun, and the page knows.
+    let mut writer = Browser::of(&server);
+    let edit = json!({ "access": "edit" });
+    let edits = bob.done("POST", "/api/folders/team/links", edit).await;
+    let followed = json!({ "link": secret(&edits["url"]) });
+    writer.done("POST", "/api/follow", followed).await;
+    for (mut browser, folder, may_begin) in [
+        (guest.clone(), "team", false),
+        (writer.clone(), "team", true),
+        (writer.clone(), "team/sub", true),
+        (writer.clone(), "", false),
+        (eve.clone(), "", true),
+    ] {
+        let target = format!("/api/documents?folder={folder}");
+        let told = browser.done("GET", &target, Value::Null).await;
+        assert_eq!(told["may_begin"], may_begin, "{folder}");
+    }
+    writer.create("team/begun", "text").await;
+    bob.done(
+        "DELETE",
+        &format!("/api/folders/team/links/{}", edits["id"]),
+        Value::Null,
+    )
+    .await;
     let revoke = format!("/api/folders/team/links/{}", made["id"]);
     assert_eq!(eve.fail("DELETE", &revoke, Value::Null).await.0, 403);
     let elsewhere = format!("/api/folders/team/sub/links/{}", made["id"]);

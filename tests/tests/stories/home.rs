@@ -58,7 +58,7 @@ async fn folders_are_parts_of_names() {
     let none = list(&anybody, "folder=nothing").await;
     assert_eq!(
         none,
-        json!({ "documents": [], "folders": [], "more_folders": false, "next": null })
+        json!({ "documents": [], "folders": [], "more_folders": false, "may_begin": true, "next": null })
     );
     // All below it, whatever the depth.
     let found = list(&anybody, "folder=a&q=T").await;

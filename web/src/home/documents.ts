@@ -15,6 +15,8 @@ export interface Listing {
   folders: FolderEntry[]
   /** Why some are not there. */
   damaged: string[]
+  /** Whoever looks may begin a document in this folder; it is not told of views. */
+  mayBegin: boolean
   next: string | null
   /** What was found in texts; null while nothing is searched, or not yet. */
   texts: Texts | null
@@ -30,7 +32,7 @@ const FOUND = 20
 const MOST_FOUND = 50
 const SEARCH_MS = 180
 const FRESH_MS = 10_000
-const NOTHING: Omit<Listing, 'place'> = { documents: null, folders: [], damaged: [], next: null, texts: null, busy: true, more: false, error: null }
+const NOTHING: Omit<Listing, 'place'> = { documents: null, folders: [], damaged: [], mayBegin: false, next: null, texts: null, busy: true, more: false, error: null }
 
 const same = (a: Place, b: Place) => JSON.stringify(a) === JSON.stringify(b)
 /** What the trash has is listed elsewhere. */
@@ -103,7 +105,7 @@ export class Documents {
       if (signal.aborted) return
       const rest = shown > MOST && page.next !== null ? below(page.documents, this.listing.now.documents ?? []) : []
       const next = rest.length > 0 ? this.listing.now.next : page.next
-      this.#set({ place, documents: [...page.documents, ...rest], folders: page.folders ?? [], damaged: (page.damaged ?? []).map(({ why }) => why), next, texts: found, busy: false, error: null })
+      this.#set({ place, documents: [...page.documents, ...rest], folders: page.folders ?? [], damaged: (page.damaged ?? []).map(({ why }) => why), mayBegin: page.may_begin ?? false, next, texts: found, busy: false, error: null })
     } catch (error) {
       if (signal.aborted) return
       this.#set({ ...(stays ? {} : { place, ...NOTHING }), busy: false, error: asApiError(error) })

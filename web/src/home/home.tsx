@@ -39,7 +39,8 @@ export function Home() {
   const listing = useValue(documents.listing)
   const [wish, setWish] = useState<string | null>(null)
   const { state } = useValue(identity)
-  const mayBegin = state !== 'guest'
+  // Of who has an account it is not said before: they may begin documents somewhere.
+  const mayBegin = state !== 'guest' || (listing.mayBegin && pathOf(listing.place) === pathOf(place))
   const search = useRef<HTMLInputElement>(null)
   const body = useRef<HTMLDivElement>(null)
   const typing = useRef(false)
