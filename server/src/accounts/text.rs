@@ -39,7 +39,7 @@ pub fn name(text: &str) -> Result<String, Refusal> {
 /// is make no difference.
 pub fn folded(name: &str) -> String {
     let forms = ComposingNormalizerBorrowed::new_nfkc();
-    let is_seen = |c: &char| !is_invisible(*c) && !matches!(c, '\u{e0000}'..='\u{e0fff}');
+    let is_seen = |c: &char| !is_unseen(*c);
     let seen: String = forms.normalize(name).chars().filter(is_seen).collect();
     let lower = seen.to_lowercase();
     let words: Vec<&str> = lower.split_whitespace().collect();
