@@ -16,7 +16,7 @@ pub fn named(name: &str) -> String {
     let seen: String = seen.collect();
     let words = seen.split(' ').filter(|word| !word.is_empty());
     let name = words.collect::<Vec<_>>().join(" ");
-    let name = name.strip_suffix(MARK).unwrap_or(&name);
+    let name = name.strip_suffix(MARK.trim_start()).unwrap_or(&name);
     let mut room = MAX_AUTHOR - MARK.len();
     let fits = name.chars().take(MAX).take_while(|char| {
         let fits = char.len_utf8() <= room;
@@ -76,6 +76,9 @@ mod tests {
                 assert!(name.chars().count() <= 40, "{name}");
                 assert_eq!(beginning(&name, 40), name);
             }
+            let alone = named(&filler.repeat(60));
+            assert!(alone.ends_with(MARK.trim_start()), "{alone}");
+            assert!(alone.len() <= MAX_AUTHOR, "{alone}");
             let bare = named(&format!("Ada{}", filler.repeat(29)));
             if filler
                 .chars()
