@@ -137,7 +137,8 @@ fn whoever_acts_as_an_administrator_is_one_when_it_is_done() {
             accounts.set_standing(ada, Some(false), Some(true), actor, NOW)
         }),
         ("group", |accounts, _, actor| {
-            accounts.create_group("Theirs", actor, NOW).map(drop)
+            let name = format!("Theirs, after {}", accounts.groups()?.len());
+            accounts.create_group(&name, actor, NOW).map(drop)
         }),
         ("member", |accounts, ada, actor| {
             let group = accounts.groups()?[0].id;
