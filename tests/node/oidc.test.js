@@ -160,7 +160,7 @@ describe('issuers', { concurrency: 4 }, () => {
     assert.ok(Date.now() - began < 25_000)
     assert.match(server.log, /no whole answer within 8 s/)
     assert.ok(!issuer.asked.includes('/elsewhere'))
-    assert.match(await (await fetch(`${server.url}/metrics`, { headers: { cookie: [...local.cookies].map(([key, value]) => `${key.split(' ')[1]}=${value}`).join() } })).text(), /^ropewalk_provider_failed_total [1-9]/m)
+    assert.match(await (await fetch(`${server.url}/metrics`, { headers: { cookie: [...local.cookies].map(([key, value]) => `${key.split(' ')[1]}=${value}`).join('; ') } })).text(), /^ropewalk_provider_failed_total [1-9]/m)
   })
 
   it('may have new keys', async (t) => {
