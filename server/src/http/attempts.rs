@@ -70,10 +70,7 @@ impl Attempts {
 
     /// Gives an address a try back: whoever took it was who they said.
     pub fn give_back(&self, address: IpAddr) {
-        let mut all = lock(&self.addresses);
-        if let Some(whole) = all.get_mut(&network(address)) {
-            *whole = whole.checked_sub(OF_ADDRESS.every).unwrap_or(*whole);
-        }
+        put_back(&self.addresses, &network(address), OF_ADDRESS);
     }
 
     /// Takes one try of what somebody wants to sign in as, whether there is such an account or not.
@@ -103,10 +100,13 @@ impl Attempts {
         take(&self.links, link, OF_LINK)
     }
 
-    /// Gives both back to whoever knew the password.
-    pub fn follows(&self, link: LinkId, address: IpAddr) {
+    /// Gives both back to whoever knew the password, and takes one of the guests that may come from there: each makes work, so nobody has
+    /// that as often as they like.
+    pub fn follows(&self, link: LinkId, address: IpAddr) -> Result<(), Duration> {
+        self.of_guests(address)?;
         put_back(&self.links_from, &(link, network(address)), OF_ADDRESS);
         put_back(&self.links, &link, OF_LINK);
+        Ok(())
     }
 }
 
@@ -148,7 +148,7 @@ fn take<K: Eq + Hash>(
 
 /// Undoes one [`take`].
 fn put_back<K: Eq + Hash>(all: &Mutex<HashMap<K, Instant>>, key: &K, of: Allowance) {
-    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = lock(all);
     if let Some(whole) = all.get_mut(key) {
         *whole = whole.checked_sub(of.every).unwrap_or(*whole);
     }
@@ -247,9 +247,20 @@ mod tests {
                 assert_eq!(tried, Ok(()), "{round}: {number}");
             }
             for number in 0..OF_LINK.most {
-                attempts.follows(link, address(number));
+                assert_eq!(attempts.follows(link, address(number)), Ok(()));
             }
         }
+        // Who knows it cannot have it looked at for ever.
+        let here = address(u32::MAX - 2);
+        for _ in 0..OF_GUESTS.most {
+            assert_eq!(attempts.of_link(other, here), Ok(()));
+            assert_eq!(attempts.follows(other, here), Ok(()));
+        }
+        for _ in 0..OF_ADDRESS.most {
+            assert_eq!(attempts.of_link(other, here), Ok(()));
+            assert_eq!(attempts.follows(other, here), Err(OF_GUESTS.every));
+        }
+        assert!(attempts.of_link(other, here).is_err());
         let guesser = address(u32::MAX);
         for _ in 0..OF_ADDRESS.most {
             assert_eq!(attempts.of_link(link, guesser), Ok(()));

@@ -44,6 +44,7 @@ async fn follow(
     let rules = app.gate.rules();
     let id = *rules.links.get(&hash).ok_or(ApiError::NO_LINK)?;
     let link = rules.links_by_id.get(&id).ok_or(ApiError::NO_LINK)?.clone();
+    let mut room = None;
     if link.has_password {
         let password = password.ok_or(ApiError::LINK_PASSWORD)?;
         app.attempts
@@ -56,10 +57,10 @@ async fn follow(
         if !is_right.await? {
             return Err(ApiError::LINK_PASSWORD);
         }
-        app.attempts.follows(id, visitor.address);
+        room = Some(app.attempts.follows(id, visitor.address));
     }
     if visitor.who.session.is_none() {
-        let room = app.attempts.of_guests(visitor.address);
+        let room = room.unwrap_or_else(|| app.attempts.of_guests(visitor.address));
         room.map_err(|wait| too_many(&app, wait))?;
     }
     if !is_backed(&app, &link).await? {
