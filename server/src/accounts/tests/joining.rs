@@ -272,9 +272,9 @@ fn an_invitation_is_used_once() {
     let (_folder, accounts) = opened();
     let hash = |secret: Secret| Secret::parse(secret.expose()).unwrap().1;
     let until = NOW + DAY;
-    let joining = |login| Joining {
+    let joining = |login: Option<&'static str>| Joining {
         login,
-        name: "Somebody",
+        name: login.unwrap_or("Somebody"),
         color: None,
     };
     let join = |hash: &Hash, login, at| accounts.join(hash, &joining(login), PASSWORD, None, at);
