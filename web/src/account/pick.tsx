@@ -71,7 +71,7 @@ export function Candidates({ of, busy, onChoose }: { of: Unclear; busy: boolean;
       {of.candidates.map((party) => (
         <li key={told(party)} data-testid="candidate">
           <span class="party"><b>{'person' in party ? party.person.name : party.group}</b><span>{told(party)}</span></span>
-          <button type="button" class="button" disabled={busy} aria-label={`${'person' in party ? party.person.name : party.group}, ${told(party)}`} onClick={() => onChoose(party)}>This one</button>
+          <button type="button" class="button" disabled={busy} aria-label={`This one: ${'person' in party ? party.person.name : party.group}, ${told(party)}`} onClick={() => onChoose(party)}>This one</button>
         </li>
       ))}
     </ul>

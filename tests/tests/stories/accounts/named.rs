@@ -1,6 +1,7 @@
 //! Nobody is taken for another by their name.
 
 use ropewalk_tests::account::{Browser, secret, team, write_accounts};
+use ropewalk_tests::until;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,8 +66,12 @@ async fn nobody_takes_a_name_that_another_is_known_by() {
         &server,
         "UPDATE people SET name = 'bob jones' WHERE login = 'mallory'",
     );
-    let told = ada.done("GET", "/api/people?q=mallory", Value::Null).await;
-    assert_eq!(told["people"].as_array().unwrap().len(), 1);
+    until("the server knows", || async {
+        let mut ada = ada.clone();
+        let told = ada.done("GET", "/api/people?q=mallory", Value::Null).await;
+        (told["people"][0]["name"] == "bob jones").then_some(())
+    })
+    .await;
     let (bobs, mallorys) = (bob.editor("notes").await, mallory.editor("notes").await);
     for (editor, claimed) in [(&bobs, "Bob"), (&mallorys, "Ada")] {
         editor.announce(&json!({ "user": { "name": claimed } }).to_string());
