@@ -104,7 +104,7 @@ impl Pair {
         self.shown = text;
         self.ahead = more.clone();
         self.record()?;
-        old.rename(&self.shared.folder)?;
+        old.rename(&self.shared.folder);
         self.lingering.olds.push(old);
         if !more.is_empty() {
             self.link.apply(&more)?;
@@ -142,11 +142,15 @@ impl Pair {
         for _ in 0..olds.partition_point(|old| old.due <= now) {
             let mut old = self.lingering.olds.remove(0);
             old.due = now + HALF;
-            let is_over = self.look_at(&mut old, now);
-            if !matches!(is_over, Ok(true)) {
-                self.lingering.olds.push(old);
+            match self.look_at(&mut old, now) {
+                Ok(true) => {}
+                Ok(false) => self.lingering.olds.push(old),
+                Err(problem) => {
+                    // What it was taken for may not be recorded.
+                    settle(&self.shared, &old.aside, |_| false)?;
+                    return Err(problem);
+                }
             }
-            is_over?;
         }
         Ok(None)
     }
@@ -170,7 +174,7 @@ impl Pair {
             self.link.apply(&more)?;
             self.write = Some(now);
             old.until = now + LINGER;
-            old.rename(&self.shared.folder)?;
+            old.rename(&self.shared.folder);
         }
         if now < old.until {
             return Ok(false);
@@ -194,12 +198,13 @@ impl Old {
     }
 
     /// Gives it the name that it should have; when what was taken in is recorded, and not before.
-    pub(super) fn rename(&mut self, folder: &Folder) -> Result<(), Problem> {
-        if let Some(name) = self.name.take() {
-            folder.rename_aside(&self.aside, &name)?;
+    pub(super) fn rename(&mut self, folder: &Folder) {
+        // Without it, the next process keeps what need not be kept.
+        if let Some(name) = self.name.take()
+            && folder.rename_aside(&self.aside, &name).is_ok()
+        {
             self.aside = name;
         }
-        Ok(())
     }
 
     /// What was written to it, as an update, and whether that is all.

@@ -77,14 +77,17 @@ impl Left {
             let alone = inner.alone.extract_if(.., |(_, until)| *until <= now);
             (files, alone.collect::<Vec<_>>())
         };
+        let mut all = Ok(());
         for old in files {
-            let had = text_of(&old.mirror)?;
-            settle(shared, &old.aside, |text| text == had)?;
+            let had = text_of(&old.mirror).ok();
+            let settled = settle(shared, &old.aside, |text| had.as_deref() == Some(text));
+            all = all.and(settled);
         }
         for (aside, _) in alone {
-            settle(shared, &aside, |text| is_as_it_was(&aside, text))?;
+            let settled = settle(shared, &aside, |text| is_as_it_was(&aside, text));
+            all = all.and(settled);
         }
-        Ok(())
+        all
     }
 }
 
@@ -125,8 +128,11 @@ impl Pair {
     /// Goes on with what earlier pairs of the file have left.
     pub(super) fn take_over(&mut self) {
         let known = &self.link.document().version().vector;
-        let left = self.shared.left.take(&self.path, known);
-        self.lingering.olds.extend(left);
+        let mut left = self.shared.left.take(&self.path, known);
+        let olds = &mut self.lingering.olds;
+        // A pair that could not begin has left the same.
+        left.retain(|left| olds.iter().all(|old| old.aside != left.aside));
+        olds.extend(left);
         self.lingering.olds.sort_by_key(|old| old.due);
     }
 }

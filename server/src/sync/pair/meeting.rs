@@ -92,7 +92,7 @@ pub(super) fn resume(
         }
         shared.records.put(path, &record)?;
         for old in &mut lingering.olds {
-            old.rename(&shared.folder)?;
+            old.rename(&shared.folder);
         }
         if !was_made {
             shared.folder.forget_aside(&next.aside)?;

@@ -199,6 +199,26 @@ async fn what_is_written_to_a_file_that_was_replaced_is_taken_in_by_the_next_pai
 }
 
 #[tokio::test]
+async fn what_is_written_to_a_file_that_was_replaced_and_cannot_be_recorded_is_kept() {
+    let scene = Scene::new();
+    let (mut pair, mut open) = replaced(&scene);
+    let database = scene.folder.path().join(".ropewalk-sync/state.db");
+    let database = rusqlite::Connection::open(database).unwrap();
+    let rename = |from, to| {
+        let renaming = format!("ALTER TABLE {from} RENAME TO {to}");
+        database.execute_batch(&renaming).unwrap();
+    };
+    rename("files", "away");
+    std::io::Write::write_all(&mut open, b"late\n").unwrap();
+    let looked = pair.look_at_all_old();
+    assert!(matches!(looked, Err(Problem::Unrecorded(_))), "{looked:?}");
+    assert_eq!(kept(&scene), ["one\ntwo\nlate\n"]);
+    drop(pair);
+    rename("away", "files");
+    assert_eq!(settle(&scene, &mut scene.again()).await, NEW);
+}
+
+#[tokio::test]
 async fn what_is_written_to_a_file_that_nobody_looks_after_any_more_is_kept() {
     for is_of_another_document in [false, true] {
         let scene = Scene::new();
