@@ -10,13 +10,16 @@ import tempfile
 import time
 import unittest
 import urllib.request
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from pycrdt import Array, Doc, Map, Provider, Text, XmlElement, XmlFragment, XmlText
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+
+UPDATE = bytes([0, 2])
+MARKER = 102
 
 DEADLINE = 60.0
 """Seconds that a story waits for something that must happen."""
@@ -84,6 +87,11 @@ class Channel:
     def __init__(self, socket, path: str):
         self.socket = socket
         self.path = path
+        self.updates = 0
+        """How many were sent."""
+        self.saved = -1
+        """The newest marker that came back."""
+        self.at_saved = lambda: None
 
     def __aiter__(self):
         return self
@@ -96,9 +104,19 @@ class Channel:
 
     async def send(self, message: bytes):
         await self.socket.send(message)
+        self.updates += message[:2] == UPDATE
 
     async def recv(self) -> bytes:
-        return await self.socket.recv()
+        while True:
+            message = await self.socket.recv()
+            if message[0] != MARKER:
+                return message
+            self.saved = message[2]
+            self.at_saved()
+
+    async def mark(self, number: int):
+        """Asks for this back when all that was sent is on disk."""
+        await self.socket.send(bytes([MARKER, 1, number]))
 
 
 @asynccontextmanager
@@ -174,6 +192,37 @@ class Pycrdt(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(text.diff(), [("bold", {"bold": True}), (" words", None)])
             self.assertEqual(again.get("map", type=Map).to_py(), doc.get("map", type=Map).to_py())
             self.assertEqual(str(again.get("default", type=XmlFragment)), str(doc.get("default", type=XmlFragment)))
+
+    async def test_loses_nothing_acknowledged_when_the_server_is_killed(self):
+        server = Ropewalk(self)
+        doc = Doc()
+        text = doc.get("text", type=Text)
+        promised = []
+        for turn in range(6):
+            with suppress(ConnectionClosed):
+                async with connect(f"ws://{server.address}/yjs/py/killed", max_size=None) as socket:
+                    channel = Channel(socket, "py/killed")
+                    async with Provider(doc, channel) as provider:
+                        await asyncio.wait_for(provider.synced.wait(), DEADLINE)
+                        for edit in range(30):
+                            promised.append(f"<{turn}.{edit} 💚>")
+                            sent = channel.updates
+                            text.insert(len(str(text).encode()) if edit % 2 else 0, promised[-1])
+                            await until("it is sent", lambda: channel.updates > sent)
+                            if edit in (3, 6):
+                                await channel.mark(edit)
+                                await until("acknowledged", lambda: channel.saved == edit)
+                        # The power goes at the very moment.
+                        channel.at_saved = server.kill
+                        await channel.mark(edit)
+                        await until("acknowledged, and killed", lambda: server.process.returncode is not None)
+            text.insert(0, f"<{turn} without a server>")
+            server.start()
+            kept = server.text("py/killed")
+            self.assertEqual([kept.count(word) for word in promised], [1] * len(promised), kept)
+        async with opened(server, "py/killed", doc):
+            await until("all is there", lambda: server.text("py/killed") == str(text))
+        self.assertEqual(str(text).count("<"), len(promised) + 6, "nothing is there twice")
 
     @staticmethod
     def saved(server: Ropewalk, name: str, text: str, what: str = "text") -> bool:
