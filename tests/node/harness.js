@@ -1,9 +1,9 @@
 // The real binary, and people with unmodified Yjs editors. Used by the stories of `node` and `browser`.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -73,7 +73,7 @@ export class Ropewalk {
   async startAgain() {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ROPEWALK_') || name === 'ROPEWALK_SABOTAGE'))
     const args = ['serve', '--listen', `${this.address}:${this.port}`, '--data', this.data, ...this.args]
-    const child = spawn(binary(), args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(binary(), args, { env: { ...env, ...this.env }, stdio: ['ignore', 'pipe', 'pipe'] })
     this.child = child
     child.stderr.on('data', (bytes) => { this.log += bytes })
     const ended = once(child, 'exit').then(([code]) => assert.fail(`the server ended with ${code}: ${this.log}`))
@@ -83,6 +83,27 @@ export class Ropewalk {
     ended.catch(() => {})
     const [, port] = line.match(/^Ropewalk is ready: http:\/\/[\d.]+:(\d+)$/) ?? assert.fail(`not where it listens: ${line}`)
     this.port = Number(port)
+  }
+
+  /** Starts it again on a disk whose syncs can be made to wait. */
+  async startPreloaded(t) {
+    await this.terminate()
+    const beside = mkdtempSync(join(tmpdir(), 'ropewalk-test-'))
+    t.after(() => rmSync(beside, { recursive: true, force: true }))
+    const [library, faults] = [join(beside, 'preload.so'), join(beside, 'faults')]
+    const built = spawnSync(process.env.CC ?? 'cc', ['-shared', '-fPIC', '-O1', '-o', library, join(import.meta.dirname, '../tests/stories/preload/preload.c')], { encoding: 'utf8' })
+    assert.equal(built.status, 0, built.stderr)
+    // How often what fails, and how: see `preload.c`.
+    const set = (syncs) => {
+      const told = Buffer.alloc(64)
+      told.writeInt32LE(syncs, 0)
+      told.writeInt32LE(-1, 16)
+      writeFileSync(faults, told, { flag: 'r+' })
+    }
+    writeFileSync(faults, Buffer.alloc(64))
+    this.env = { LD_PRELOAD: library, RECORD_TO: join(beside, 'recording'), RECORD_FOLDER: realpathSync(this.data), FAULTS: faults }
+    await this.startAgain()
+    return { wait: () => set(-1), goOn: () => set(0) }
   }
 
   get url() {
@@ -108,9 +129,34 @@ export class Ropewalk {
     return code
   }
 
+  /** Makes the account of an administrator, whose token it has from then on; nobody else comes in. */
+  async addAdministrator(login) {
+    this.addPerson(login, '--admin')
+    this.token = await this.makeToken(login, 'own')
+  }
+
+  addPerson(login, ...args) {
+    const added = spawnSync(binary(), ['user', 'add', login, ...args, '--password-stdin', '--data', this.data], { input: 'seven ropes on a quay', encoding: 'utf8' })
+    assert.equal(added.status, 0, added.stderr)
+  }
+
+  /** A token for these documents. */
+  async makeToken(login, access, target = '*') {
+    const made = spawnSync(binary(), ['token', 'create', login, '--name', 'test', '--access', access, '--for', target, '--data', this.data], { encoding: 'utf8' })
+    const token = made.stdout.match(/rwt_[\w-]+/)?.[0] ?? assert.fail(made.stderr)
+    const asks = async (headers) => (await fetch(`${this.url}/api/documents`, { headers })).status
+    // Until it has seen that there is somebody, it lets everybody in.
+    await until('the server knows them', async () => await asks({}) === 401 && await asks({ authorization: `Bearer ${token}` }) === 200)
+    return token
+  }
+
+  get headers() {
+    return this.token ? { authorization: `Bearer ${this.token}` } : {}
+  }
+
   /** A document's text as the API tells it. */
   async text(name) {
-    const response = await fetch(`${this.url}/api/documents/${encode(name)}/text`)
+    const response = await fetch(`${this.url}/api/documents/${encode(name)}/text`, { headers: this.headers })
     assert.equal(response.status, 200, await response.clone().text())
     return response.text()
   }

@@ -1,7 +1,6 @@
 // Keys of document tokens at a URL: new ones come by themselves, and those that cannot be fetched take nothing away.
 
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { describe, it } from 'node:test'
@@ -9,7 +8,7 @@ import { HocuspocusProvider, HocuspocusProviderWebsocket } from '@hocuspocus/pro
 import { WebSocket } from 'ws'
 import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
-import { binary, Ropewalk, until } from './harness.js'
+import { Ropewalk, until } from './harness.js'
 import { jwt, newKey } from './issuer.js'
 
 const payload = () => ({ name: 'Zoe', doc: '*', access: 'edit', exp: Math.floor(Date.now() / 1000) + 300 })
@@ -39,12 +38,7 @@ async function application(t) {
 
 async function start(t, app) {
   const server = await Ropewalk.start(t, '--token-keys', app.url, '--log', 'trace')
-  const added = spawnSync(binary(), ['user', 'add', 'ann', '--admin', '--password-stdin', '--data', server.data], { input: 'seven ropes on a quay', encoding: 'utf8' })
-  assert.equal(added.status, 0, added.stderr)
-  const made = spawnSync(binary(), ['token', 'create', 'ann', '--name', 'test', '--access', 'own', '--data', server.data], { encoding: 'utf8' })
-  server.token = made.stdout.match(/rwt_[\w-]+/)[0]
-  // Until it has seen that there is somebody, it lets everybody in.
-  await until('the server knows ann', async () => (await fetch(`${server.url}/api/documents`)).status === 401 && await asks(server, server.token) === 200)
+  await server.addAdministrator('ann')
   return server
 }
 
@@ -55,7 +49,7 @@ async function asks(server, token) {
 }
 
 async function failures(server) {
-  const response = await fetch(`${server.url}/metrics`, { headers: { authorization: `Bearer ${server.token}` } })
+  const response = await fetch(`${server.url}/metrics`, { headers: server.headers })
   return Number((await response.text()).match(/^ropewalk_token_keys_failed_total (\d+)/m)[1])
 }
 
@@ -100,6 +94,43 @@ describe('keys at a URL', { concurrency: 4 }, () => {
       socket.destroy()
     })
     await until('it is synced', () => provider.isSynced)
+  })
+
+  it('keep no other document of a socket waiting while they are fetched', async (t) => {
+    const app = await application(t)
+    await app.open()
+    const [one, two] = [newKey('one'), newKey('two', 'ec')]
+    app.keys = [one.public]
+    const server = await start(t, app)
+    const held = []
+    app.answer = (response) => held.push(response)
+    const socket = new HocuspocusProviderWebsocket({ url: `ws://127.0.0.1:${server.port}/hocuspocus`, WebSocketPolyfill: WebSocket })
+    t.after(() => socket.destroy())
+    const join = (name, token) => {
+      const provider = new HocuspocusProvider({ websocketProvider: socket, name, token, document: new Y.Doc() })
+      provider.attach()
+      t.after(() => provider.destroy())
+      provider.text = provider.document.getText('text')
+      provider.text.insert(0, name)
+      return provider
+    }
+    let token = jwt(one, payload())
+    const renewed = join('renewed', () => token)
+    const good = join('good', token)
+    const saved = (provider) => provider.isSynced && !provider.hasUnsyncedChanges
+    await until('they are in', () => saved(renewed) && saved(good))
+    // One comes with a new key, one goes on with another.
+    const slow = join('slow', jwt(two, payload()))
+    token = jwt(two, payload())
+    await renewed.sendToken()
+    await until('the keys are asked for', () => held.length > 0)
+    for (const provider of [slow, renewed, good]) provider.text.insert(0, 'more of ')
+    await until('the other goes on', () => saved(good))
+    assert.equal(await server.text('good'), 'more of good')
+    assert.ok(!slow.isSynced && slow.hasUnsyncedChanges && renewed.hasUnsyncedChanges, 'they wait')
+    for (const response of held) response.end(JSON.stringify({ keys: [one.public, two.public] }))
+    await until('all are in', () => [slow, renewed, good].every(saved))
+    for (const name of ['slow', 'renewed', 'good']) assert.equal(await server.text(name), `more of ${name}`)
   })
 
   it('need not be there at the start', async (t) => {

@@ -1,38 +1,41 @@
 //! The wire of Hocuspocus: several documents per socket, each message under the address of one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::task::Poll;
 
 use axum::extract::ws::Message;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, interval_at};
 
-use super::attachment::{Inward, admitted, join, read};
+use super::attachment::read;
 use super::connection::{Connection, Flow, TICK};
 use super::socket::Socket;
 use super::{Close, Progress};
 use crate::App;
 use crate::access::{Access, Who};
-use crate::document::{Frame, Wire};
-use crate::http::identity::with_token_used;
+use crate::document::Wire;
 use crate::name::DocumentName;
 
 mod forward;
 mod message;
+mod place;
 
 use forward::{Forward, Out};
 pub use message::KINDS;
 use message::{Body, PONG};
+use place::{Errand, Joined, Place};
 
 /// Documents on one socket, at most.
 const DOCUMENTS: usize = 100;
 /// Addresses that are remembered as closed; a socket with more has had its time.
 const CLOSED: usize = 1000;
-/// A document's queue towards a client has this share of what may wait for a client.
-const SHARES: usize = 8;
+/// Room that all messages to documents take which are not open yet, in bytes. With more the socket is not read.
+const QUEUED: usize = 1 << 20;
 /// Messages of all documents of a socket that are about to be written.
 const OUT: usize = 4;
 
@@ -45,16 +48,6 @@ const WIRE: Wire = Wire {
     knows_access: true,
 };
 
-/// A document on a socket.
-struct Place {
-    inward: Inward,
-    /// Updates that it has sent: the server says of each when it is on disk.
-    updates: u64,
-    /// Its questions that it has not answered itself yet: it counts each as an update.
-    questions: u64,
-    forward: Forward,
-}
-
 struct Session<S> {
     connection: Connection<S>,
     /// Who opened the socket; tokens of documents come beside.
@@ -62,9 +55,11 @@ struct Session<S> {
     places: HashMap<Bytes, Place>,
     /// Addresses that were closed for good. Clients go on sending there; only one that knocks again comes in.
     closed: HashSet<Bytes>,
-    /// The address whose frame waits for room in a mailbox; until it has it, the socket is not read.
-    waiting: Option<Bytes>,
+    /// Room that all messages take which wait in the places.
+    queued: usize,
     next: u64,
+    /// For errands of places, of those that were left, too.
+    errands: Arc<Semaphore>,
     out: mpsc::Sender<Out>,
 }
 
@@ -77,13 +72,22 @@ pub async fn run(app: Arc<App>, socket: impl Socket, who: Arc<Who>, progress: Ar
         who,
         places: HashMap::new(),
         closed: HashSet::new(),
-        waiting: None,
+        queued: 0,
         next: 0,
+        errands: Arc::new(Semaphore::new(DOCUMENTS)),
         out,
     };
     let end = session.serve(&mut outgoing).await;
     session.places.clear();
+    drop(outgoing);
+    let (errands, stopping) = (session.errands, session.connection.app.stopping.clone());
     session.connection.end(end).await;
+    // A document that is slow to open has no more who want in than this socket may have, however often it comes anew.
+    let all = errands.acquire_many(DOCUMENTS as u32);
+    tokio::select! {
+        _ = all => {}
+        () = stopping.cancelled() => {}
+    }
 }
 
 impl<S: Socket> Session<S> {
@@ -92,19 +96,15 @@ impl<S: Socket> Session<S> {
         let mut tick = interval_at(Instant::now() + TICK, TICK);
         let stopping = self.connection.app.stopping.clone();
         loop {
-            let waiting = self.waiting.as_ref();
-            let waiting = waiting.and_then(|address| self.places.get_mut(address));
-            let reads = waiting.is_none();
+            // What waits for room in a mailbox or for its way in has a bound: then the socket is not read.
+            let reads = self.queued < QUEUED && !self.places.values().any(Place::waits);
             let flow = tokio::select! {
                 () = stopping.cancelled() => ControlFlow::Break(Some(Close::RESTART)),
                 _ = tick.tick() => {
                     let nobody = self.places.keys().next().map(|address| message::nobody(address));
                     self.connection.tick(!reads, nobody).await
                 }
-                room = admission(waiting) => {
-                    self.admit(room);
-                    ControlFlow::Continue(())
-                }
+                (address, room) = admission(&mut self.places) => self.admit(&address, room).await,
                 Some(out) = outgoing.recv() => self.forwarded(out, outgoing).await,
                 message = self.connection.socket.next(), if reads => match message {
                     Some(Ok(message)) => self.receive(message).await,
@@ -118,15 +118,24 @@ impl<S: Socket> Session<S> {
         }
     }
 
-    fn admit(&mut self, room: Option<tokio::sync::OwnedSemaphorePermit>) {
-        let place = self.waiting.as_ref();
-        if let Some(place) = place.and_then(|address| self.places.get_mut(address)) {
-            place.inward.admit(room);
-            if place.inward.waits() {
-                return;
-            }
+    async fn admit(
+        &mut self,
+        address: &Bytes,
+        room: Option<tokio::sync::OwnedSemaphorePermit>,
+    ) -> Flow {
+        if let Some(place) = self.places.get_mut(address) {
+            place.admit(room);
         }
-        self.waiting = None;
+        self.go_on(address).await
+    }
+
+    /// Takes the messages of a place that have waited, as far as it goes.
+    async fn go_on(&mut self, address: &Bytes) -> Flow {
+        while let Some((room, body)) = self.places.get_mut(address).and_then(Place::next) {
+            self.queued -= room;
+            self.take(address, body).await?;
+        }
+        ControlFlow::Continue(())
     }
 
     async fn forwarded(&mut self, out: Out, outgoing: &mut mpsc::Receiver<Out>) -> Flow {
@@ -155,14 +164,25 @@ impl<S: Socket> Session<S> {
         match out {
             Out::Message(_) => ControlFlow::Continue(()),
             Out::Probe => self.connection.probe().await,
-            Out::Ended(id, address, close) => {
-                let is_there = |place: &Place| place.forward.id == id;
-                match self.places.get(&address).is_some_and(is_there) {
-                    true => self.refuse(&address, close).await,
-                    false => ControlFlow::Continue(()),
-                }
+            Out::Ended(id, address, close) if self.is_there(id, &address) => {
+                self.refuse(&address, close).await
             }
+            Out::Entered(id, address, joined) if self.is_there(id, &address) => {
+                self.entered(&address, joined).await
+            }
+            Out::Known(id, address, who) if self.is_there(id, &address) => {
+                if let Some(place) = self.places.get_mut(&address) {
+                    place.renew(who);
+                }
+                self.go_on(&address).await
+            }
+            // The address was left meanwhile.
+            Out::Ended(..) | Out::Entered(..) | Out::Known(..) => ControlFlow::Continue(()),
         }
+    }
+
+    fn is_there(&self, id: u64, address: &Bytes) -> bool {
+        self.places.get(address).is_some_and(|place| place.id == id)
     }
 
     /// Ends what has to do with an address. What another try would not mend ends that alone; otherwise the socket
@@ -184,9 +204,8 @@ impl<S: Socket> Session<S> {
     }
 
     fn leave(&mut self, address: &Bytes) {
-        self.places.remove(address);
-        if self.waiting.as_ref() == Some(address) {
-            self.waiting = None;
+        if let Some(place) = self.places.remove(address) {
+            self.queued -= place.queued();
         }
     }
 
@@ -217,7 +236,6 @@ impl<S: Socket> Session<S> {
             self.connection.app.metrics.refused_malformed.add_one();
             return ControlFlow::Break(Some(Close::MALFORMED));
         };
-        let is_there = self.places.contains_key(&address);
         match body {
             Body::Close => {
                 self.leave(&address);
@@ -230,26 +248,12 @@ impl<S: Socket> Session<S> {
             Body::Protocol(_) | Body::Stateless(_) if self.closed.contains(&address) => {
                 ControlFlow::Continue(())
             }
-            // Older clients that have no token do not send one.
-            _ if !is_there => {
-                self.closed.remove(&address);
-                let who = match &body {
-                    Body::Token(token) => who(&self.connection.app, &self.who, token).await,
-                    _ => self.who.clone(),
-                };
-                self.enter(&address, &who).await?;
-                match body {
-                    Body::Token(_) => ControlFlow::Continue(()),
-                    _ if self.places.contains_key(&address) => self.take(&address, body).await,
-                    _ => ControlFlow::Continue(()),
-                }
-            }
-            _ => self.take(&address, body).await,
+            body => self.say(&address, body).await,
         }
     }
 
-    /// Lets a client into a document under an address.
-    async fn enter(&mut self, address: &Bytes, who: &Arc<Who>) -> Flow {
+    /// Lets a client into a document under an address, as soon as it is there.
+    async fn enter(&mut self, address: &Bytes, body: Body) -> Flow {
         let app = self.connection.app.clone();
         let name = match message::name(address).map(DocumentName::new) {
             Some(Ok(name)) => name,
@@ -258,14 +262,50 @@ impl<S: Socket> Session<S> {
                 return self.refuse(address, Close::BAD_NAME).await;
             }
         };
-        if self.places.len() >= DOCUMENTS {
-            app.metrics.refused_full.add_one();
-            return self.refuse(address, Close::TOO_MANY_DOCUMENTS).await;
-        }
-        let from = self.connection.progress();
-        let (inward, outward) = match join(&app, &from, &name, WIRE, who, SHARES).await {
-            Ok(joined) => joined,
+        let id = self.next + 1;
+        let errand = match self.errand(id, address) {
+            Some(errand) if self.places.len() < DOCUMENTS => errand,
+            _ => {
+                app.metrics.refused_full.add_one();
+                return self.refuse(address, Close::TOO_MANY_DOCUMENTS).await;
+            }
+        };
+        self.next = id;
+        let mut place = Place::new(id);
+        let token = match body {
+            Body::Token(token) => Some(token),
+            // Older clients that have no token do not send one.
+            body => {
+                self.queued += place.queue(body);
+                None
+            }
+        };
+        self.places.insert(address.clone(), place);
+        errand.enter(app, self.connection.progress(), name, token);
+        ControlFlow::Continue(())
+    }
+
+    /// Nothing if there are too many.
+    fn errand(&self, id: u64, address: &Bytes) -> Option<Errand> {
+        let permit = self.errands.clone().try_acquire_owned().ok()?;
+        Some(Errand {
+            id,
+            address: address.clone(),
+            who: self.who.clone(),
+            out: self.out.clone(),
+            permit,
+        })
+    }
+
+    async fn entered(&mut self, address: &Bytes, joined: Joined) -> Flow {
+        let (inward, outward) = match joined {
+            Ok(joined) => *joined,
             Err(close @ (Close::NOT_KNOWN | Close::NOT_ALLOWED)) => {
+                // Some say something before they knock: what is refused then is not their token.
+                let knock = self.places.get_mut(address).and_then(Place::knock);
+                if let Some(rest) = knock {
+                    return self.enter_anew(address, rest).await;
+                }
                 // Clients take only this for an answer to their token.
                 let denied = message::denied(address, close.reason);
                 self.connection
@@ -275,17 +315,24 @@ impl<S: Socket> Session<S> {
             }
             Err(close) => return self.refuse(address, close).await,
         };
-        self.next += 1;
-        let access = outward.access;
-        let forward = Forward::start(self.next, address.clone(), outward, self.out.clone());
-        let place = Place {
-            inward,
-            updates: 0,
-            questions: 0,
-            forward,
-        };
-        self.places.insert(address.clone(), place);
-        self.welcome(address, access >= Access::Edit).await
+        let may_edit = outward.access >= Access::Edit;
+        if let Some(place) = self.places.get_mut(address) {
+            let out = self.out.clone();
+            let forward = Forward::start(place.id, address.clone(), outward, out);
+            place.enter(inward, forward);
+        }
+        self.welcome(address, may_edit).await?;
+        self.go_on(address).await
+    }
+
+    /// Whoever knocked on the way in is let in as who that is.
+    async fn enter_anew(&mut self, address: &Bytes, rest: VecDeque<Body>) -> Flow {
+        self.queued -= place::room_of(&rest);
+        self.leave(address);
+        for body in rest {
+            self.say(address, body).await?;
+        }
+        ControlFlow::Continue(())
     }
 
     async fn welcome(&mut self, address: &Bytes, may_edit: bool) -> Flow {
@@ -293,6 +340,21 @@ impl<S: Socket> Session<S> {
         self.connection
             .write(Message::Binary(welcome), || None)
             .await
+    }
+
+    /// A message under an address: it enters there, or is taken when all before it are.
+    async fn say(&mut self, address: &Bytes, body: Body) -> Flow {
+        match self.places.get_mut(address) {
+            Some(place) if place.takes() => self.take(address, body).await,
+            Some(place) => {
+                self.queued += place.queue(body);
+                ControlFlow::Continue(())
+            }
+            None => {
+                self.closed.remove(address);
+                self.enter(address, body).await
+            }
+        }
     }
 
     /// Takes a message to a document that the client is in.
@@ -306,63 +368,33 @@ impl<S: Socket> Session<S> {
                 Ok(None) => {}
                 Err(close) => return self.refuse(address, close).await,
             },
-            Body::Stateless(payload) => {
-                place.inward.hand(payload.len(), Frame::Stateless(payload));
-            }
+            Body::Stateless(payload) => place.relay(payload),
             // It hears what it may do now.
             Body::Token(token) => {
-                let who = who(&self.connection.app, &self.who, &token).await;
-                if let Some(place) = self.places.get(address) {
-                    place.inward.renew(who);
-                }
-                return ControlFlow::Continue(());
+                place.asks_who();
+                let id = place.id;
+                let Some(errand) = self.errand(id, address) else {
+                    return self.refuse(address, Close::TOO_MANY_DOCUMENTS).await;
+                };
+                errand.ask_who(self.connection.app.clone(), token);
             }
             Body::Close | Body::Malformed => {}
-        }
-        if place.inward.waits() {
-            self.waiting = Some(address.clone());
         }
         ControlFlow::Continue(())
     }
 }
 
-impl Place {
-    /// Hands on a message, with what makes the answers that Hocuspocus clients count on.
-    async fn hand(&mut self, bytes: usize, frame: Frame) {
-        self.inward.pace(&frame).await;
-        match frame {
-            Frame::Step1(_) => {
-                self.inward.hand(bytes, frame);
-                self.questions += 1;
-                self.inward.hand(0, Frame::Ask);
+/// Waits for room in the mailbox of a document whose frame waits; forever if none does.
+async fn admission(
+    places: &mut HashMap<Bytes, Place>,
+) -> (Bytes, Option<tokio::sync::OwnedSemaphorePermit>) {
+    poll_fn(|cx| {
+        for (address, place) in places.iter_mut() {
+            if let Poll::Ready(room) = place.poll_room(cx) {
+                return Poll::Ready((address.clone(), room));
             }
-            // It was asked once more than it has asked itself, and does not count that answer.
-            Frame::Step2(_) if self.questions == 0 => self.inward.hand(bytes, frame),
-            Frame::Step2(_) | Frame::Update(_) => {
-                if matches!(frame, Frame::Step2(_)) {
-                    self.questions -= 1;
-                }
-                self.inward.hand(bytes, frame);
-                self.updates += 1;
-                let marker = Bytes::copy_from_slice(&self.updates.to_le_bytes());
-                self.inward.hand(0, Frame::Saved(marker));
-            }
-            frame => self.inward.hand(bytes, frame),
         }
-    }
-}
-
-/// Waits for room in the mailbox of the document whose frame waits; forever if none does.
-async fn admission(place: Option<&mut Place>) -> Option<tokio::sync::OwnedSemaphorePermit> {
-    match place {
-        Some(place) => admitted(&mut place.inward.admission).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Who it is that has sent this token for a document; one that opens nothing is none.
-async fn who(app: &Arc<App>, who: &Arc<Who>, token: &[u8]) -> Arc<Who> {
-    let token = std::str::from_utf8(token).unwrap_or_default();
-    app.gate.prepare(token, &app.metrics).await;
-    with_token_used(app, who, token).unwrap_or_else(|| who.clone())
+        Poll::Pending
+    })
+    .await
 }

@@ -5,6 +5,8 @@ use ropewalk_tests::frames::{self, put_buf, put_uint};
 use ropewalk_tests::{Client, Ropewalk, Socket, within};
 use yrs::Text;
 
+mod opening;
+
 async fn open(server: &Ropewalk) -> Socket {
     Socket::open_path(server.address, "/hocuspocus", None).await
 }

@@ -30,6 +30,9 @@ pub const EIO: i32 = 5;
 /// The file system takes no writes.
 pub const EROFS: i32 = 30;
 
+/// Nothing fails, but waits.
+const WAIT: i32 = -1;
+
 /// Bytes of what says which calls fail.
 const FAULTS: usize = 64;
 
@@ -77,6 +80,11 @@ impl Preload {
         self.faults.write_all_at(&file, 20).unwrap();
         self.faults.write_all_at(&error.to_le_bytes(), 16).unwrap();
         self.set(call, times);
+    }
+
+    /// Makes a call on the file of this name wait until it is mended; who commits does not wait to read.
+    pub fn wait(&self, call: Call, name: &str) {
+        self.fail(call, name, WAIT, ALWAYS);
     }
 
     /// Nothing fails any more.

@@ -1,6 +1,7 @@
 //! What a document sends, on its way to a socket that has others, too.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ropewalk_crdt::protocol;
@@ -8,6 +9,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::message;
+use super::place::Joined;
+use crate::access::Who;
 use crate::session::Close;
 use crate::session::attachment::Outward;
 
@@ -19,22 +22,25 @@ pub enum Out {
     Probe,
     /// The document under this address has let go of the peer that has this number.
     Ended(u64, Bytes, Close),
+    /// What came of joining it.
+    Entered(u64, Bytes, Joined),
+    /// Who it is that has sent another token to it.
+    Known(u64, Bytes, Arc<Who>),
 }
 
 /// Forwards until it is dropped.
 pub struct Forward {
-    /// Distinguishes it from others under the same address.
-    pub id: u64,
     task: JoinHandle<()>,
 }
 
 impl Forward {
+    /// `id` distinguishes the place from others under the same address.
     pub fn start(id: u64, address: Bytes, outward: Outward, out: mpsc::Sender<Out>) -> Self {
         let task = tokio::spawn(async move {
             // The socket has gone when nobody takes what is sent.
             let _ = forward(id, address, outward, out).await;
         });
-        Self { id, task }
+        Self { task }
     }
 }
 

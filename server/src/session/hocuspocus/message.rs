@@ -50,6 +50,27 @@ pub enum Body {
     Malformed,
 }
 
+impl Body {
+    /// How many bytes it has.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Protocol(bytes) | Self::Token(bytes) | Self::Stateless(bytes) => bytes.len(),
+            Self::Close | Self::Malformed => 0,
+        }
+    }
+
+    /// The same in memory of its own.
+    pub fn copied(self) -> Self {
+        let copy = |bytes: Bytes| Bytes::copy_from_slice(&bytes);
+        match self {
+            Self::Protocol(bytes) => Self::Protocol(copy(bytes)),
+            Self::Token(bytes) => Self::Token(copy(bytes)),
+            Self::Stateless(bytes) => Self::Stateless(copy(bytes)),
+            Self::Close | Self::Malformed => self,
+        }
+    }
+}
+
 /// Whether it is a bare ping.
 pub fn is_ping(message: &[u8]) -> bool {
     message == [PING]
