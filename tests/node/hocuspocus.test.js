@@ -188,6 +188,49 @@ describe('Hocuspocus', { concurrency: true }, () => {
     assert.equal(closes, 0)
   })
 
+  it('refuses one document of a socket, lets another be read, and goes on with the rest', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.addAdministrator('ann')
+    server.addPerson('bob')
+    const socket = connect(t, server)
+    let closes = 0
+    socket.on('close', () => (closes += 1))
+    const mine = await server.makeToken('ann', 'edit', 'mine/*')
+    const kept = await new Guest(t, socket, 'mine/kept', { token: mine }).synced()
+    // Before there is anything in a document it is nobody's.
+    kept.text.insert(0, 'kept')
+    await kept.synced()
+    const refused = [
+      new Guest(t, socket, 'mine/unknown', { token: 'rwt_made-up' }),
+      new Guest(t, socket, 'mine/empty', { token: '' }),
+      new Guest(t, socket, 'elsewhere', { token: mine }),
+      new Guest(t, socket, 'mine/kept', { token: await server.makeToken('bob', 'edit'), sessionAwareness: true })
+    ]
+    const reader = new Guest(t, socket, 'mine/kept', { token: await server.makeToken('ann', 'read', 'mine/*'), sessionAwareness: true })
+    for (const guest of refused) guest.text.insert(0, 'not for them')
+    kept.text.insert(4, ' goes on')
+    for (const guest of refused) await until(() => `refused: ${guest}`, () => guest.said('refused').length > 0)
+    assert.deepEqual(refused.map((guest) => guest.said('refused')[0].reason), ['sign in first', 'sign in first', 'this document is not shared with you', 'this document is not shared with you'])
+    await reader.untilText('kept goes on')
+    assert.deepEqual(reader.said('in')[0], { scope: 'readonly' })
+    await kept.synced()
+    kept.text.insert(12, ' still')
+    await kept.synced()
+    assert.equal(await server.text('mine/kept'), 'kept goes on still')
+    const { documents } = await (await fetch(`${server.url}/api/documents`, { headers: server.headers })).json()
+    assert.deepEqual(documents.map(({ name }) => name), ['mine/kept'])
+    assert.equal(closes, 0)
+    for (const guest of refused) assert.ok(guest.provider.hasUnsyncedChanges && !guest.provider.isAuthenticated, 'what they typed is not taken for saved')
+    // With a token that counts it is let in, on the same socket.
+    const [again] = refused
+    again.provider.configuration.token = mine
+    await again.provider.sendToken()
+    again.provider.startSync()
+    await again.synced()
+    assert.equal(await server.text('mine/unknown'), 'not for them')
+    assert.equal(closes, 0)
+  })
+
   it('ends a document that was replaced, sets aside what its editor had, and goes on with the others', async (t) => {
     const server = await Ropewalk.start(t)
     const socket = connect(t, server)
