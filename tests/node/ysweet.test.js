@@ -1,6 +1,7 @@
 // The unmodified client and SDK of y-sweet.
 
 import assert from 'node:assert/strict'
+import { renameSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { createYjsProvider } from '@y-sweet/client'
 import { DocumentManager } from '@y-sweet/sdk'
@@ -35,6 +36,10 @@ class Guest {
   async saved() {
     await until(() => `saved: ${this}`, () => this.provider.status === 'connected' && !this.provider.hasLocalChanges)
     return this
+  }
+
+  async untilText(text) {
+    await until(() => `the text is ${text}: ${this}`, () => this.text.toString() === text)
   }
 
   toString() {
@@ -146,6 +151,74 @@ describe('y-sweet', { concurrency: true }, () => {
       assert.equal(await server.text('saved'), promised)
       await ann.saved()
     }
+  })
+
+  it('waits for a slow disk, and does not take for saved what is not', async (t) => {
+    const server = await Ropewalk.start(t)
+    const disk = await server.startPreloaded(t)
+    await manager(server).createDoc('slow')
+    const ann = await new Guest(t, server, 'slow').saved()
+    const bob = await new Guest(t, server, 'slow').saved()
+    disk.wait()
+    ann.text.insert(0, 'words')
+    await bob.untilText('words')
+    let early = false
+    ann.provider.on('local-changes', (changes) => { early ||= !changes })
+    // For longer than it waits for a sign of life.
+    const began = Date.now()
+    await until('4 s, or it gave up', () => Date.now() - began > 4000 || ann.closes > 0)
+    assert.ok(ann.provider.hasLocalChanges && !early, 'it cannot be on disk')
+    assert.equal(ann.closes, 0)
+    disk.goOn()
+    await ann.saved()
+    assert.equal(ann.closes, 0)
+    await server.kill()
+    await server.startAgain()
+    assert.equal(await server.text('slow'), 'words')
+  })
+
+  it('does not take for saved what the disk refuses, and brings it when there is one', async (t) => {
+    const server = await Ropewalk.start(t)
+    await manager(server).createDoc('refused')
+    const ann = await new Guest(t, server, 'refused').saved()
+    ann.text.insert(0, 'safe ')
+    await ann.saved()
+    let early = false
+    const watch = (changes) => { early ||= !changes }
+    const isReady = async () => (await fetch(`${server.url}/readyz`)).status === 200
+    const database = `${server.data}/ropewalk.db`
+    renameSync(database, `${database}.away`)
+    ann.text.insert(5, 'words')
+    ann.provider.on('local-changes', watch)
+    const began = Date.now()
+    await until('it is sent away', () => ann.closes > 0)
+    assert.ok(Date.now() - began < 3000, 'within the time that it waits')
+    await until('it has tried again', () => ann.closes > 2)
+    assert.ok(ann.provider.hasLocalChanges && !early)
+    assert.ok(!(await isReady()))
+    ann.provider.off('local-changes', watch)
+    renameSync(`${database}.away`, database)
+    await until('the server is ready', isReady)
+    await ann.saved()
+    assert.equal(await server.text('refused'), 'safe words')
+  })
+
+  it('gives up a server that has stopped, and has everything when it goes on', async (t) => {
+    const server = await Ropewalk.start(t)
+    await manager(server).createDoc('stopped')
+    const ann = await new Guest(t, server, 'stopped').saved()
+    server.child.kill('SIGSTOP')
+    t.after(() => server.child.kill('SIGCONT'))
+    ann.text.insert(0, 'words')
+    let early = false
+    const watch = (changes) => { early ||= !changes }
+    ann.provider.on('local-changes', watch)
+    await until('it gives up', () => ann.provider.status !== 'connected')
+    assert.ok(ann.provider.hasLocalChanges && !early)
+    ann.provider.off('local-changes', watch)
+    server.child.kill('SIGCONT')
+    await ann.saved()
+    assert.equal(await server.text('stopped'), 'words')
   })
 
   it('stays connected alone', async (t) => {
