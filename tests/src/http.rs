@@ -104,6 +104,17 @@ impl Request {
         within(&self.target, reading).await.expect("a status")
     }
 
+    /// Sends so many bytes of it, or all, and hangs up.
+    pub async fn cut(&self, to: SocketAddr, bytes: usize) {
+        let sending = async {
+            let mut stream = TcpStream::connect(to).await.expect("a socket");
+            let message = self.message(to);
+            let sent = &message[..bytes.min(message.len())];
+            stream.write_all(sent).await.expect("written");
+        };
+        within(&self.target, sending).await;
+    }
+
     /// Sends it, and says why when there is no answer.
     pub async fn try_send(&self, to: SocketAddr) -> Result<Response, String> {
         within(&self.target, self.exchange(to)).await

@@ -172,6 +172,11 @@ impl Thin {
         self.socket = None;
     }
 
+    /// Whether it has a connection, as far as it knows.
+    pub fn is_connected(&self) -> bool {
+        self.socket.is_some()
+    }
+
     /// Sends a message.
     pub async fn say(&mut self, message: impl ToString) {
         let socket = self.socket.as_mut().expect("a connection");

@@ -4,6 +4,8 @@ use ropewalk_tests::thin::{Edit, Thin, size};
 use ropewalk_tests::{Client, Request, Ropewalk, Socket};
 use serde_json::{Value, json};
 
+mod crowd;
+
 const UNITS: [&str; 3] = ["utf16", "utf8", "char"];
 const PIECES: [&str; 7] = ["a", "é", "女", "😀", "e\u{301}", "👩‍👩‍👧", "plain words "];
 
@@ -283,58 +285,6 @@ async fn who_comes_back_hears_only_what_was_missed() {
         (&"stale".into(), &"1".into())
     );
     assert_eq!(ann.hear().await.unwrap()["type"], "reset");
-}
-
-/// Edits, breaks off and reads as chance has it; then everybody has the same text.
-async fn crowd(seed: u64, people: usize) {
-    let server = Ropewalk::start().await;
-    let rng = &mut Rng(seed);
-    let mut crowd = Vec::new();
-    for i in 0..people {
-        let unit = UNITS[rng.below(3)];
-        crowd.push(Thin::join(&server, "crowd", &format!("c{i}"), unit).await);
-    }
-    let yjs = Client::join(&server, "crowd").await;
-    for step in 0..40 * people {
-        if rng.below(6) == 0 {
-            let length = yjs.text().encode_utf16().count() as u32;
-            yjs.insert(rng.below(length as usize + 1) as u32, "y");
-        }
-        let thin = &mut crowd[rng.below(people)];
-        match rng.below(6) {
-            0 => {
-                thin.cut();
-                thin.connect(&server).await;
-            }
-            1 if thin.pending.is_some() => thin.acknowledged().await,
-            _ if thin.pending.is_some() => drop(thin.step().await),
-            _ => {
-                let edits = rng.edits(&thin.text(), thin.unit());
-                thin.edit(edits).await;
-                if step % 7 == 0 {
-                    thin.cut();
-                    thin.connect(&server).await;
-                }
-            }
-        }
-    }
-    for thin in &mut crowd {
-        thin.acknowledged().await;
-    }
-    yjs.all_saved().await;
-    let text = server.text("crowd").await;
-    for thin in &mut crowd {
-        thin.until(&text).await;
-    }
-    yjs.until_text(&text).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_ends_with_one_text() {
-    for seed in 1..=6 {
-        println!("seed {seed}");
-        crowd(seed, 2 + (seed as usize * 3) % 9).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
