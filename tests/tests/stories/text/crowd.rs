@@ -63,7 +63,7 @@ fn edit(rng: &mut Rng, marks: &mut Marks, text: &str, unit: &str) -> Vec<Edit> {
 
 /// Somebody who edits without a CRDT.
 enum Person {
-    Editor(Thin),
+    Editor(Box<Thin>),
     Script(Script),
 }
 
@@ -156,7 +156,7 @@ async fn replica(server: &Ropewalk, peer: Client, rng: &mut Rng, marks: &mut Mar
             root.insert(txn, *from as u32, insert);
         }
     };
-    if peer.text().len() % 3 > 0 {
+    if !peer.text().len().is_multiple_of(3) {
         peer.edit(&mut typing);
         return peer;
     }
@@ -181,7 +181,7 @@ async fn play(seed: u64) {
                 count: 0,
                 unanswered: None,
             }),
-            _ => Person::Editor(Thin::join(&server, NAME, &name, unit).await),
+            _ => Person::Editor(Box::new(Thin::join(&server, NAME, &name, unit).await)),
         });
     }
     let mut peers = Vec::new();
