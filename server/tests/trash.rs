@@ -411,3 +411,33 @@ fn a_database_of_the_format_before_keeps_all() {
     assert!(storage.take_back(id, &name("a")).unwrap());
     assert_eq!(all_of(&storage, "a"), before);
 }
+
+#[test]
+fn a_document_is_handed_over_where_it_is() {
+    on_each(|storage| {
+        let (here, away) = (create(storage, "a"), create(storage, "b"));
+        discard(storage, away, 1);
+        let owned = |person, after| {
+            let owned = storage.owned(PersonId(person), after, 9).unwrap();
+            let told = owned
+                .iter()
+                .map(|(entry, is_trashed)| (entry.id(), *is_trashed));
+            told.collect::<Vec<_>>()
+        };
+        let over = |id, is_trashed| storage.hand_over(id, PersonId(8), is_trashed).unwrap();
+        // Who looked for it elsewhere changes nothing: it is on its way there, or back.
+        assert!(!over(here, true) && !over(away, false) && !over(DocumentId(77), false));
+        assert_eq!(owned(8, None), []);
+        assert!(over(here, false) && over(away, true));
+        assert_eq!(owned(8, None), [(here, false), (away, true)]);
+        assert_eq!(owned(8, Some(here)), [(away, true)]);
+        assert_eq!(found(storage, "a").owner, Some(PersonId(8)));
+        assert!(storage.take_back(away, &name("b")).unwrap());
+        assert_eq!(found(storage, "b").owner, Some(PersonId(8)));
+        assert!(storage.erase(away).is_ok_and(|erased| !erased));
+        discard(storage, away, 2);
+        assert!(storage.erase(away).unwrap());
+        assert_eq!(owned(8, None), [(here, false)]);
+        assert!(!over(away, true), "it is gone for good");
+    });
+}
