@@ -44,6 +44,11 @@ impl Document {
         let sections = offer.update.sections().iter();
         clients.extend(sections.map(|section| section.client));
         let second = self.wake(&clients);
+        if offer.speaker != Speaker::Trusted {
+            for piece in self.held.ready(self.client, 0, u32::MAX) {
+                self.held.remove(&piece);
+            }
+        }
         Ok(self.both(first, second))
     }
 
@@ -158,7 +163,7 @@ impl Document {
         }
         self.weight.since += offer.bytes;
         if !outcome.is_quiet() || !self.held.deletes.is_empty() {
-            self.settle(outcome, moved);
+            self.settle(outcome, moved, offer.speaker);
         }
         self.store.begin();
         Ok(applied)
@@ -291,13 +296,15 @@ impl Document {
     }
 
     /// Keeps what has to wait, and lets go of what no longer has to.
-    fn settle(&mut self, outcome: &mut Outcome, moved: &[ClientId]) {
+    fn settle(&mut self, outcome: &mut Outcome, moved: &[ClientId], speaker: Speaker) {
         for piece in &outcome.woken {
             self.held.remove(piece);
         }
         // What lacked something else before may lack a unit of this document now: see `take_in`.
-        let own = self.client;
-        outcome.hold_on.retain(|piece| piece.missing.client != own);
+        if speaker != Speaker::Trusted {
+            let own = self.client;
+            outcome.hold_on.retain(|piece| piece.missing.client != own);
+        }
         for piece in outcome.hold_on.drain(..).chain(outcome.hold.drain(..)) {
             self.held.insert(piece);
         }
