@@ -15,6 +15,8 @@ use crate::document::{Command, Refused};
 use crate::session::Close;
 use crate::storage::Visit;
 
+/// Questions that wait for a peer until it reads, at most.
+const MAX_QUESTIONS: u32 = 64;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl Task {
@@ -130,6 +132,10 @@ impl Task {
             return;
         };
         let left = claims.expires_at_ms - self.app.machine.now_ms();
+        // It has ended; whoever stays is here by something else.
+        if left <= 0 {
+            return;
+        }
         // Not at the same moment again and again, should the two clocks differ; and a day is far enough.
         let left = left.clamp(1, DAY_MS).unsigned_abs();
         let due = Instant::now() + Duration::from_millis(left);
@@ -208,7 +214,7 @@ impl Task {
             return;
         };
         if peer.is_lagging() {
-            peer.owes_answer = true;
+            peer.owes_answers = (peer.owes_answers + 1).min(MAX_QUESTIONS);
             return;
         }
         let question = protocol::step1(&self.document.version().vector).into();

@@ -127,6 +127,10 @@ async fn end(app: &App, who: &Who) {
         return std::future::pending().await;
     };
     let left = claims.expires_at_ms - app.machine.now_ms();
+    if left <= 0 {
+        // Whoever was told more since is here by something else.
+        return std::future::pending().await;
+    }
     let left = left.clamp(1, MAX_WAIT_MS).unsigned_abs();
     tokio::time::sleep(Duration::from_millis(left)).await;
 }
