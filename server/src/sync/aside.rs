@@ -1,14 +1,9 @@
-//! The folder's own folder: what lies there is needed, forgotten, or kept for some time.
-
-use std::time::Duration;
+//! The folder's own folder: what lies there is needed, forgotten, or kept.
 
 use super::Problem;
-use super::folder::{NEW, REMOVED, Text};
+use super::folder::{NEW, Text};
 use super::pair::{LINGER, is_as_it_was};
 use super::shared::Shared;
-
-/// So long is what was removed kept: as long as in the trash of a server.
-pub const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Removes what an earlier process left aside and needs no more.
 pub fn tidy(shared: &Shared) -> Result<(), Problem> {
@@ -47,19 +42,6 @@ pub fn settle(
             shared.say(format_args!(
                 "Somebody wrote on in a file that was replaced; that is kept as {kept}"
             ));
-        }
-    }
-    Ok(())
-}
-
-/// Forgets what was removed so long ago.
-pub fn clear(shared: &Shared, kept: Duration) -> Result<(), Problem> {
-    for aside in shared.folder.all_aside()? {
-        if aside.starts_with(REMOVED)
-            && let Ok(Some(stamp)) = shared.folder.stamp_aside(&aside)
-            && stamp.age() >= kept
-        {
-            shared.folder.forget_aside(&aside)?;
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use super::ASIDE;
 
 /// With this begins the name of what is not all written yet.
 pub const NEW: &str = "new-";
-/// With this begins the name of what is kept for some time.
+/// With this begins the name of what is kept.
 pub const REMOVED: &str = "removed-";
 /// The largest text that is taken in, in bytes.
 const MAX_TEXT: u64 = 64 << 20;

@@ -16,7 +16,7 @@ use super::folder::{Stamp, Unfit};
 use super::names::Names;
 use super::pair::{self, End};
 use super::shared::{Seen, Shared};
-use super::{ASIDE, Failure, Problem, aside};
+use super::{ASIDE, Failure, Problem};
 use crate::link::{Entry, Unreachable};
 
 /// Files that are kept in step at most; each has a connection.
@@ -39,8 +39,6 @@ const NEW: Duration = Duration::from_secs(2);
 const LATER: Duration = Duration::from_secs(3);
 /// The longest pause after a refusal: that may be over when somebody gives access, and else is in vain.
 const REFUSED: Duration = Duration::from_secs(300);
-/// How often what was removed long ago is looked for.
-const CLEAR: Duration = Duration::from_secs(3600);
 /// How long the end may take.
 const LEAVE: Duration = Duration::from_secs(10);
 /// How long a run that ends by itself waits for a server.
@@ -103,8 +101,6 @@ pub struct Keeper {
     /// When the folder was looked at, and when it is to be.
     last_scan: Instant,
     next_scan: Instant,
-    /// When what was removed was cleared for the last time.
-    last_clear: Option<Instant>,
 }
 
 impl Keeper {
@@ -125,7 +121,6 @@ impl Keeper {
             is_listed: false,
             last_scan: Instant::now(),
             next_scan: Instant::now(),
-            last_clear: None,
         }
     }
 
@@ -323,12 +318,7 @@ impl Keeper {
 
     /// Looks at what lies aside and is nobody's.
     fn tidy(&mut self) {
-        let now = Instant::now();
-        let mut tidied = self.shared.left.look(&self.shared, now);
-        if self.last_clear.is_none_or(|last| now >= last + CLEAR) {
-            self.last_clear = Some(now);
-            tidied = tidied.and_then(|()| aside::clear(&self.shared, aside::KEPT));
-        }
+        let tidied = self.shared.left.look(&self.shared, Instant::now());
         if let Err(problem) = tidied {
             self.shared.trouble(format_args!("{ASIDE}: {problem}"));
         }

@@ -271,11 +271,6 @@ async fn what_is_written_to_a_file_that_was_replaced_after_the_process_has_ended
         let all = scene.shared.folder.all_aside().unwrap();
         let aside = all.iter().filter(|name| name.starts_with("text-"));
         assert_eq!(aside.count(), 0, "{all:?}");
-        // And not for ever.
-        aside::clear(&scene.shared, aside::KEPT).unwrap();
-        assert_eq!(kept(&scene), Vec::from_iter(left));
-        aside::clear(&scene.shared, Duration::ZERO).unwrap();
-        assert_eq!(kept(&scene), Vec::<String>::new());
     }
 }
 
