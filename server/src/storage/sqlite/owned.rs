@@ -11,7 +11,7 @@ pub const LIST: &str =
     "SELECT id, name, length, created_at_ms, edited_at_ms, owner, sequence, deleted_at_ms IS NOT NULL FROM documents
     WHERE owner = ?1 AND id > ?2
         AND (deleted_at_ms IS NULL OR EXISTS (SELECT 1 FROM trash WHERE document_id = documents.id))
-    ORDER BY id LIMIT ?3";
+    ORDER BY id";
 pub const HAND_OVER: &str = "UPDATE documents SET owner = ?2
     WHERE id = ?1 AND iif(?3, EXISTS (SELECT 1 FROM trash WHERE document_id = ?1), deleted_at_ms IS NULL)";
 
@@ -24,10 +24,12 @@ pub fn list(
 ) -> Result<Vec<(Entry, bool)>, StorageError> {
     let mut statement = transaction.prepare_cached(LIST)?;
     let after = after.map_or(i64::MIN, |after| after.0);
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![person.0, after, limit])?;
+    let mut rows = statement.query(params![person.0, after])?;
     let mut owned = Vec::new();
-    while let Some(row) = rows.next()? {
+    // A page that is not full is the last one: what cannot be read does not count.
+    while owned.len() < limit
+        && let Some(row) = rows.next()?
+    {
         match line(row) {
             Ok(entry) => owned.push((entry, row.get(7)?)),
             Err(StorageError::Damaged(_)) => {}
