@@ -104,7 +104,7 @@ impl<S: Socket> Session<S> {
                     let nobody = self.places.keys().next().map(|address| message::nobody(address));
                     self.connection.tick(!reads, nobody).await
                 }
-                (address, room) = admission(&mut self.places) => self.admit(&address, room).await,
+                (address, turn) = turn(&mut self.places) => self.go_on(&address, turn).await,
                 Some(out) = outgoing.recv() => self.forwarded(out, outgoing).await,
                 message = self.connection.socket.next(), if reads => match message {
                     Some(Ok(message)) => self.receive(message).await,
@@ -118,22 +118,19 @@ impl<S: Socket> Session<S> {
         }
     }
 
-    async fn admit(
-        &mut self,
-        address: &Bytes,
-        room: Option<tokio::sync::OwnedSemaphorePermit>,
-    ) -> Flow {
-        if let Some(place) = self.places.get_mut(address) {
-            place.admit(room);
-        }
-        self.go_on(address).await
-    }
-
-    /// Takes the messages of a place that have waited, as far as it goes.
-    async fn go_on(&mut self, address: &Bytes) -> Flow {
-        while let Some((room, body)) = self.places.get_mut(address).and_then(Place::next) {
-            self.queued -= room;
-            self.take(address, body).await?;
+    /// Takes a message of a place that has waited: one at a time, as some take theirs.
+    async fn go_on(&mut self, address: &Bytes, turn: Turn) -> Flow {
+        let Some(place) = self.places.get_mut(address) else {
+            return ControlFlow::Continue(());
+        };
+        match turn {
+            Turn::Room(room) => place.admit(room),
+            Turn::Message => {
+                if let Some((room, body)) = place.next() {
+                    self.queued -= room;
+                    return self.take(address, body).await;
+                }
+            }
         }
         ControlFlow::Continue(())
     }
@@ -174,7 +171,7 @@ impl<S: Socket> Session<S> {
                 if let Some(place) = self.places.get_mut(&address) {
                     place.renew(who);
                 }
-                self.go_on(&address).await
+                ControlFlow::Continue(())
             }
             // The address was left meanwhile.
             Out::Ended(..) | Out::Entered(..) | Out::Known(..) => ControlFlow::Continue(()),
@@ -321,8 +318,7 @@ impl<S: Socket> Session<S> {
             let forward = Forward::start(place.id, address.clone(), outward, out);
             place.enter(inward, forward);
         }
-        self.welcome(address, may_edit).await?;
-        self.go_on(address).await
+        self.welcome(address, may_edit).await
     }
 
     /// Whoever knocked on the way in is let in as who that is.
@@ -345,7 +341,7 @@ impl<S: Socket> Session<S> {
     /// A message under an address: it enters there, or is taken when all before it are.
     async fn say(&mut self, address: &Bytes, body: Body) -> Flow {
         match self.places.get_mut(address) {
-            Some(place) if place.takes() => self.take(address, body).await,
+            Some(place) if place.takes() && !place.has_next() => self.take(address, body).await,
             Some(place) => {
                 self.queued += place.queue(body);
                 ControlFlow::Continue(())
@@ -384,14 +380,23 @@ impl<S: Socket> Session<S> {
     }
 }
 
-/// Waits for room in the mailbox of a document whose frame waits; forever if none does.
-async fn admission(
-    places: &mut HashMap<Bytes, Place>,
-) -> (Bytes, Option<tokio::sync::OwnedSemaphorePermit>) {
+/// What a place can go on with.
+enum Turn {
+    /// There is room in the mailbox for what waits for that.
+    Room(Option<tokio::sync::OwnedSemaphorePermit>),
+    /// A message that has waited can be taken.
+    Message,
+}
+
+/// Waits until a place can go on; forever if none waits.
+async fn turn(places: &mut HashMap<Bytes, Place>) -> (Bytes, Turn) {
     poll_fn(|cx| {
         for (address, place) in places.iter_mut() {
             if let Poll::Ready(room) = place.poll_room(cx) {
-                return Poll::Ready((address.clone(), room));
+                return Poll::Ready((address.clone(), Turn::Room(room)));
+            }
+            if place.has_next() {
+                return Poll::Ready((address.clone(), Turn::Message));
             }
         }
         Poll::Pending

@@ -91,6 +91,11 @@ impl Place {
         room
     }
 
+    /// Whether a message waited that can be taken.
+    pub fn has_next(&self) -> bool {
+        !self.queue.is_empty() && self.takes()
+    }
+
     /// The next message that waited and can be taken, with the room that it took.
     pub fn next(&mut self) -> Option<(usize, Body)> {
         if !self.takes() {
