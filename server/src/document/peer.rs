@@ -197,10 +197,10 @@ pub struct Peer {
     pub author: Option<Arc<Author>>,
     /// It has answered with what the document lacked when it was asked last.
     pub answered: bool,
-    /// The newest marker that became durable while it lagged.
-    saved: Option<Bytes>,
-    /// Left out while it lagged: to be asked what it has.
-    pub owes_answer: bool,
+    /// The answers to its newest markers while it lagged: of several alike, one after the other, the last.
+    saved: Vec<Bytes>,
+    /// Left out while it lagged: so often it is to be asked what it has.
+    pub owes_answers: u32,
     /// Left out while it lagged: to be told what it may do.
     pub is_untold: bool,
     /// Whether it sends markers, and so knows what this server says beside y-protocols.
@@ -255,8 +255,8 @@ impl Peer {
             introduced: None,
             author: None,
             answered: false,
-            saved: None,
-            owes_answer: false,
+            saved: Vec::new(),
+            owes_answers: 0,
             is_untold: false,
             marks: false,
             doubt: None,
@@ -288,12 +288,15 @@ impl Peer {
         }
     }
 
-    /// Sends the answer to a marker; the newest one survives lagging.
+    /// Sends the answer to a marker; the newest one survives lagging, and those before it that said something else.
     pub fn send_saved(&mut self, frame: Bytes) {
         if self.lagging.is_none() {
             self.outbox.push(frame);
-        } else {
-            self.saved = Some(frame);
+            return;
+        }
+        match self.saved.last_mut() {
+            Some(last) if last.first() == frame.first() => *last = frame,
+            _ => self.saved.push(frame),
         }
     }
 
@@ -342,10 +345,10 @@ impl Peer {
         }
     }
 
-    /// The peer has read everything: what it has, and the marker to answer. It gets frames again.
-    pub fn catch_up(&mut self) -> Option<(Has, Option<Bytes>)> {
+    /// The peer has read everything: what it has, and the answers to its markers. It gets frames again.
+    pub fn catch_up(&mut self) -> Option<(Has, Vec<Bytes>)> {
         let has = self.lagging.take()?;
-        Some((has, self.saved.take()))
+        Some((has, std::mem::take(&mut self.saved)))
     }
 
     /// Ends the connection.

@@ -346,17 +346,17 @@ impl Task {
             peer.send(&protocol::step2(&update).into());
         }
         peer.send(&all.into());
-        if let Some(saved) = saved {
-            peer.send(&saved);
-        }
-        let owes_answer = std::mem::take(&mut peer.owes_answer);
+        saved.iter().for_each(|saved| peer.send(saved));
+        let owes_answers = std::mem::take(&mut peer.owes_answers);
         if std::mem::take(&mut peer.is_untold)
             && let Some(told) = told(peer)
         {
             peer.send(&told);
         }
-        if owes_answer {
-            peer.send(&protocol::step1(&self.document.version().vector).into());
+        // As often as it was to be: some count their answers.
+        if owes_answers > 0 {
+            let question = protocol::step1(&self.document.version().vector).into();
+            (0..owes_answers).for_each(|_| peer.send(&question));
         }
         // Not settled: if this answer alone fills the queue, answering again would never end.
     }
