@@ -297,6 +297,8 @@ async fn a_peer_that_answers_nothing_is_let_go() {
 async fn an_update_over_http_has_the_limit_of_updates() {
     let arguments = ["--max-update-bytes", "4096", "--max-text-bytes", "1024"];
     let server = Ropewalk::with(&arguments).await;
+    let put = Request::new("PUT", "/api/documents/a").body("text");
+    assert_eq!(server.send(put).await.status, 201);
     let update = |bytes| Request::new("POST", "/d/a/update").body(vec![0xff; bytes]);
     let refused = server.send(update(4097)).await;
     assert_eq!(

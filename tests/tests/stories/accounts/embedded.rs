@@ -110,7 +110,7 @@ async fn a_connection_ends_with_its_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_follows_a_quiet_text_goes_with_their_token() {
     let (server, _ada, _keys) = begin().await;
-    let bearer = format!("Bearer {}", token("read", 3));
+    let bearer = format!("Bearer {}", token("read", 10));
     let headers = [("authorization".to_owned(), bearer)];
     let changes = "/api/documents/team/notes/changes";
     let mut events = Events::follow_with(&server, changes, &headers).await;

@@ -421,6 +421,10 @@ async fn comes_of(
         for frame in frames(&Sent { mark, base: "x" }) {
             line.send(frame, token).await;
         }
+        if (wire, kind) == (Hocuspocus, "7") {
+            // Whoever takes it back on the way in may hear nothing.
+            line.introduce(token).await;
+        }
         let (code, reason) = match role.may(Need::Known) {
             true => NOT_ALLOWED,
             false => NOT_KNOWN,
