@@ -99,7 +99,7 @@ struct List {
     damaged: Vec<serde_json::Value>,
 }
 
-/// Documents that cannot be listed, for whoever owns everything: what can be told of them is not enough to know whose they are.
+/// Documents that cannot be listed, for administrators: what can be told of them is not enough to know whose they are.
 pub fn damaged(app: &App, who: &Who) -> Vec<serde_json::Value> {
     let rules = app.gate.rules();
     if !rules.is_open && !rules.is_admin(who, app.machine.now_ms()) {
