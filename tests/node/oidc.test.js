@@ -60,7 +60,7 @@ describe('issuers', { concurrency: 4 }, () => {
     for (const random of [query.state, query.nonce, query.code_challenge]) assert.ok(random.length >= 43, random)
     assert.equal(await zoe.comeBack({ code, state }), '/edit/notes.md')
     const { person } = await zoe.state()
-    assert.deepEqual(person, { login: 'zoe', name: 'Zoe', color: null, is_admin: false })
+    assert.deepEqual(person, { login: 'zoe', name: 'Zoe', color: null, is_admin: false, has_password: false })
     assert.ok(issuer.sent.get('code_verifier').length >= 43)
     const session = zoe.cookies.get(`${new URL(server.url).host} ropewalk`)
 
