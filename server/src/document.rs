@@ -3,8 +3,8 @@
 use std::fmt;
 use std::pin::Pin;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use ropewalk_crdt::{ClientId, Revision, Unit, VersionVector};
@@ -399,6 +399,8 @@ pub struct Handle {
     people: AtomicUsize,
     waiting: AtomicUsize,
     news: watch::Sender<()>,
+    /// Why the task has ended, if that is worth telling.
+    why: OnceLock<Refused>,
 }
 
 /// Waits for room in a mailbox.
@@ -420,7 +422,7 @@ impl Handle {
     ) -> Result<T, Refused> {
         let room = match self.admit(bytes) {
             Ok(room) => room,
-            Err(admission) => admission.await.ok_or(Refused::Again)?,
+            Err(admission) => admission.await.ok_or_else(|| self.gone())?,
         };
         let (sender, answer) = oneshot::channel();
         let reply = Reply {
@@ -429,9 +431,14 @@ impl Handle {
             _room: room,
         };
         if !self.send(command(reply)) {
-            return Err(Refused::Again);
+            return Err(self.gone());
         }
-        answer.await.unwrap_or(Err(Refused::Again))
+        answer.await.unwrap_or_else(|_| Err(self.gone()))
+    }
+
+    /// What whoever came too late is told.
+    fn gone(&self) -> Refused {
+        self.why.get().copied().unwrap_or(Refused::Again)
     }
 
     /// Room for a frame of so many bytes: at once, or something to wait for.
@@ -476,6 +483,7 @@ pub fn spawn(app: Arc<App>, name: DocumentName) -> Arc<Handle> {
         people: AtomicUsize::new(0),
         waiting: AtomicUsize::new(0),
         news: watch::Sender::new(()),
+        why: OnceLock::new(),
     });
     let span = tracing::info_span!("document", %name);
     let task = task::run(app.clone(), name, handle.clone(), commands);

@@ -163,6 +163,7 @@ pub async fn run(
         End::Stopped => Refused::Again,
         End::StorageFailed => Refused::Storage,
     };
+    let _ = handle.why.set(why);
     app.hub.remove(&name, &handle);
     commands.close();
     while let Some(command) = commands.recv().await {
