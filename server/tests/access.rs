@@ -242,3 +242,52 @@ async fn access_that_ends_counts_between_commands_that_wait_side_by_side() {
     let text = handle.ask(ada, 0, text).await.unwrap();
     assert_eq!(text.rope.to_string(), "firstsecond");
 }
+
+#[tokio::test]
+async fn whoever_waits_where_somebody_else_begins_a_document_sees_nothing_of_it() {
+    for is_keyed in [false, true] {
+        let team = team(Config::default());
+        let name = DocumentName::new("notes").unwrap();
+        let handle = team.app.hub.open(&team.app, &name);
+        let (joined, mut inbox, signals) = join(&handle, PEER, &team.bob.2, 100).await;
+        assert_eq!(joined.unwrap(), Access::Edit);
+        while inbox.next_now().is_some() {}
+        if is_keyed {
+            append(&handle, &team.ada, "words").await.unwrap();
+        } else {
+            let update = letter();
+            let apply = |reply| Command::Apply { update, reply };
+            handle.ask(&team.ada, 0, apply).await.unwrap();
+        }
+        assert_eq!(signals.end(), Close::NOT_ALLOWED);
+        assert_eq!(inbox.next_now(), None);
+    }
+}
+
+#[tokio::test]
+async fn access_that_ends_while_an_edit_is_written_ends_before_it_is_shown() {
+    let team = team(Config::default());
+    let (app, storage) = (&team.app, &team.storage);
+    let handle = app.hub.open(app, &DocumentName::new("notes").unwrap());
+    let (_, session, bob) = &team.bob;
+    append(&handle, bob, "first").await.unwrap();
+    let (joined, mut inbox, signals) = join(&handle, PEER, bob, 100).await;
+    assert_eq!(joined.unwrap(), Access::Own);
+    while inbox.next_now().is_some() {}
+    storage.hold(true);
+    let ends = async {
+        while app.journal.stats().queued_updates() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let accounts = app.gate.accounts().unwrap();
+        accounts
+            .end_session(*session, &team.by, team.now_ms)
+            .unwrap();
+        app.gate.look(team.now_ms).unwrap();
+        storage.hold(false);
+    };
+    let (second, ()) = tokio::join!(append(&handle, &team.ada, "second"), ends);
+    assert!(second.is_ok());
+    assert_eq!(signals.end(), Close::NOT_KNOWN);
+    assert_eq!(inbox.next_now(), None);
+}

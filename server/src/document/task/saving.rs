@@ -187,6 +187,8 @@ impl Task {
         if self.accepted.is_empty() {
             return ControlFlow::Continue(());
         }
+        // Whoever may not see it goes before.
+        self.look_if_changed();
         let accepted = std::mem::take(&mut self.accepted);
         let may_be_seen = |accepted: &Accepted| accepted.receipt.is_none();
         if accepted.iter().all(may_be_seen) || sabotage::is(Sabotage::ShowEarly) {
@@ -197,6 +199,7 @@ impl Task {
         self.withheld = accepted.clone();
         self.keep(accepted).await?;
         self.on_disk().await?;
+        self.look_if_changed();
         fanout::broadcast(&self.peers, &std::mem::take(&mut self.withheld));
         self.settle_peers();
         self.settle_durable()
