@@ -97,12 +97,14 @@ async fn sign_in(
 ) -> Result<Response, ApiError> {
     keeps_cookies(&app.config, &headers)?;
     let SignIn { login, password } = body(sent)?;
-    tries(&app, &visitor)?;
-    if !is_familiar(&app, &login, &visitor, &headers)
-        && let Err(wait) = app.attempts.of_account(&login)
-        && !knows(&app, &login, &visitor).await?
-    {
-        return Err(too_many(&app, wait));
+    let is_familiar = is_familiar(&app, &login, &visitor, &headers);
+    if !is_familiar {
+        tries(&app, &visitor)?;
+        if let Err(wait) = app.attempts.of_account(&login)
+            && !knows(&app, &login, &visitor).await?
+        {
+            return Err(too_many(&app, wait));
+        }
     }
     let begun = with_password(&app, {
         let visitor = visitor.clone();
@@ -127,11 +129,14 @@ async fn sign_in(
         }
     });
     let (person, begun) = begun.await??;
-    was_no_guess(&app, &visitor, person);
+    if !is_familiar {
+        was_no_guess(&app, &visitor, person);
+    }
     Ok(begins(&app, &visitor, begun))
 }
 
-/// Whether it is a browser that the owner of an account was signed in with, and has a try left.
+/// Whether it is a browser that the owner of an account was signed in with, and has a try left: whoever else guesses, from the same
+/// address too, does not keep them out.
 fn is_familiar(app: &App, login: &str, visitor: &Visitor, headers: &HeaderMap) -> bool {
     let device = || {
         let (person, device) = app.gate.known()?.device(visitor.kept(KNOWN, headers)?)?;
