@@ -138,8 +138,9 @@ impl AsyncRead for Watched {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.progress.read();
+        let read = buf.filled().len() - before;
+        if read > 0 && !self.progress.read(read) {
+            return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
         }
         result
     }

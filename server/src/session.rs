@@ -176,6 +176,8 @@ pub struct Progress {
     wrote_ms: AtomicU64,
     read_ms: AtomicU64,
     blocked: AtomicBool,
+    /// How many more bytes the socket may give.
+    room: AtomicU64,
     address: OnceLock<IpAddr>,
 }
 
@@ -186,6 +188,7 @@ impl Default for Progress {
             wrote_ms: AtomicU64::new(0),
             read_ms: AtomicU64::new(0),
             blocked: AtomicBool::new(false),
+            room: AtomicU64::new(u64::MAX),
             address: OnceLock::new(),
         }
     }
@@ -226,9 +229,24 @@ impl Progress {
         self.blocked.load(Relaxed) && self.since_wrote() > patience
     }
 
-    /// The socket gave bytes just now.
-    pub fn read(&self) {
+    /// The socket gave so many bytes just now. Answers whether it may.
+    pub fn read(&self, bytes: usize) -> bool {
         self.read_ms.store(self.now_ms(), Relaxed);
+        let less = |room| match room {
+            u64::MAX => Some(room),
+            room => room.checked_sub(bytes as u64),
+        };
+        self.room.fetch_update(Relaxed, Relaxed, less).is_ok()
+    }
+
+    /// From now on the socket may give so many bytes.
+    pub fn reads_at_most(&self, bytes: u64) {
+        self.room.store(bytes, Relaxed);
+    }
+
+    /// The socket may give what it likes.
+    pub fn reads_all(&self) {
+        self.reads_at_most(u64::MAX);
     }
 
     /// How long ago it took any.

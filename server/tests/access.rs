@@ -255,9 +255,9 @@ async fn whoever_waits_where_somebody_else_begins_a_document_sees_nothing_of_it(
         if is_keyed {
             append(&handle, &team.ada, "words").await.unwrap();
         } else {
-            let update = letter();
-            let apply = |reply| Command::Apply { update, reply };
-            handle.ask(&team.ada, 0, apply).await.unwrap();
+            let text = "words".to_owned();
+            let create = |reply| Command::Create { text, reply };
+            handle.ask(&team.ada, 0, create).await.unwrap();
         }
         assert_eq!(signals.end(), Close::NOT_ALLOWED);
         assert_eq!(inbox.next_now(), None);

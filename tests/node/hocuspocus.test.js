@@ -118,6 +118,27 @@ describe('Hocuspocus', { concurrency: true }, () => {
     }
   })
 
+  it('counts what was typed before it came as synced only when all of that is on disk', async (t) => {
+    const server = await Ropewalk.start(t)
+    for (let round = 0; round < 5; round++) {
+      const ann = new Guest(t, connect(t, server), `early/${round}`)
+      let promised
+      ann.provider.on('unsyncedChanges', ({ number }) => {
+        if (number > 0 || promised !== undefined) return
+        promised = ann.text.toString()
+        server.child.kill('SIGKILL')
+      })
+      for (let i = 0; i < 20; i++) ann.text.insert(ann.text.length, `${i} `)
+      // Some more while it comes in: the server cannot tell them from those.
+      if (round === 4) ann.provider.on('authenticated', () => ann.text.insert(ann.text.length, 'more'))
+      await until('said to be synced, and killed', () => server.child.signalCode)
+      await server.startAgain()
+      assert.ok((await server.text(`early/${round}`)).startsWith(promised), `round ${round}`)
+      await ann.synced()
+      assert.equal(await server.text(`early/${round}`), ann.text.toString())
+    }
+  })
+
   it('forces a sync without counting more as saved than there is', async (t) => {
     const server = await Ropewalk.start(t)
     const ann = await new Guest(t, connect(t, server), 'forced').synced()
@@ -229,6 +250,29 @@ describe('Hocuspocus', { concurrency: true }, () => {
     await again.synced()
     assert.equal(await server.text('mine/unknown'), 'not for them')
     assert.equal(closes, 0)
+  })
+
+  it('waits for a token that is fetched while somebody types', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.addAdministrator('ann')
+    const mine = await server.makeToken('ann', 'edit', 'mine/*')
+    const socket = connect(t, server)
+    const kept = await new Guest(t, socket, 'mine/kept', { token: mine }).synced()
+    let fetched
+    const late = new Guest(t, socket, 'mine/late', { token: () => new Promise((resolve) => (fetched = resolve)) })
+    await until('a token is fetched', () => fetched)
+    for (const word of ['typed ', 'meanwhile']) {
+      late.text.insert(late.text.length, word)
+      kept.text.insert(0, word)
+      await kept.synced()
+    }
+    assert.equal(late.provider.unsyncedChanges, 2)
+    fetched(mine)
+    await late.synced()
+    late.text.insert(0, 'was ')
+    await late.synced()
+    assert.equal(await server.text('mine/late'), 'was typed meanwhile')
+    assert.deepEqual([late.said('refused'), late.said('closed')], [[], []])
   })
 
   it('ends a document that was replaced, sets aside what its editor had, and goes on with the others', async (t) => {

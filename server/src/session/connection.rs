@@ -1,5 +1,6 @@
 //! What every wire needs of its socket: writing within a time, signs of life, and a goodbye that arrives.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,6 +145,11 @@ impl<S: Socket> Connection<S> {
         let error = error.into_inner();
         match error.downcast_ref::<WsError>() {
             Some(WsError::Capacity(_)) => {
+                self.app.metrics.refused_too_large.add_one();
+                Some(Close::TOO_LARGE)
+            }
+            // More than the connection may bring.
+            Some(WsError::Io(error)) if error.kind() == io::ErrorKind::QuotaExceeded => {
                 self.app.metrics.refused_too_large.add_one();
                 Some(Close::TOO_LARGE)
             }

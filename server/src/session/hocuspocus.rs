@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use axum::extract::ws::Message;
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use super::socket::Socket;
 use super::{Close, Progress};
 use crate::App;
 use crate::access::{Access, Who};
-use crate::document::Wire;
+use crate::document::{Frame, Wire};
 use crate::name::DocumentName;
 
 mod forward;
@@ -36,6 +37,10 @@ const DOCUMENTS: usize = 100;
 const CLOSED: usize = 1000;
 /// Room that all messages to documents take which are not open yet, in bytes. With more the socket is not read.
 const QUEUED: usize = 1 << 20;
+/// What a client may send before it is in a document, in bytes.
+const BEFORE: u64 = 4 << 20;
+/// How long a token is waited for where something was said before it, at least.
+const KNOCK: Duration = Duration::from_secs(10);
 /// Messages of all documents of a socket that are about to be written.
 const OUT: usize = 4;
 
@@ -58,6 +63,8 @@ struct Session<S> {
     /// Room that all messages take which wait in the places.
     queued: usize,
     next: u64,
+    /// Whether the client has answered anything: before, it sends what had waited for the socket.
+    has_answered: bool,
     /// For errands of places, of those that were left, too.
     errands: Arc<Semaphore>,
     out: mpsc::Sender<Out>,
@@ -74,9 +81,11 @@ pub async fn run(app: Arc<App>, socket: impl Socket, who: Arc<Who>, progress: Ar
         closed: HashSet::new(),
         queued: 0,
         next: 0,
+        has_answered: false,
         errands: Arc::new(Semaphore::new(DOCUMENTS)),
         out,
     };
+    session.connection.progress().reads_at_most(BEFORE);
     let end = session.serve(&mut outgoing).await;
     session.places.clear();
     drop(outgoing);
@@ -100,10 +109,7 @@ impl<S: Socket> Session<S> {
             let reads = self.queued < QUEUED && !self.places.values().any(Place::waits);
             let flow = tokio::select! {
                 () = stopping.cancelled() => ControlFlow::Break(Some(Close::RESTART)),
-                _ = tick.tick() => {
-                    let nobody = self.places.keys().next().map(|address| message::nobody(address));
-                    self.connection.tick(!reads, nobody).await
-                }
+                _ = tick.tick() => self.tick(!reads).await,
                 (address, turn) = turn(&mut self.places) => self.go_on(&address, turn).await,
                 Some(out) = outgoing.recv() => self.forwarded(out, outgoing).await,
                 message = self.connection.socket.next(), if reads => match message {
@@ -118,6 +124,25 @@ impl<S: Socket> Session<S> {
         }
     }
 
+    async fn tick(&mut self, waits: bool) -> Flow {
+        let now = Instant::now();
+        let silent = |(address, place): (&Bytes, &Place)| {
+            Some((address.clone(), place.has_not_knocked(now)?))
+        };
+        let silent: Vec<_> = self.places.iter().filter_map(silent).collect();
+        for (address, close) in silent {
+            self.deny(&address, close).await?;
+        }
+        self.try_again(now);
+        self.places.values_mut().for_each(Place::rests);
+        let nobody = self
+            .places
+            .keys()
+            .next()
+            .map(|address| message::nobody(address));
+        self.connection.tick(waits, nobody).await
+    }
+
     /// Takes a message of a place that has waited: one at a time, as some take theirs.
     async fn go_on(&mut self, address: &Bytes, turn: Turn) -> Flow {
         let Some(place) = self.places.get_mut(address) else {
@@ -126,10 +151,15 @@ impl<S: Socket> Session<S> {
         match turn {
             Turn::Room(room) => place.admit(room),
             Turn::Message => {
-                if let Some((room, body)) = place.next() {
-                    self.queued -= room;
-                    return self.take(address, body).await;
+                let Some((room, body)) = place.next() else {
+                    return ControlFlow::Continue(());
+                };
+                self.queued -= room;
+                if matches!(body, Body::Close) {
+                    let rest = place.rest();
+                    return self.enter_anew(address, rest).await;
                 }
+                return self.take(address, body).await;
             }
         }
         ControlFlow::Continue(())
@@ -235,7 +265,11 @@ impl<S: Socket> Session<S> {
         };
         match body {
             Body::Close => {
-                self.leave(&address);
+                match self.places.get_mut(&address) {
+                    // What was written before is heard first.
+                    Some(place) if place.has_edits() => self.queued += place.queue(Body::Close),
+                    _ => self.leave(&address),
+                }
                 ControlFlow::Continue(())
             }
             Body::Malformed => {
@@ -268,10 +302,10 @@ impl<S: Socket> Session<S> {
             }
         };
         self.next = id;
-        let mut place = Place::new(id);
+        let mut place = Place::new(id, matches!(body, Body::Token(_)), !self.has_answered);
         let token = match body {
             Body::Token(token) => Some(token),
-            // Older clients that have no token do not send one.
+            // Older clients that have no token do not send one; others may have to fetch theirs.
             body => {
                 self.queued += place.queue(body);
                 None
@@ -297,28 +331,74 @@ impl<S: Socket> Session<S> {
     async fn entered(&mut self, address: &Bytes, joined: Joined) -> Flow {
         let (inward, outward) = match joined {
             Ok(joined) => *joined,
-            Err(close @ (Close::NOT_KNOWN | Close::NOT_ALLOWED)) => {
-                // Some say something before they knock: what is refused then is not their token.
-                let knock = self.places.get_mut(address).and_then(Place::knock);
-                if let Some(rest) = knock {
-                    return self.enter_anew(address, rest).await;
-                }
-                // Clients take only this for an answer to their token.
-                let denied = message::denied(address, close.reason);
-                self.connection
-                    .write(Message::Binary(denied), || None)
-                    .await?;
-                return self.refuse(address, close).await;
+            Err((close @ (Close::NOT_KNOWN | Close::NOT_ALLOWED), _)) => {
+                return self.not_let_in(address, close).await;
             }
-            Err(close) => return self.refuse(address, close).await,
+            Err((close, _)) if close.is_final() => return self.refuse(address, close).await,
+            // The other documents of the socket have nothing to do with it.
+            Err((close, token)) => {
+                tracing::debug!(reason = close.reason, "a document is tried again");
+                if let Some(place) = self.places.get_mut(address) {
+                    place.waits_outside(Instant::now(), token);
+                }
+                return ControlFlow::Continue(());
+            }
         };
         let may_edit = outward.access >= Access::Edit;
         if let Some(place) = self.places.get_mut(address) {
-            let out = self.out.clone();
-            let forward = Forward::start(place.id, address.clone(), outward, out);
-            place.enter(inward, forward);
+            let (out, asked) = (self.out.clone(), Arc::default());
+            let forward =
+                Forward::start(place.id, address.clone(), outward, Arc::clone(&asked), out);
+            place.enter(inward, asked, forward);
         }
+        self.connection.progress().reads_all();
         self.welcome(address, may_edit).await
+    }
+
+    /// Asks once more for documents that could not be entered.
+    fn try_again(&mut self, now: Instant) {
+        let due = |(address, place): (&Bytes, &mut Place)| {
+            Some((place.id, address.clone(), place.tries_again(now)?))
+        };
+        let due: Vec<_> = self.places.iter_mut().filter_map(due).collect();
+        for (id, address, token) in due {
+            let name = message::name(&address).and_then(|name| DocumentName::new(name).ok());
+            match self.errand(id, &address).zip(name) {
+                Some((errand, name)) => {
+                    let (app, from) = (self.connection.app.clone(), self.connection.progress());
+                    errand.enter(app, from, name, token);
+                }
+                None => {
+                    if let Some(place) = self.places.get_mut(&address) {
+                        place.waits_outside(now, token);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whoever said something before the token is refused only with that.
+    async fn not_let_in(&mut self, address: &Bytes, close: Close) -> Flow {
+        let Some(place) = self.places.get_mut(address) else {
+            return ControlFlow::Continue(());
+        };
+        if let Some(rest) = place.knock() {
+            return self.enter_anew(address, rest).await;
+        }
+        if place.has_token() {
+            return self.deny(address, close).await;
+        }
+        self.queued -= place.await_knock(Instant::now() + KNOCK, close);
+        ControlFlow::Continue(())
+    }
+
+    /// Clients take only this for an answer to their token.
+    async fn deny(&mut self, address: &Bytes, close: Close) -> Flow {
+        let denied = message::denied(address, close.reason);
+        self.connection
+            .write(Message::Binary(denied), || None)
+            .await?;
+        self.refuse(address, close).await
     }
 
     /// Whoever knocked on the way in is let in as who that is.
@@ -342,10 +422,18 @@ impl<S: Socket> Session<S> {
     async fn say(&mut self, address: &Bytes, body: Body) -> Flow {
         match self.places.get_mut(address) {
             Some(place) if place.takes() && !place.has_next() => self.take(address, body).await,
+            Some(place) if place.awaits_knock() => match body {
+                Body::Token(_) => {
+                    self.leave(address);
+                    self.enter(address, body).await
+                }
+                _ => ControlFlow::Continue(()),
+            },
             Some(place) => {
                 self.queued += place.queue(body);
                 ControlFlow::Continue(())
             }
+            None if matches!(body, Body::Close) => ControlFlow::Continue(()),
             None => {
                 self.closed.remove(address);
                 self.enter(address, body).await
@@ -360,7 +448,10 @@ impl<S: Socket> Session<S> {
         };
         match body {
             Body::Protocol(bytes) => match read(&self.connection.app, &bytes) {
-                Ok(Some(frame)) => place.hand(bytes.len(), frame).await,
+                Ok(Some(frame)) => {
+                    self.has_answered |= matches!(frame, Frame::Step2(_));
+                    place.hand(bytes.len(), frame).await;
+                }
                 Ok(None) => {}
                 Err(close) => return self.refuse(address, close).await,
             },

@@ -240,3 +240,29 @@ async fn a_socket_that_is_not_read_costs_little_and_nobody_else() {
     }
     assert!(server.metric("ropewalk_resyncs_total").await > 0.0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_is_full_is_tried_again_and_keeps_no_other_of_its_socket_waiting() {
+    let server = Ropewalk::with(&["--max-connections-per-document", "2"]).await;
+    let ann = Client::join(&server, "full").await;
+    let bob = Client::join(&server, "full").await;
+    let mut socket = open(&server).await;
+    enter(&mut socket, "good").await;
+    socket.send(addressed("full", &said(&[2, 0], b""))).await;
+    let update = addressed("full", &frames::update(&letter()));
+    socket.send(update).await;
+    server
+        .until_metric("ropewalk_refused_full_total", 1.0)
+        .await;
+    let update = addressed("good", &frames::update(&letter()));
+    socket.send(update).await;
+    assert_eq!(until(&mut socket, "good", 8).await, [1]);
+    drop(bob);
+    let welcome = addressed("full", &said(&[2, 2], b"read-write"));
+    within("the way in", async {
+        while socket.next().await.unwrap() != welcome {}
+    })
+    .await;
+    assert_eq!(until(&mut socket, "full", 8).await, [1]);
+    ann.until_text("x").await;
+}

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
 use ropewalk_crdt::protocol;
@@ -34,11 +35,17 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// `id` distinguishes the place from others under the same address.
-    pub fn start(id: u64, address: Bytes, outward: Outward, out: mpsc::Sender<Out>) -> Self {
+    /// `id` distinguishes the place from others under the same address. `asked`: how often the client has.
+    pub fn start(
+        id: u64,
+        address: Bytes,
+        outward: Outward,
+        asked: Arc<AtomicU64>,
+        out: mpsc::Sender<Out>,
+    ) -> Self {
         let task = tokio::spawn(async move {
             // The socket has gone when nobody takes what is sent.
-            let _ = forward(id, address, outward, out).await;
+            let _ = forward(id, address, outward, &asked, out).await;
         });
         Self { task }
     }
@@ -54,9 +61,10 @@ async fn forward(
     id: u64,
     address: Bytes,
     mut document: Outward,
+    asked: &AtomicU64,
     out: mpsc::Sender<Out>,
 ) -> Result<(), mpsc::error::SendError<Out>> {
-    let mut saved = 0;
+    let mut saved = (0, 0);
     loop {
         let frame = tokio::select! {
             biased;
@@ -77,13 +85,17 @@ async fn forward(
                 out.send(Out::Message(message)).await?;
             }
             [102 | 105, ..] => {
-                // One for each update: clients count them.
-                let through = message::marker(&frame).unwrap_or(saved);
+                // One for each update: clients count them, since they asked last.
+                let (of, through) = message::marker(&frame).unwrap_or(saved);
+                let from = if of == saved.0 { saved.1 } else { 0 };
                 let answer = message::saved(&address, frame[0] == 102);
-                for _ in saved..through {
+                for _ in from..through {
+                    if of != asked.load(Relaxed) {
+                        break;
+                    }
                     out.send(Out::Message(answer.clone())).await?;
                 }
-                saved = through;
+                saved = (of, through);
             }
             [104, ..] => {
                 let may_edit = protocol::read_access(&frame) == Some(true);

@@ -59,6 +59,11 @@ impl Body {
         }
     }
 
+    /// Whether somebody has written something.
+    pub fn is_edit(&self) -> bool {
+        matches!(self, Self::Protocol(bytes) if matches!(bytes[..], [SYNC, 1 | 2, ..]))
+    }
+
     /// The same in memory of its own.
     pub fn copied(self) -> Self {
         let copy = |bytes: Bytes| Bytes::copy_from_slice(&bytes);
@@ -166,10 +171,18 @@ fn text(head: &[u8], text: &str) -> Vec<u8> {
     [head, &[text.len() as u8], text.as_bytes()].concat()
 }
 
-/// The number in the payload of a marker, whatever came of what was before it.
-pub fn marker(frame: &[u8]) -> Option<u64> {
+/// The payload of a marker: how often the client had asked, and how many updates it has sent since.
+pub fn mark(asked: u64, updates: u64) -> Bytes {
+    let numbers = [asked.to_le_bytes(), updates.to_le_bytes()];
+    Bytes::from(numbers.concat())
+}
+
+/// Both again, whatever came of what was before the marker.
+pub fn marker(frame: &[u8]) -> Option<(u64, u64)> {
     let payload = protocol::read_marker(frame)?;
-    payload.try_into().ok().map(u64::from_le_bytes)
+    let (asked, updates) = payload.split_first_chunk()?;
+    let updates = updates.try_into().ok()?;
+    Some((u64::from_le_bytes(*asked), u64::from_le_bytes(updates)))
 }
 
 struct Reader<'b> {

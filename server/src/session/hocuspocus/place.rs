@@ -2,27 +2,34 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::WIRE;
 use super::forward::{Forward, Out};
-use super::message::Body;
+use super::message::{self, Body};
 use crate::App;
 use crate::access::Who;
 use crate::document::Frame;
 use crate::http::identity::with_token_used;
 use crate::name::DocumentName;
-use crate::session::attachment::{Inward, join};
+use crate::session::attachment::{Inward, Outward, join};
 use crate::session::{Close, Progress};
 
 /// A document's queue towards a client has this share of what may wait for a client.
 const SHARES: usize = 8;
 /// What a message that waits takes at least, in bytes.
 const LEAST: usize = 256;
+/// How long it is until a document is asked again that could not be entered: the longer, the more often it could not.
+const AGAIN: Duration = Duration::from_secs(5);
+/// The same, at most.
+const AGAIN_MOST: Duration = Duration::from_secs(30);
 
 /// See the module.
 pub struct Place {
@@ -31,38 +38,79 @@ pub struct Place {
     /// What was said, and is taken when the errand is done.
     queue: VecDeque<Body>,
     is_on_errand: bool,
+    /// Whether it came with a token.
+    has_token: bool,
+    /// Until when a token is waited for that may let it in, and how it closes without.
+    knock: Option<(Instant, Close)>,
+    /// When it tries to come in again, and with which token.
+    again: Option<(Instant, Option<Bytes>)>,
+    /// How often it could not come in.
+    tries: u32,
+    /// Whether what had waited for the socket may come before it has answered.
+    is_first: bool,
     inside: Option<Inside>,
 }
 
 struct Inside {
     inward: Inward,
-    /// Updates that it has sent: the server says of each when it is on disk.
+    /// Of updates that it has sent since it asked last: the server says of each when it is on disk.
     updates: u64,
-    /// Its questions that it has not answered itself yet: it counts each as an update.
+    /// Its questions that it has not answered itself yet: it counts the last answer as an update.
     questions: u64,
+    /// Updates since it asked. All of them are in its answer: until that is on disk it hears of none.
+    asking: u64,
+    /// Of these it counts those that were made since it asked, and none of those that had waited for the socket: nobody knows how many.
+    uncertain: u64,
+    /// Whether it has sent an update lately.
+    is_busy: bool,
+    /// How often it has asked: each time it begins to count anew.
+    asked: Arc<AtomicU64>,
     _forward: Forward,
 }
 
 impl Place {
     /// On its way in.
-    pub fn new(id: u64) -> Self {
+    pub fn new(id: u64, has_token: bool, is_first: bool) -> Self {
         Self {
             id,
             queue: VecDeque::new(),
             is_on_errand: true,
+            has_token,
+            knock: None,
+            again: None,
+            tries: 0,
+            is_first,
             inside: None,
         }
     }
 
     /// It is in.
-    pub fn enter(&mut self, inward: Inward, forward: Forward) {
+    pub fn enter(&mut self, inward: Inward, asked: Arc<AtomicU64>, forward: Forward) {
         self.is_on_errand = false;
         self.inside = Some(Inside {
             inward,
             updates: 0,
             questions: 0,
+            asking: 0,
+            uncertain: 0,
+            is_busy: false,
+            asked,
             _forward: forward,
         });
+    }
+
+    /// It could not come in, for now: it is tried again.
+    pub fn waits_outside(&mut self, now: Instant, token: Option<Bytes>) {
+        let pause = AGAIN.saturating_mul(2u32.saturating_pow(self.tries));
+        self.tries += 1;
+        self.again = Some((now + pause.min(AGAIN_MOST), token));
+    }
+
+    /// Whether it is time to try again, and with which token.
+    pub fn tries_again(&mut self, now: Instant) -> Option<Option<Bytes>> {
+        self.again
+            .take_if(|(at, _)| now >= *at)
+            .map(|(_, token)| token)
     }
 
     /// It is found out who it is now; until then nothing more is taken.
@@ -110,11 +158,44 @@ impl Place {
         room_of(&self.queue)
     }
 
+    /// Takes out all that waits.
+    pub fn rest(&mut self) -> VecDeque<Body> {
+        std::mem::take(&mut self.queue)
+    }
+
+    /// Whether something waits that somebody has written.
+    pub fn has_edits(&self) -> bool {
+        self.queue.iter().any(Body::is_edit)
+    }
+
     /// Takes out the first token that waits, and what was said after it.
     pub fn knock(&mut self) -> Option<VecDeque<Body>> {
         let is_token = |body: &Body| matches!(body, Body::Token(_));
         let at = self.queue.iter().position(is_token)?;
         Some(self.queue.split_off(at))
+    }
+
+    /// Whether what let nobody in was its token.
+    pub fn has_token(&self) -> bool {
+        self.has_token
+    }
+
+    /// It does not come in without a token: one is waited for. Clients that have to fetch theirs send what is typed
+    /// meanwhile, and say all of it again after the token. Answers how much room is free now.
+    pub fn await_knock(&mut self, until: Instant, close: Close) -> usize {
+        self.knock = Some((until, close));
+        room_of(&std::mem::take(&mut self.queue))
+    }
+
+    /// Whether nothing but a token is taken.
+    pub fn awaits_knock(&self) -> bool {
+        self.knock.is_some()
+    }
+
+    /// How it closes if no token has come in time.
+    pub fn has_not_knocked(&self, now: Instant) -> Option<Close> {
+        let (until, close) = self.knock?;
+        (now >= until).then_some(close)
     }
 
     /// Whether what it sent waits for room in the mailbox.
@@ -157,22 +238,56 @@ impl Place {
         match frame {
             Frame::Step1(_) => {
                 inside.inward.hand(bytes, frame);
+                inside.asked.fetch_add(1, Relaxed);
+                (inside.updates, inside.asking, inside.uncertain) = (0, 0, 0);
                 inside.questions += 1;
                 inside.inward.hand(0, Frame::Ask);
             }
-            // It was asked once more than it has asked itself, and does not count that answer.
-            Frame::Step2(_) if inside.questions == 0 => inside.inward.hand(bytes, frame),
-            Frame::Step2(_) | Frame::Update(_) => {
-                if matches!(frame, Frame::Step2(_)) {
-                    inside.questions -= 1;
-                }
+            Frame::Step2(_) => {
                 inside.inward.hand(bytes, frame);
-                inside.updates += 1;
-                let marker = Bytes::copy_from_slice(&inside.updates.to_le_bytes());
-                inside.inward.hand(0, Frame::Saved(marker));
+                // It was asked once more than it has asked itself, and does not count that answer.
+                let is_last = inside.questions == 1;
+                inside.questions = inside.questions.saturating_sub(1);
+                if is_last {
+                    let asking = std::mem::take(&mut inside.asking);
+                    match std::mem::take(&mut self.is_first) {
+                        true => inside.uncertain = asking,
+                        false => inside.updates += asking,
+                    }
+                    inside.acknowledge(1);
+                }
+            }
+            Frame::Update(_) => {
+                inside.inward.hand(bytes, frame);
+                inside.is_busy = true;
+                match inside.questions {
+                    0 => inside.acknowledge(1),
+                    _ => inside.asking += 1,
+                }
             }
             frame => inside.inward.hand(bytes, frame),
         }
+    }
+
+    /// Looks whether nothing comes at the moment. Then it hears of the updates, too, of which it may have counted none: nothing
+    /// that is on its way is taken for saved.
+    pub fn rests(&mut self) {
+        if let Some(inside) = &mut self.inside {
+            let is_busy = std::mem::take(&mut inside.is_busy) || inside.questions > 0;
+            if !is_busy && inside.uncertain > 0 && !inside.inward.waits() {
+                let uncertain = std::mem::take(&mut inside.uncertain);
+                inside.acknowledge(uncertain);
+            }
+        }
+    }
+}
+
+impl Inside {
+    /// Says of so many more updates when they are on disk.
+    fn acknowledge(&mut self, updates: u64) {
+        self.updates += updates;
+        let marker = message::mark(self.asked.load(Relaxed), self.updates);
+        self.inward.hand(0, Frame::Saved(marker));
     }
 }
 
@@ -210,13 +325,14 @@ impl Errand {
         token: Option<Bytes>,
     ) {
         let errand = async move {
-            let who = match token {
-                Some(token) => who(&app, &self.who, &token).await,
+            let who = match &token {
+                Some(token) => who(&app, &self.who, token).await,
                 None => self.who,
             };
             let joined = join(&app, &from, &name, WIRE, &who, SHARES).await;
+            let joined = joined.map(Box::new).map_err(|close| (close, token));
             // If the socket is gone this leaves the document.
-            let out = Out::Entered(self.id, self.address, joined.map(Box::new));
+            let out = Out::Entered(self.id, self.address, joined);
             let _ = self.out.send(out).await;
             drop(self.permit);
         };
@@ -242,5 +358,5 @@ async fn who(app: &Arc<App>, who: &Arc<Who>, token: &[u8]) -> Arc<Who> {
     with_token_used(app, who, token).unwrap_or_else(|| who.clone())
 }
 
-/// What came of joining.
-pub type Joined = Result<Box<(Inward, crate::session::attachment::Outward)>, Close>;
+/// What came of joining, or why nothing did, with the token.
+pub type Joined = Result<Box<(Inward, Outward)>, (Close, Option<Bytes>)>;

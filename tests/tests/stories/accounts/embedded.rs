@@ -108,6 +108,20 @@ async fn a_connection_ends_with_its_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_signed_in_as_well_stays_when_the_token_ends() {
+    let (server, mut ada, _keys) = begin().await;
+    let token = token("edit", 3);
+    let socket = ada.socket(&format!("/yjs/{NAME}?token={token}")).await;
+    let both = Client::over(socket, NAME, new_doc(None));
+    both.until_text("text").await;
+    let zoe = enter(&server, NAME, &token).await;
+    assert_eq!(zoe.closed().await.code, 4401);
+    both.append("!");
+    both.all_saved().await;
+    assert_eq!(ada.text(NAME).await, "text!");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_follows_a_quiet_text_goes_with_their_token() {
     let (server, _ada, _keys) = begin().await;
     let bearer = format!("Bearer {}", token("read", 10));
@@ -277,4 +291,40 @@ async fn a_token_that_is_shown_anew_where_somebody_is_counts_from_then_on() {
     wrote.sort();
     let wrote: Vec<_> = wrote.iter().map(|(part, who)| (&**part, &**who)).collect();
     assert_eq!(wrote, [("B", "bob"), ("E", "nobody"), ("text", "ada")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_something_before_a_token_is_refused_when_none_comes() {
+    let (server, mut ada, _keys) = begin().await;
+    let before = ada.bytes(NAME).await;
+    let mut socket = Socket::open_path(server.address, "/hocuspocus", None).await;
+    for frame in [frames::update(&letter("no")), frames::step1(&[0])] {
+        socket.send(addressed(&frame)).await;
+    }
+    assert_eq!(socket.next().await.unwrap(), said(&[2, 1], NOT_KNOWN.1));
+    assert_eq!(socket.next().await.unwrap(), said(&[7], NOT_KNOWN.1));
+    // After one that opens nothing no other is waited for.
+    socket.send(said(&[2, 0], "rwt_made-up")).await;
+    assert_eq!(socket.next().await.unwrap(), said(&[2, 1], NOT_KNOWN.1));
+    assert_eq!(socket.next().await.unwrap(), said(&[7], NOT_KNOWN.1));
+    assert_eq!(ada.bytes(NAME).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_in_no_document_brings_no_more_than_that_takes() {
+    let (server, mut ada, _keys) = begin().await;
+    let mut socket = Socket::open_path(server.address, "/hocuspocus", None).await;
+    let message = addressed(&frames::update(&vec![0; 1 << 20]));
+    for _ in 0..3 {
+        socket.send(message.clone()).await;
+    }
+    let large = addressed(&frames::update(&vec![0; 2 << 20]));
+    socket.send(large).await;
+    assert_eq!(socket.closed().await.code, 4413);
+    let metrics = ada.send(Request::get("/metrics")).await;
+    assert!(
+        metrics
+            .text()
+            .contains("\nropewalk_refused_too_large_total 1\n")
+    );
 }
