@@ -64,6 +64,8 @@ pub struct Entry {
     pub past: Option<Past>,
     /// What a client is told of it.
     pub receipt: Option<Box<Receipt>>,
+    /// Sequence numbers of receipts that make room for it.
+    pub forgotten: Vec<u64>,
     /// Who wrote it, where that is another than before.
     pub wrote: Vec<Wrote>,
     /// Where the document hears what is on disk; [`Durable::Failed`] is the last that is sent.

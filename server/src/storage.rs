@@ -116,6 +116,8 @@ pub struct Append {
     pub past: Option<Past>,
     /// What clients are told of these updates.
     pub receipts: Vec<Receipt>,
+    /// Sequence numbers of receipts that are kept no longer, of these or of older ones.
+    pub forgotten: Vec<u64>,
     /// Who wrote them, where that is another than before.
     pub wrote: Vec<Wrote>,
 }
@@ -153,8 +155,6 @@ pub struct Receipt {
     pub digest: Option<i64>,
 }
 
-/// Receipts of a document that are kept: the newest.
-pub const MAX_RECEIPTS: usize = 4096;
 /// The longest name of a client or of a request, in bytes.
 pub const MAX_KEY: usize = 64;
 

@@ -37,6 +37,7 @@ fn append(storage: &Sqlite, id: DocumentId, create: Option<&str>, first: u64, co
         edited_at_ms: first as i64,
         past: None,
         receipts: Vec::new(),
+        forgotten: Vec::new(),
         wrote: Vec::new(),
     };
     assert_eq!(storage.append(&[append]).unwrap(), []);

@@ -56,6 +56,7 @@ impl Writer {
             edited_at_ms: self.sequence as i64,
             past: None,
             receipt: None,
+            forgotten: Vec::new(),
             wrote: Vec::new(),
             durable: self.durable.clone(),
         }

@@ -10,8 +10,8 @@ use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::Sqlite;
 use ropewalk::storage::{
-    Append, Author, Compaction, Discard, DocumentId, Entry, Lookup, MAX_RECEIPTS, MAX_VISITS, Past,
-    Receipt, Record, Storage, Stored, Trashed, Visit, Wrote,
+    Append, Author, Compaction, Discard, DocumentId, Entry, Lookup, MAX_VISITS, Past, Receipt,
+    Record, Storage, Stored, Trashed, Visit, Wrote,
 };
 use ropewalk_crdt::VersionVector;
 
@@ -52,6 +52,7 @@ fn append(id: DocumentId, first: u64, updates: &[&str]) -> Append {
         edited_at_ms: 1_000 + first as i64,
         past: None,
         receipts: Vec::new(),
+        forgotten: Vec::new(),
         wrote: Vec::new(),
     }
 }
@@ -627,6 +628,7 @@ fn sqlite_and_memory_agree() {
                     edited_at_ms: random.random_range(0..20),
                     past: None,
                     receipts: Vec::new(),
+                    forgotten: Vec::new(),
                     wrote: Vec::new(),
                 };
                 let refused = sqlite.append(std::slice::from_ref(&append)).unwrap();
@@ -778,7 +780,7 @@ fn receipt(request: &str, sequence: u64) -> Receipt {
 }
 
 #[test]
-fn receipts_are_kept_with_their_edits_and_the_newest_longest() {
+fn receipts_are_kept_with_their_edits_until_they_are_forgotten() {
     on_each(|storage| {
         let id = create(storage, "a", &["1"]);
         let other = create(storage, "b", &["1"]);
@@ -797,15 +799,15 @@ fn receipts_are_kept_with_their_edits_and_the_newest_longest() {
         assert_eq!(storage.receipts(id).unwrap(), both);
         assert_eq!(storage.receipts(other).unwrap(), []);
 
-        let many = (4..4 + MAX_RECEIPTS as u64).map(|sequence| receipt("many", sequence));
-        assert_eq!(write(4, many.collect()), []);
-        let kept = storage.receipts(id).unwrap();
-        assert_eq!((kept.len(), kept[0].sequence), (MAX_RECEIPTS, 4));
-        let next = 4 + MAX_RECEIPTS as u64;
-        write(next, vec![receipt("next", next)]);
-        let kept = storage.receipts(id).unwrap();
-        assert_eq!((kept.len(), kept[0].sequence), (MAX_RECEIPTS, 5));
-        assert_eq!(kept.last(), Some(&receipt("next", next)));
+        // One may be forgotten with the edits that it is of.
+        let next = Append {
+            receipts: vec![receipt("4", 4), receipt("5", 5)],
+            forgotten: vec![2, 4],
+            ..append(id, 4, &["x", "x"])
+        };
+        assert_eq!(storage.append(&[next]).unwrap(), []);
+        let kept = [receipt("ü", 3), receipt("5", 5)];
+        assert_eq!(storage.receipts(id).unwrap(), kept);
 
         assert!(storage.delete(id, 5_000, &Past::default()).unwrap());
         assert_eq!(storage.receipts(id).unwrap(), []);

@@ -58,6 +58,7 @@ fn create(storage: &dyn Storage, document: &str) -> DocumentId {
             length: 3,
             digest: None,
         }],
+        forgotten: Vec::new(),
     };
     assert_eq!(storage.append(std::slice::from_ref(&append)).unwrap(), []);
     let compaction = Compaction {
@@ -145,6 +146,7 @@ fn what_comes_back_from_the_trash_is_what_it_was() {
             edited_at_ms: 0,
             past: None,
             receipts: Vec::new(),
+            forgotten: Vec::new(),
             wrote: Vec::new(),
         };
         assert_eq!(storage.append(&[late]).unwrap(), [id]);
@@ -287,6 +289,7 @@ fn removing_goes_on_where_it_was_and_takes_little_at_once() {
             edited_at_ms: 0,
             past: None,
             receipts: Vec::new(),
+            forgotten: Vec::new(),
             wrote: Vec::new(),
         };
         assert_eq!(storage.append(&[append]).unwrap(), []);

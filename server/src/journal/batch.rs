@@ -49,6 +49,7 @@ impl Batch {
             edited_at_ms,
             past,
             receipt,
+            forgotten,
             wrote,
             durable,
             epoch: _,
@@ -74,6 +75,7 @@ impl Batch {
                 append.edited_at_ms = edited_at_ms;
                 append.past = past.or(append.past.take());
                 append.receipts.extend(receipt.map(|receipt| *receipt));
+                append.forgotten.extend(forgotten);
                 append.wrote.extend(wrote);
             }
             None => {
@@ -87,6 +89,7 @@ impl Batch {
                     edited_at_ms,
                     past,
                     receipts: receipt.into_iter().map(|receipt| *receipt).collect(),
+                    forgotten,
                     wrote,
                 };
                 self.appends.push(append);

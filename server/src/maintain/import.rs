@@ -196,6 +196,7 @@ impl Import<'_> {
             edited_at_ms: content.edited_at_ms,
             past: content.past,
             receipts: Vec::new(),
+            forgotten: Vec::new(),
             wrote: Vec::new(),
         });
         if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use ropewalk_tests::account::Browser;
+use ropewalk_tests::account::{Browser, team};
 use ropewalk_tests::{Client, Request, Ropewalk, Thin, until};
 
 use crate::crash::{random, setting};
@@ -152,4 +152,43 @@ async fn an_edit_from_before_the_first_account_is_made_once_when_it_is_sent_agai
     assert_eq!(script.send(append("greeting", ", all")).await.status, 200);
     assert_eq!(script.send(append("greeting", ", all")).await.status, 200);
     assert_eq!(script.text("notes").await, "hello, all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_flood_of_somebody_makes_the_server_forget_what_another_was_told() {
+    let (mut server, mut ada) = team(&[]).await;
+    ada.create("notes", "").await;
+    let mut bob = ada.invite(&server, "bob").await;
+    ada.share("notes", "bob", "edit").await;
+    let mut script = Browser::script(&server, &ada.make_token("edit", "*").await.1);
+    let flooder = Browser::script(&server, &bob.make_token("edit", "*").await.1);
+    let append = || {
+        let request = Request::new("POST", "/api/documents/notes/append");
+        request.header("idempotency-key", "greeting").body("hello")
+    };
+    let first = script.send(append()).await;
+    assert_eq!(first.status, 200, "{}", first.text());
+    // More than are kept, and none of them changes anything.
+    let flood = (0..16).map(|way| {
+        let (flooder, address) = (flooder.clone(), server.address);
+        tokio::spawn(async move {
+            for number in 0..260 {
+                let request = Request::new("PATCH", "/api/documents/notes/text");
+                let request = request.header("idempotency-key", &format!("{way}.{number}"));
+                let request = flooder.dress(request.body(r#"{"edits": []}"#));
+                assert_eq!(request.send(address).await.status, 200);
+            }
+        })
+    });
+    for way in flood.collect::<Vec<_>>() {
+        way.await.unwrap();
+    }
+    for _ in 0..2 {
+        let again = script.send(append()).await;
+        assert_eq!((again.status, again.text()), (200, first.text()));
+        assert_eq!(script.text("notes").await, "hello");
+        server.kill().await;
+        server.start_again().await;
+        script = script.at(&server);
+    }
 }

@@ -99,9 +99,10 @@ impl Task {
         if changed || begins || receipt.is_some() {
             self.whole = None;
             self.begun_by(person);
-            receipt
-                .iter()
-                .for_each(|receipt| self.receipts.add(receipt.clone()));
+            let forgotten = match &receipt {
+                Some(receipt) => self.receipts.add(receipt.clone()),
+                None => Vec::new(),
+            };
             // An update that says nothing only takes the place that the receipt names.
             let kept = match changed || begins {
                 true => update.clone(),
@@ -114,6 +115,7 @@ impl Task {
                 wrote,
                 news: changed.then_some(update),
                 receipt,
+                forgotten,
                 ..Accepted::of(kept)
             });
         }

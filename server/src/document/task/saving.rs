@@ -29,6 +29,8 @@ pub(super) struct Accepted {
     pub(super) past: Option<Past>,
     /// What a client is told of it.
     pub(super) receipt: Option<Receipt>,
+    /// Sequence numbers of receipts that make room for it.
+    pub(super) forgotten: Vec<u64>,
     /// Who wrote it, where that is another than before.
     pub(super) wrote: Vec<Wrote>,
     /// There may be more in it than what came: things that had waited for that.
@@ -45,6 +47,7 @@ impl Accepted {
             kept: update,
             past: None,
             receipt: None,
+            forgotten: Vec::new(),
             wrote: Vec::new(),
             woke: false,
         }
@@ -238,6 +241,7 @@ impl Task {
             news,
             past,
             receipt,
+            forgotten,
             wrote,
             woke,
         } in accepted
@@ -282,6 +286,7 @@ impl Task {
                 edited_at_ms: self.app.machine.now_ms(),
                 past,
                 receipt: receipt.map(Box::new),
+                forgotten,
                 wrote,
                 durable: self.durable.0.clone(),
             };

@@ -55,6 +55,7 @@ impl World {
             edited_at_ms: at_ms,
             past: None,
             receipts: Vec::new(),
+            forgotten: Vec::new(),
             wrote: Vec::new(),
         };
         assert_eq!(self.storage.append(&[append]).unwrap(), []);

@@ -6,7 +6,7 @@ use super::trash::Discarded;
 use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::storage::{
-    Append, Begin, DocumentId, Entry, MAX_RECEIPTS, Past, Position, Receipt, Record, Visit, Wrote,
+    Append, Begin, DocumentId, Entry, Past, Position, Receipt, Record, Visit, Wrote,
 };
 
 #[derive(Debug, Default)]
@@ -129,6 +129,7 @@ impl State {
             edited_at_ms,
             past,
             receipts,
+            forgotten,
             wrote,
         } = append;
         if let Some(begin) = create {
@@ -155,8 +156,8 @@ impl State {
             document.past.clone_from(past);
         }
         document.receipts.extend_from_slice(receipts);
-        let surplus = document.receipts.len().saturating_sub(MAX_RECEIPTS);
-        document.receipts.drain(..surplus);
+        let is_kept = |receipt: &Receipt| !forgotten.contains(&receipt.sequence);
+        document.receipts.retain(is_kept);
         for new in wrote {
             let at = |wrote: &Wrote| (wrote.client, wrote.clock);
             document.wrote.retain(|wrote| at(wrote) != at(new));

@@ -227,6 +227,7 @@ mod tests {
             edited_at_ms: 0,
             past: None,
             receipts: Vec::new(),
+            forgotten: Vec::new(),
             wrote: Vec::new(),
         };
         assert_eq!(storage.append(&[append]).unwrap(), []);

@@ -5,24 +5,23 @@ use rusqlite::{Row, Transaction, params};
 
 use super::rows::checksum;
 use super::statements::{signed, unsigned};
-use crate::storage::{DocumentId, MAX_RECEIPTS, Receipt, StorageError};
+use crate::storage::{DocumentId, Receipt, StorageError};
 
 pub const KEEP: &str = "INSERT OR REPLACE INTO receipts
     (document_id, sequence, client, request, restores, inserted, deleted, length, digest, crc32)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-/// All but the newest.
-pub const FORGET: &str = "DELETE FROM receipts WHERE document_id = ?1 AND sequence <=
-    (SELECT sequence FROM receipts WHERE document_id = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?2)";
+pub const FORGET: &str = "DELETE FROM receipts WHERE document_id = ?1 AND sequence = ?2";
 pub const READ: &str =
     "SELECT sequence, client, request, restores, inserted, deleted, length, digest, crc32
     FROM receipts WHERE document_id = ?1 ORDER BY sequence";
 pub const DROP: &str = "DELETE FROM receipts WHERE document_id = ?1";
 
-/// Keeps the receipts of a commit, and forgets the oldest beyond what is kept.
+/// Keeps the receipts of a commit, and forgets those that make room for them.
 pub fn keep(
     transaction: &Transaction<'_>,
     id: i64,
     receipts: &[Receipt],
+    forgotten: &[u64],
 ) -> Result<(), StorageError> {
     for receipt in receipts {
         transaction.prepare_cached(KEEP)?.execute(params![
@@ -38,10 +37,10 @@ pub fn keep(
             sum(id, receipt),
         ])?;
     }
-    if !receipts.is_empty() {
+    for &sequence in forgotten {
         transaction
             .prepare_cached(FORGET)?
-            .execute(params![id, signed(MAX_RECEIPTS as u64)?])?;
+            .execute(params![id, signed(sequence)?])?;
     }
     Ok(())
 }

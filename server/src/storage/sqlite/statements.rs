@@ -269,6 +269,7 @@ pub fn append(transaction: &Transaction<'_>, append: &Append) -> Result<bool, St
         edited_at_ms,
         past,
         receipts,
+        forgotten,
         wrote,
     } = append;
     let first = signed(*first_sequence)?;
@@ -302,7 +303,7 @@ pub fn append(transaction: &Transaction<'_>, append: &Append) -> Result<bool, St
     if let Some(past) = past {
         lineage::stamped(transaction, id.0, past)?;
     }
-    receipts::keep(transaction, id.0, receipts)?;
+    receipts::keep(transaction, id.0, receipts, forgotten)?;
     wrote::keep(transaction, id.0, wrote)?;
     Ok(true)
 }
