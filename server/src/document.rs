@@ -380,6 +380,9 @@ pub enum Refused {
         /// How many there are.
         found: usize,
     },
+    /// The text is to be looked through first, where that keeps nobody waiting.
+    #[error("the text has changed again and again where it is to be replaced")]
+    Unsearched,
     /// Storage does not answer. The document may well exist.
     #[error("storage does not answer")]
     Storage,

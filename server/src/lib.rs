@@ -60,6 +60,7 @@ use machine::{Host, Machine};
 use metrics::Metrics;
 use provider::Provider;
 use search::Search;
+use search::turns::Turns;
 use storage::Storage;
 use storage::sqlite::Sqlite;
 use view::readers::Readers;
@@ -102,6 +103,8 @@ pub struct App {
     pub visits: Visits,
     /// The index of words, if one is kept.
     pub search: OnceLock<Search>,
+    /// Turns to look through long texts for what is to be replaced.
+    pub finding: Arc<Turns>,
     /// Processes that read rich documents.
     pub readers: Readers,
     /// Something was removed from the trash for good: its content is to be removed.
@@ -141,6 +144,7 @@ impl App {
             metrics: Metrics::default(),
             visits: Visits::default(),
             search: OnceLock::new(),
+            finding: Arc::default(),
             readers: Readers::new()?,
             erased: Notify::new(),
             tasks: TaskTracker::new(),

@@ -164,7 +164,7 @@ impl From<Refused> for Close {
             Refused::Foreign => Self::FOREIGN,
             Refused::Replaced => Self::REPLACED,
             Refused::Storage | Refused::NoRoom => Self::STORAGE,
-            Refused::Exists | Refused::Again => Self::RESTART,
+            Refused::Exists | Refused::Again | Refused::Unsearched => Self::RESTART,
         }
     }
 }

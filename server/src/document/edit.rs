@@ -13,7 +13,7 @@ use crate::storage::Author;
 pub const MAX_EDITS: usize = 4096;
 
 /// What is asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// Name of the root text.
     pub root: String,
@@ -30,7 +30,7 @@ pub struct Request {
 }
 
 /// At which version something is to be done.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum OnlyAt {
     /// At any, but there has to be a document.
     Any,
@@ -51,7 +51,7 @@ pub struct Key {
 }
 
 /// What to do to a text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Change {
     /// Edits of the text that `base` names, sorted and not overlapping; of the current one without.
     Edits {
@@ -70,9 +70,43 @@ pub enum Change {
         replace: String,
         /// How many there have to be.
         count: Option<usize>,
+        /// Where they are, if somebody has looked: a document does it itself in short texts alone.
+        found: Option<Arc<Found>>,
     },
     /// More text at the end. It begins the document if there never was one.
     Append(String),
+}
+
+/// Where something is in a text of some version.
+#[derive(Debug)]
+pub struct Found {
+    /// Which version.
+    pub base: Version,
+    /// How often it is there.
+    pub count: usize,
+    /// The first places, as offsets in bytes: more than may be replaced at once if there are so many.
+    pub at: Vec<u64>,
+}
+
+impl Found {
+    /// Looks through a text. O(n).
+    pub fn look(text: &Rope, find: &str, base: Version) -> Self {
+        let text = text.to_string();
+        let places = || text.match_indices(find).map(|(at, _)| at as u64);
+        Self {
+            base,
+            count: places().count(),
+            at: places().take(MAX_EDITS + 1).collect(),
+        }
+    }
+
+    /// Whether edits of that version's text, sorted and apart, leave what was found as it is. `length`: that of one, in bytes.
+    pub fn survives(&self, edits: &[Edit], length: u64) -> bool {
+        edits.iter().all(|edit| {
+            let next = self.at.partition_point(|at| at + length <= edit.from);
+            self.at.get(next).is_none_or(|&at| edit.to <= at)
+        })
+    }
 }
 
 impl Change {
@@ -96,6 +130,7 @@ impl Change {
                 find,
                 replace,
                 count,
+                ..
             } => {
                 add(&format!("replace {count:?}"));
                 add(find);
@@ -119,7 +154,15 @@ impl Request {
                 let inserted = edits.iter().map(|edit| edit.insert.len()).sum::<usize>();
                 inserted + size_of_val(edits.as_slice())
             }
-            Change::Replace { find, replace, .. } => find.len() + replace.len(),
+            Change::Replace {
+                find,
+                replace,
+                found,
+                ..
+            } => {
+                let at = found.as_ref().map_or(0, |found| found.at.len());
+                find.len() + replace.len() + at * size_of::<u64>()
+            }
             Change::Append(text) => text.len(),
         }
     }
@@ -162,4 +205,32 @@ pub enum Since {
     Edits(Vec<Edit>),
     /// That is too long ago: all of the text.
     Text(Rope),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_survives_edits_beside_it() {
+        let found = Found::look(&Rope::from("é ab abab b"), "ab", Version::NOTHING);
+        assert_eq!((found.count, &found.at[..]), (3, &[3, 6, 8][..]));
+        let edit = |from, to| Edit {
+            from,
+            to,
+            insert: "x".into(),
+        };
+        for (edits, survives) in [
+            (vec![], true),
+            (vec![edit(0, 3), edit(5, 6), edit(10, 12)], true),
+            (vec![edit(3, 3), edit(6, 6), edit(8, 8)], true),
+            (vec![edit(4, 4)], false),
+            (vec![edit(0, 0), edit(7, 7)], false),
+            (vec![edit(2, 4)], false),
+            (vec![edit(9, 11)], false),
+            (vec![edit(0, 12)], false),
+        ] {
+            assert_eq!(found.survives(&edits, 2), survives, "{edits:?}");
+        }
+    }
 }

@@ -254,7 +254,7 @@ pub async fn post(
 ) -> Result<Response, ApiError> {
     match named(&uri).strip_suffix("/links") {
         Some(name) => sharing::link(&app, &visitor, Of::Document(name), body).await,
-        None => edit::append(&app, &visitor.who, &uri, &headers, body).await,
+        None => edit::append(&app, &visitor, &uri, &headers, body).await,
     }
 }
 

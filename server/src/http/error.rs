@@ -240,7 +240,7 @@ impl From<Refused> for ApiError {
             Refused::Foreign => Self::IN_USE,
             Refused::Replaced => Self::REPLACED,
             Refused::Storage | Refused::NoRoom => Self::STORAGE,
-            Refused::Full | Refused::Again => Self::OVERLOADED,
+            Refused::Full | Refused::Again | Refused::Unsearched => Self::OVERLOADED,
         }
     }
 }

@@ -167,7 +167,7 @@ async fn search(
 }
 
 /// Who asks, if they may ask at all.
-fn asker(app: &App, visitor: &Visitor) -> Result<Asker, ApiError> {
+pub fn asker(app: &App, visitor: &Visitor) -> Result<Asker, ApiError> {
     let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
     if !rules.is_known(&visitor.who, now_ms) {
         return Err(ApiError::NOT_KNOWN);

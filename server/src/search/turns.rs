@@ -1,4 +1,4 @@
-//! Turns to search: so many searches run at once, and of one person one.
+//! Turns to search, in all texts or in a long one: so many searches run at once, and of one person one.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

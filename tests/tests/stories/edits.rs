@@ -245,6 +245,67 @@ async fn all_or_nothing_is_replaced() {
     assert_eq!(refusal(&refused), (413, "too_large".to_owned()));
 }
 
+/// Longer than what a document looks through itself, in UTF-16 units.
+const LONG: usize = 300_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_long_text_it_is_replaced_where_it_was_found_and_by_one() {
+    let server = Ropewalk::start().await;
+    let text = |words: &str| format!("{}{words}", "é ".repeat(LONG / 2));
+    put(&server, "a", &text("word 0.")).await;
+    let ann = Client::join(&server, "a").await;
+    for round in 0..10 {
+        let [old, new] = [round, round + 1].map(|n| format!("word {n}."));
+        let body = json!({"find": old, "replace": new, "count": 1});
+        // Somebody types meanwhile, and somebody else wants the same.
+        ann.insert(0, "a");
+        let keyed = patching("a", &body).header("idempotency-key", &new);
+        let racing = json!({"find": format!("{old} "), "replace": format!("{new} "), "count": 1});
+        let appended = server.send(appending("a", " ")).await;
+        assert_eq!(appended.status, 200);
+        let both = [keyed.clone(), patching("a", &racing)].map(|request| server.send(request));
+        let both = join_all(both).await;
+        let made = both.iter().filter(|made| made.status == 200);
+        assert_eq!(made.count(), 1, "{both:?}");
+        for refused in both.iter().filter(|made| made.status != 200) {
+            assert_eq!(refusal(refused), (409, "count_mismatch".into()));
+        }
+        if both[0].status == 200 {
+            let again = server.send(keyed).await;
+            assert_eq!((again.status, again.text()), (200, both[0].text()));
+        }
+        ann.all_saved().await;
+        let now = server.text("a").await;
+        let words = format!("{new}{}", " ".repeat(round + 1));
+        let expected = format!("{}{}", "a".repeat(round + 1), text(&words));
+        assert!(now == expected, "{round}: {} bytes", now.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_has_one_long_text_looked_through_at_a_time() {
+    let server = Ropewalk::start().await;
+    put(&server, "a", &"x".repeat(8 * LONG)).await;
+    let ann = Client::join(&server, "a").await;
+    let wrong = json!({"find": "not there", "replace": "", "count": 1});
+    let looks = (0..64).map(|_| server.send(patching("a", &wrong)));
+    ann.insert(0, "typed");
+    let (looks, ()) = tokio::join!(join_all(looks), ann.all_saved());
+    let count = |status, code: &str| {
+        let refusals = looks.iter().map(refusal);
+        let such = refusals.filter(|refusal| *refusal == (status, code.to_owned()));
+        such.count()
+    };
+    let (looked, waited) = (
+        count(409, "count_mismatch"),
+        count(429, "too_many_attempts"),
+    );
+    assert_eq!(looked + waited, looks.len(), "{looks:?}");
+    assert!(looked > 0 && waited > 0, "{looked} of them");
+    let once_more = patch(&server, "a", wrong).await;
+    assert_eq!(refusal(&once_more), (409, "count_mismatch".into()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_be_written_too_often_is_refused_before_it_is() {
     let server = Ropewalk::start().await;

@@ -1,6 +1,7 @@
 //! Edits by position.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, ClientId, Edit, Revision, Unit, past};
@@ -9,9 +10,14 @@ use super::saving::{Accepted, Answer};
 use super::{End, Existence, Task};
 use crate::access::Who;
 use crate::document::cursor::Selection;
-use crate::document::edit::{Change, Changes, Edited, Key, MAX_EDITS, OnlyAt, Request, Since};
+use crate::document::edit::{
+    Change, Changes, Edited, Found, Key, MAX_EDITS, OnlyAt, Request, Since,
+};
 use crate::document::{Refused, Reply, Version};
 use crate::storage::Receipt;
+
+/// The longest text that is looked through at once, in UTF-16 units.
+const AT_ONCE: u64 = 64 << 10;
 
 /// Edits of a text, of the version that the caller has seen.
 struct Made {
@@ -217,29 +223,54 @@ impl Task {
                 find,
                 replace,
                 count,
+                found,
             } => {
-                let text = self.document.text(root).to_string();
-                let found = text.matches(&find).count();
-                if count.is_some_and(|count| count != found) {
+                let found = self.found(root, &find, found)?;
+                if count.is_some_and(|count| count != found.count) {
+                    let found = found.count;
                     return Err(Refused::Count { found });
                 }
                 // Before it is written so often.
-                let inserted = found.saturating_mul(replace.len());
-                if found > MAX_EDITS || inserted > self.app.config.max_text_bytes {
+                let inserted = found.count.saturating_mul(replace.len());
+                if found.count > MAX_EDITS || inserted > self.app.config.max_text_bytes {
                     return Err(Refused::TooLarge);
                 }
-                let edits = text.match_indices(&find).map(|(at, found)| Edit {
-                    from: at as u64,
-                    to: (at + found.len()) as u64,
+                let edits = found.at.iter().map(|&at| Edit {
+                    from: at,
+                    to: at + find.len() as u64,
                     insert: replace.clone(),
                 });
-                (now, Unit::Utf8, edits.collect())
+                (found.base.revision, Unit::Utf8, edits.collect())
             }
         };
         if edits.len() > MAX_EDITS {
             return Err(Refused::TooLarge);
         }
         Ok(Made { base, unit, edits })
+    }
+
+    /// Where something is in a text, if it is still where somebody has found it. A long text is not looked through here, as everybody would
+    /// have to wait.
+    fn found(
+        &self,
+        root: &str,
+        find: &str,
+        found: Option<Arc<Found>>,
+    ) -> Result<Arc<Found>, Refused> {
+        let Some(found) = found else {
+            if self.document.len_utf16(root) > AT_ONCE {
+                return Err(Refused::Unsearched);
+            }
+            let text = self.document.text(root);
+            return Ok(Arc::new(Found::look(&text, find, self.version())));
+        };
+        let since = self.document.changes(found.base.revision, root, Unit::Utf8);
+        match since {
+            Ok(since) if self.has(&found.base) && found.survives(&since, find.len() as u64) => {
+                Ok(found)
+            }
+            _ => Err(Refused::Unsearched),
+        }
     }
 }
 

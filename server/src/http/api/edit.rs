@@ -1,6 +1,7 @@
 //! Edits by position, for scripts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -14,14 +15,20 @@ use serde_json::json;
 
 use super::{named, root_name, whole};
 use crate::App;
-use crate::access::Who;
-use crate::document::edit::{Change, Key, MAX_EDITS, OnlyAt, Request};
-use crate::document::{Command, Version};
+use crate::document::edit::{Change, Found, Key, MAX_EDITS, OnlyAt, Request};
+use crate::document::{Command, Handle, Refused, Text, Version};
 use crate::http::error::ApiError;
+use crate::http::identity::Visitor;
+use crate::http::search::asker;
 use crate::json::{Edit, Unit};
 use crate::name::DocumentName;
+use crate::search::turns::NoTurn;
 use crate::storage::MAX_KEY;
 
+/// A text is looked through anew so often, if others change it just where something is to be replaced.
+const MOST_LOOKS: usize = 8;
+/// Somebody who looks through too many at once may try again after this time.
+const LOOK: Duration = Duration::from_secs(1);
 /// Names a request that may be sent twice.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -71,6 +78,7 @@ impl Patch {
                 find,
                 replace,
                 count,
+                found: None,
             }),
             _ => Err(ApiError::bad("bad_body", shape)),
         }
@@ -85,7 +93,7 @@ fn version(text: &str) -> Result<Version, ApiError> {
 /// `PATCH /api/documents/{name}/text`
 pub async fn patch(
     State(app): State<Arc<App>>,
-    Extension(who): Extension<Arc<Who>>,
+    Extension(visitor): Extension<Visitor>,
     uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -99,7 +107,7 @@ pub async fn patch(
         .map_err(|error| ApiError::bad("bad_body", error.to_string()))?;
     let root = root_name(patch.root.take())?;
     let change = patch.change()?;
-    make(&app, &who, &name, &headers, root, change).await
+    make(&app, &visitor, &name, &headers, root, change).await
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,7 +119,7 @@ struct AppendQuery {
 /// `POST /api/documents/{name}/append`: the body is more text.
 pub async fn append(
     app: &Arc<App>,
-    who: &Arc<Who>,
+    visitor: &Visitor,
     uri: &Uri,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -125,19 +133,19 @@ pub async fn append(
     };
     let root = root_name(query.root)?;
     let text = String::from_utf8(whole(app, body)?.into()).map_err(|_| ApiError::NOT_UTF8)?;
-    make(app, who, &name, headers, root, Change::Append(text)).await
+    make(app, visitor, &name, headers, root, Change::Append(text)).await
 }
 
 async fn make(
     app: &Arc<App>,
-    who: &Arc<Who>,
+    visitor: &Visitor,
     name: &DocumentName,
     headers: &HeaderMap,
     root: String,
     change: Change,
 ) -> Result<Response, ApiError> {
     let key = key(headers)?;
-    let request = Request {
+    let mut request = Request {
         digest: key.as_ref().map(|_| change.digest(&root)),
         root,
         change,
@@ -146,11 +154,20 @@ async fn make(
         author: Arc::default(),
     };
     let handle = app.hub.open(app, name);
-    let asking = handle.ask(who, request.bytes(), |reply| Command::Edit {
-        request,
-        reply,
-    });
-    let edited = asking.await?;
+    let mut looks = 0..MOST_LOOKS;
+    let edited = loop {
+        let again = matches!(request.change, Change::Replace { .. }).then(|| request.clone());
+        let asking = handle.ask(&visitor.who, request.bytes(), |reply| Command::Edit {
+            request,
+            reply,
+        });
+        match (asking.await, again) {
+            (Err(Refused::Unsearched), Some(again)) if looks.next().is_some() => {
+                request = looked(app, visitor, &handle, again).await?;
+            }
+            (edited, _) => break edited?,
+        }
+    };
     let version = edited.version.to_string();
     let head = [
         (header::ETAG, format!("\"{version}\"")),
@@ -158,6 +175,37 @@ async fn make(
     ];
     let body = json!({ "version": version, "length": edited.length });
     Ok((head, Json(body)).into_response())
+}
+
+/// The same with where it is that something is to be replaced. A person looks through one text at a time, and takes nobody's turn.
+async fn looked(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    handle: &Handle,
+    mut request: Request,
+) -> Result<Request, ApiError> {
+    let Change::Replace { find, found, .. } = &mut request.change else {
+        return Ok(request);
+    };
+    let turn = app.finding.take(asker(app, visitor)?).await;
+    let turn = turn.map_err(|why| match why {
+        NoTurn::TooMany => ApiError::too_many(LOOK),
+        NoTurn::Late => ApiError::OVERLOADED,
+    })?;
+    let root = request.root.clone();
+    let reading = handle.ask(&visitor.who, 0, |reply| Command::Text { root, reply });
+    let Text { rope, version } = reading.await?;
+    let looking = app.machine.blocking({
+        let find = find.clone();
+        // Whoever has gone meanwhile has it until it is done.
+        move || {
+            let _turn = turn;
+            Found::look(&rope, &find, version)
+        }
+    });
+    let looked = looking.await.ok_or(ApiError::INTERNAL)?;
+    *found = Some(Arc::new(looked));
+    Ok(request)
 }
 
 /// `If-Match`. A tag that is no version of ours, or a weak one, is at no version.
