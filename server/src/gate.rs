@@ -201,7 +201,7 @@ impl Gate {
     }
 
     /// Sets of keys at URLs.
-    pub fn remote(&self) -> &[Remote] {
+    pub fn remote(&self) -> &[Arc<Remote>] {
         self.keys.as_ref().map_or(&[], Keys::remote)
     }
 

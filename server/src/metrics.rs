@@ -102,7 +102,7 @@ pub struct Metrics {
     /// Times the accounts could not be read.
     pub accounts_failed: Counter,
     /// Times keys of document tokens could not be fetched.
-    pub token_keys_failed: Counter,
+    pub token_keys_failed: Arc<Counter>,
     /// Times somebody could not sign in as the provider did not answer as it should.
     pub provider_failed: Counter,
     /// Times what such a peer had was set aside.
@@ -263,7 +263,7 @@ impl Metrics {
             (
                 "token_keys_failed_total",
                 "Times keys of document tokens could not be fetched.",
-                &self.token_keys_failed,
+                &*self.token_keys_failed,
             ),
             (
                 "provider_failed_total",

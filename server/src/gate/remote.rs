@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::tokens::{Key, published};
 use crate::App;
 use crate::fetch::fetch;
-use crate::metrics::Metrics;
+use crate::metrics::{Counter, Metrics};
 
 /// How old keys get if the server that has them does not say.
 const KEPT: Duration = Duration::from_secs(10 * 60);
@@ -25,7 +25,7 @@ const AGAIN: Duration = Duration::from_secs(30);
 pub struct Remote {
     url: String,
     keys: RwLock<Arc<Vec<Key>>>,
-    asked: Mutex<Asked>,
+    asked: Arc<Mutex<Asked>>,
 }
 
 #[derive(Default)]
@@ -41,7 +41,7 @@ impl Remote {
         Self {
             url: url.to_owned(),
             keys: RwLock::default(),
-            asked: Mutex::default(),
+            asked: Arc::default(),
         }
     }
 
@@ -51,19 +51,22 @@ impl Remote {
         keys.clone()
     }
 
-    /// Asks for a key that a token has and that is not known, unless that was done just now. Whoever comes meanwhile waits for the answer.
-    pub async fn look_for(&self, is_known: impl Fn() -> bool, metrics: &Metrics) {
-        let mut asked = self.asked.lock().await;
+    /// Asks for a key that a token has and that is not known, unless that was done just now. Whoever comes meanwhile waits for the answer,
+    /// which is awaited also when the first has gone.
+    pub async fn look_for(self: &Arc<Self>, is_known: impl Fn() -> bool, metrics: &Metrics) {
+        let mut asked = self.asked.clone().lock_owned().await;
         let is_soon = asked.for_unknown.is_some_and(|at| at.elapsed() < AGAIN);
         if is_known() || is_soon {
             return;
         }
         asked.for_unknown = Some(Instant::now());
-        self.renew(&mut asked, metrics).await;
+        let (this, failed) = (self.clone(), metrics.token_keys_failed.clone());
+        let asking = tokio::spawn(async move { this.renew(&mut asked, &failed).await });
+        let _ = asking.await;
     }
 
     /// Fetches the keys; what cannot be had leaves those that are known. Answers how long they are good for.
-    async fn renew(&self, asked: &mut Asked, metrics: &Metrics) -> Duration {
+    async fn renew(&self, asked: &mut Asked, failed: &Counter) -> Duration {
         match self.fetch().await {
             Ok((keys, good_for)) => {
                 if asked.is_failing {
@@ -75,7 +78,7 @@ impl Remote {
                 good_for
             }
             Err(error) => {
-                metrics.token_keys_failed.add_one();
+                failed.add_one();
                 if !asked.is_failing {
                     let url = &self.url;
                     tracing::warn!(
@@ -129,7 +132,10 @@ pub async fn watch(app: Arc<App>) {
 async fn watch_one(app: &App, remote: &Remote) {
     loop {
         let good_for = remote
-            .renew(&mut *remote.asked.lock().await, &app.metrics)
+            .renew(
+                &mut *remote.asked.lock().await,
+                &app.metrics.token_keys_failed,
+            )
             .await;
         sleep(good_for).await;
     }
@@ -138,6 +144,10 @@ async fn watch_one(app: &App, remote: &Remote) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use futures_util::FutureExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -155,5 +165,32 @@ mod tests {
             assert_eq!(good_for(&headers), Duration::from_secs(seconds), "{said}");
         }
         assert_eq!(good_for(&HeaderMap::new()), KEPT);
+    }
+
+    #[tokio::test]
+    async fn whoever_goes_while_a_key_is_fetched_leaves_the_fetch_to_others() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", server.local_addr().unwrap());
+        let (remote, metrics) = (Arc::new(Remote::new(&url)), Metrics::default());
+        let is_known = || !remote.keys().is_empty();
+        let mut first = Box::pin(remote.look_for(is_known, &metrics));
+        let mut asked = tokio::select! {
+            asked = server.accept() => asked.unwrap().0,
+            () = &mut first => panic!("nobody is asked"),
+        };
+        drop(first);
+        let mut second = Box::pin(remote.look_for(is_known, &metrics));
+        assert!((&mut second).now_or_never().is_none(), "it waits");
+        let keys = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        let length = keys.len();
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{keys}");
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            asked.read_buf(&mut request).await.unwrap();
+        }
+        asked.write_all(answer.as_bytes()).await.unwrap();
+        second.await;
+        assert!(is_known());
+        assert_eq!(metrics.token_keys_failed.get(), 0);
     }
 }

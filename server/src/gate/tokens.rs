@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::iter;
+use std::sync::Arc;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
 use jsonwebtoken::{
@@ -53,7 +54,7 @@ struct By {
 /// Keys of those who may sign.
 pub struct Keys {
     keys: Vec<Key>,
-    remote: Vec<Remote>,
+    remote: Vec<Arc<Remote>>,
     own: EncodingKey,
     known: Known,
 }
@@ -91,7 +92,10 @@ impl Keys {
         }
         Ok(Self {
             keys,
-            remote: urls.into_iter().map(|url| Remote::new(url)).collect(),
+            remote: urls
+                .into_iter()
+                .map(|url| Arc::new(Remote::new(url)))
+                .collect(),
             own: EncodingKey::from_secret(own),
             known: Known::new(own)?,
         })
@@ -108,7 +112,7 @@ impl Keys {
             return None;
         }
         let header = decode_header(token).ok()?;
-        let remote: Vec<_> = self.remote.iter().map(Remote::keys).collect();
+        let remote: Vec<_> = self.remote.iter().map(|set| set.keys()).collect();
         let all = self
             .keys
             .iter()
@@ -120,7 +124,7 @@ impl Keys {
     }
 
     /// Sets at URLs that may have a key which a token needs and which is not known; none if it is, or if it is no such token.
-    pub fn lacking(&self, token: &str) -> impl Iterator<Item = (&Remote, Header)> {
+    pub fn lacking(&self, token: &str) -> impl Iterator<Item = (&Arc<Remote>, Header)> {
         let header = (!self.remote.is_empty() && is_token(token))
             .then(|| decode_header(token).ok())
             .flatten();
@@ -134,7 +138,7 @@ impl Keys {
     }
 
     /// Sets of keys at URLs.
-    pub fn remote(&self) -> &[Remote] {
+    pub fn remote(&self) -> &[Arc<Remote>] {
         &self.remote
     }
 
