@@ -123,6 +123,7 @@ export class TextClient {
 
   #hear(message) {
     const { type, version, text, code } = message
+    if (type === 'remote' && !this.#pending && message.prev !== this.#version) return this.socket.close() // What did not come is in the next welcome.
     if (message.replaced || code === 'replaced') {
       if (this.#unsaved) this.onrefused('replaced: this is another document now', this.text)
       ;[this.#base, this.#sent, this.#parts, this.#pending, this.#current] = ['', '', [], undefined, false]

@@ -1,8 +1,9 @@
 // The reference client of the text wire, beside Yjs editors.
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { describe, it } from 'node:test'
-import { WebSocket } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import { encode, Person, readme, Ropewalk, run, until } from './harness.js'
 import { TextClient } from './text-client.js'
 
@@ -111,6 +112,45 @@ describe('the text wire', { concurrency: true }, () => {
     assert.equal(ann.text, `aB-Bc!${'x'.repeat(300)}`)
     await same(bob, ann.text)
     assert.deepEqual(ann.refused, [])
+  })
+
+  it('notices that something did not come, and hears of it', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('gap', 'abc')
+    const relay = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+    t.after(() => relay.close())
+    await once(relay, 'listening')
+    const [said, heard, lost] = [[], [], []]
+    relay.on('connection', async (socket, { url }) => {
+      const there = new WebSocket(`ws://127.0.0.1:${server.port}${url}`, 'ropewalk.text.v1')
+      const open = once(there, 'open')
+      socket.on('message', async (data) => {
+        said.push(JSON.parse(data))
+        await open
+        there.send(`${data}`)
+      })
+      there.on('message', (data) => {
+        const message = JSON.parse(data)
+        if (message.type === 'remote' && !lost.length) return lost.push(message)
+        heard.push(message)
+        socket.send(`${data}`)
+      })
+      socket.on('close', () => there.terminate())
+    })
+    const ann = join(t, { port: relay.address().port }, 'gap')
+    await same(ann, 'abc')
+    const append = (body) => fetch(`${server.url}/api/documents/gap/append`, { method: 'POST', headers: { 'content-type': 'text/plain' }, body })
+    await append('d')
+    await until('it is lost', () => lost.length)
+    await append('e')
+    await same(ann, 'abcde')
+    ann.edit(5, 5, 'f')
+    await saved(ann)
+    assert.equal(await server.text('gap'), 'abcdef')
+    const since = said.filter(({ type }) => type === 'hello').map(({ since }) => since)
+    const welcomes = heard.filter(({ type }) => type === 'welcome')
+    assert.deepEqual(since, [undefined, welcomes[0].version])
+    assert.deepEqual(welcomes[1].edits, [{ from: 3, to: 3, insert: 'de' }])
   })
 
   it('hands back what it had when the document is another one', async (t) => {

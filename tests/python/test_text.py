@@ -1,13 +1,18 @@
 """The reference client of the text wire in Python."""
 
 import asyncio
+import json
 import sys
 import unittest
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from test_pycrdt import DEADLINE, Doc, Ropewalk, opened, until
 from text_client import Refused, TextClient
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
 
 
 def client(server: Ropewalk, name: str) -> TextClient:
@@ -94,6 +99,41 @@ class TextWire(unittest.IsolatedAsyncioTestCase):
             await saved(ann)
             self.assertEqual(ann.text, "aB-Bc!" + 300 * "x")
             self.assertEqual(server.text("old"), ann.text)
+
+    async def test_notices_that_something_did_not_come_and_hears_of_it(self):
+        server = Ropewalk(self)
+        server.request("PUT", "gap", b"abc")
+        hellos, lost = [], []
+
+        async def relay(here):
+            async with connect(f"ws://{server.address}{here.request.path}", subprotocols=["ropewalk.text.v1"]) as there:
+
+                async def back():
+                    async for message in there:
+                        if json.loads(message)["type"] == "remote" and not lost:
+                            lost.append(message)
+                        else:
+                            await here.send(message)
+
+                backward = asyncio.create_task(back())
+                with suppress(ConnectionClosed):
+                    async for message in here:
+                        hellos.extend([said for said in [json.loads(message)] if said["type"] == "hello"])
+                        await there.send(message)
+                backward.cancel()
+
+        async with serve(relay, "127.0.0.1", 0, subprotocols=["ropewalk.text.v1"]) as between:
+            port = between.sockets[0].getsockname()[1]
+            async with TextClient(f"ws://127.0.0.1:{port}/text/gap") as ann:
+                await same(ann, "abc")
+                await asyncio.to_thread(server.request, "POST", "gap/append", b"d")
+                await until("it is lost", lambda: lost)
+                await asyncio.to_thread(server.request, "POST", "gap/append", b"e")
+                await same(ann, "abcde")
+                await ann.edit(5, 5, "f")
+                await saved(ann)
+        self.assertEqual(server.text("gap"), "abcdef")
+        self.assertEqual([hello["since"] for hello in hellos], [None, json.loads(lost[0])["prev"]])
 
     async def test_hands_back_what_it_had_when_the_document_is_another_one(self):
         server = Ropewalk(self)

@@ -54,7 +54,7 @@ class TextClient:
     """A text that others edit, too. `async with TextClient(url) as client:` Each edit costs O(length of the text)."""
 
     def __init__(self, url: str, client: str | None = None):
-        self.url, self.client, self.text = url, client or str(uuid.uuid4()), ""
+        self.url, self.client = url, client or str(uuid.uuid4())
         self._base, self._sent, self._parts, self._sending, self._version = "", "", [], [], None
         self._pending, self._current, self._socket, self._changed = None, False, None, asyncio.Condition()
 
@@ -66,10 +66,13 @@ class TextClient:
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
 
+    @property
+    def text(self) -> str:
+        return "".join(part if isinstance(part, str) else self._sent[part] for part in self._parts)
+
     async def edit(self, start: int, end: int, insert: str):
         """Replaces `start..end` by `insert`; offsets are those of Python's strings."""
         self._parts[start:end] = insert
-        self._show()
         await self._send()
 
     async def until(self, look):
@@ -104,9 +107,6 @@ class TextClient:
         async with self._changed:
             self._changed.notify_all()
 
-    def _show(self):
-        self.text = "".join(part if isinstance(part, str) else self._sent[part] for part in self._parts)
-
     async def _say(self, **message):
         with suppress(ConnectionClosed):  # Then it is said again.
             await self._socket.send(json.dumps(message))
@@ -122,10 +122,11 @@ class TextClient:
         """What the server has is `edits` further than what was sent; what is new here stays."""
         self._pending, self._version, self._parts = None, version, past(edits, self._parts)
         self._base = self._sent = apply(self._sent, edits)
-        self._show()
 
     async def _hear(self, type, version=None, text=None, edits=(), code=None, replaced=False, **more):
         pending = self._pending
+        if type == "remote" and not pending and more["prev"] != self._version:
+            return await self._socket.close()  # What did not come is in the next welcome.
         if replaced or code == "replaced":
             if pending or edited(self._parts, self._sent):
                 raise Refused("replaced: this is another document now")
