@@ -6,6 +6,8 @@ use ropewalk_tests::{Client, Ropewalk, Socket, within};
 use yrs::Text;
 
 mod opening;
+#[cfg(target_os = "linux")]
+mod order;
 
 async fn open(server: &Ropewalk) -> Socket {
     Socket::open_path(server.address, "/hocuspocus", None).await
