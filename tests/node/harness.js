@@ -1,16 +1,19 @@
 // The real binary, and people with unmodified Yjs editors. Used by the stories of `node` and `browser`.
 
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setInterval } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { WebSocket } from 'ws'
 import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
+
+const execute = promisify(execFile)
 
 /** How long a story waits for something that must happen, in milliseconds. */
 const DEADLINE_MS = 60_000
@@ -71,9 +74,8 @@ export class Ropewalk {
 
   /** Starts it on the same folder and, after the first time, the same port. */
   async startAgain() {
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ROPEWALK_') || name === 'ROPEWALK_SABOTAGE'))
     const args = ['serve', '--listen', `${this.address}:${this.port}`, '--data', this.data, ...this.args]
-    const child = spawn(binary(), args, { env: { ...env, ...this.env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(binary(), args, { env: { ...environment(), ...this.env }, stdio: ['ignore', 'pipe', 'pipe'] })
     this.child = child
     child.stderr.on('data', (bytes) => { this.log += bytes })
     const ended = once(child, 'exit').then(([code]) => assert.fail(`the server ended with ${code}: ${this.log}`))
@@ -173,11 +175,41 @@ export function encode(name) {
   return name.split('/').map(encodeURIComponent).join('/')
 }
 
-/** The JavaScript in the README that has this in it. */
-export function readme(has) {
-  const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-  const blocks = [...text.matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code)
-  return blocks.find((code) => code.includes(has)) ?? assert.fail(`no code with ${has}`)
+export const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+
+/** All code in the README. */
+export function blocks() {
+  return [...README.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language, code]) => ({ language, code }))
+}
+
+/** The code in the README that has this in it. */
+export function readme(has, language = 'js') {
+  const found = blocks().find((block) => block.language === language && block.code.includes(has))
+  return found?.code ?? assert.fail(`no code with ${has}`)
+}
+
+/** A home with `ropewalk` in the PATH, and a `sudo` that asks for nothing. */
+export function home(t) {
+  const folder = mkdtempSync(join(tmpdir(), 'ropewalk-test-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  mkdirSync(join(folder, 'bin'))
+  symlinkSync(binary(), join(folder, 'bin/ropewalk'))
+  writeFileSync(join(folder, 'bin/sudo'), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 })
+  const env = { ...environment(), HOME: folder, XDG_STATE_HOME: folder, PATH: `${folder}/bin:${process.env.PATH}` }
+  const type = (script) => execute('sh', ['-euc', script.replaceAll('curl ', 'curl -fsS ')], { cwd: folder, env })
+  return { folder, env, type }
+}
+
+/** What a command says that runs beside a server. This process goes on meanwhile: a server whose log nobody reads would wait for it. */
+export async function command(server, args, input = '') {
+  const running = execute(binary(), [...args, '--data', server.data], { env: environment() })
+  running.child.stdin.end(input)
+  return (await running).stdout
+}
+
+/** The variables of a server's own: none that are for the tests. */
+function environment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ROPEWALK_') || name === 'ROPEWALK_SABOTAGE'))
 }
 
 /** Runs a program of the README's with this server; what it prints can be read as it comes. */

@@ -1,9 +1,9 @@
-// A real nginx in front, with the configuration of the README.
+// A real nginx and a real Caddy in front, with the configurations of the README.
 
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,7 @@ import { it } from 'node:test'
 import { WebSocket } from 'ws'
 import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
-import { binary, Ropewalk, until } from './harness.js'
+import { command, readme, Ropewalk, until } from './harness.js'
 
 /** Where people are: an address that nobody trusts. */
 const AT = '127.0.0.9'
@@ -26,24 +26,12 @@ async function freePort() {
   return port
 }
 
-/** Starts nginx as the README says, before this server; the port it listens on. */
-async function nginx(t, server) {
-  const folder = mkdtempSync(join(tmpdir(), 'ropewalk-nginx-'))
+/** A proxy in a folder of its own, before a server; `begin` writes what it needs and answers how it is started. The port it listens on. */
+async function proxy(t, begin) {
+  const folder = mkdtempSync(join(tmpdir(), 'ropewalk-proxy-'))
   const port = await freePort()
-  const key = join(folder, 'key.pem')
-  const certificate = join(folder, 'certificate.pem')
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=write.example.org', '-keyout', key, '-out', certificate], { stdio: 'ignore' })
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-  const [, block] = readme.match(/^```nginx\n(.*?)^```/ms)
-  const site = block
-    .replace('listen 443 ssl', `listen 127.0.0.1:${port} ssl`)
-    .replace('127.0.0.1:4880', `127.0.0.1:${server.port}`)
-    .replace('/etc/ssl/write.example.org.pem', certificate)
-    .replace('/etc/ssl/write.example.org.key', key)
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`)
-  writeFileSync(join(folder, 'nginx.conf'), `daemon off; pid ${folder}/pid; error_log stderr; events {}
-    http { access_log ${folder}/access.log; ${temporary.join(' ')} ${site} }`)
-  const child = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const [program, ...args] = await begin(folder, port)
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder } })
   let said = ''
   child.stderr.on('data', (bytes) => { said += bytes })
   t.after(async () => {
@@ -53,14 +41,38 @@ async function nginx(t, server) {
     }
     rmSync(folder, { recursive: true, force: true })
   })
-  await until(() => `nginx listens; ${said}`, () => ask(port, 'GET', '/healthz').then(({ status }) => status === 200, () => false))
+  await until(() => `${program} listens; ${said}`, () => ask(port, 'GET', '/healthz').then(({ status }) => status === 200, () => false))
   return port
 }
 
-/** What the server answers through nginx. */
+/** nginx as the README says. */
+const nginx = (server) => (folder, port) => {
+  const key = join(folder, 'key.pem')
+  const certificate = join(folder, 'certificate.pem')
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=write.example.org', '-keyout', key, '-out', certificate], { stdio: 'ignore' })
+  const site = readme('proxy_pass', 'nginx')
+    .replace('listen 443 ssl', `listen 127.0.0.1:${port} ssl`)
+    .replace('127.0.0.1:4880', `127.0.0.1:${server.port}`)
+    .replace('/etc/ssl/write.example.org.pem', certificate)
+    .replace('/etc/ssl/write.example.org.key', key)
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`)
+  writeFileSync(join(folder, 'nginx.conf'), `daemon off; pid ${folder}/pid; error_log stderr; events {}
+    http { access_log ${folder}/access.log; ${temporary.join(' ')} ${site} }`)
+  return ['nginx', '-p', folder, '-c', join(folder, 'nginx.conf')]
+}
+
+/** Caddy as the README says, with certificates of its own. */
+const caddy = (server) => async (folder, port) => {
+  const site = readme('reverse_proxy', '').replace('127.0.0.1:4880', `127.0.0.1:${server.port}`)
+  const here = `default_bind 127.0.0.1\nhttps_port ${port}\nhttp_port ${await freePort()}\nadmin off\nlocal_certs\nskip_install_trust`
+  writeFileSync(join(folder, 'Caddyfile'), `{\n${here}\n}\n${site}`)
+  return ['caddy', 'run', '--config', join(folder, 'Caddyfile')]
+}
+
+/** What the server answers through the proxy. */
 function ask(port, method, path, { body, headers = {} } = {}) {
   return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', localAddress: AT, port, method, path, rejectUnauthorized: false, agent: false, headers: { host: 'write.example.org', 'content-type': 'application/json', ...headers } }
+    const options = { host: '127.0.0.1', servername: 'write.example.org', localAddress: AT, port, method, path, rejectUnauthorized: false, agent: false, headers: { host: 'write.example.org', 'content-type': 'application/json', ...headers } }
     const asking = request(options, (response) => {
       let text = ''
       response.on('data', (bytes) => { text += bytes })
@@ -71,12 +83,13 @@ function ask(port, method, path, { body, headers = {} } = {}) {
   })
 }
 
-const command = (server, ...args) => execFileSync(binary(), [...args, '--data', server.data], { input: '' }).toString()
+/** Why not, if a program is not here. */
+const without = (program) => (spawnSync(program, ['version']).status === 0 ? false : `there is no ${program} here`)
 
-it('works behind nginx: people sign in, sockets stay open, and only the proxy says where somebody is', async (t) => {
+for (const [name, begin, skip] of [['nginx', nginx, false], ['Caddy', caddy, without('caddy')]]) it(`works behind ${name}: people sign in, sockets stay open, and only the proxy says where somebody is`, { skip }, async (t) => {
   const server = await Ropewalk.start(t, '--allow-host', 'write.example.org', '--trust-proxy', '127.0.0.1')
-  const port = await nginx(t, server)
-  const secret = command(server, 'user', 'add', 'ann', '--admin').trim().split('#')[1]
+  const port = await proxy(t, begin(server))
+  const secret = (await command(server, ['user', 'add', 'ann', '--admin'])).trim().split('#')[1]
   const origin = { origin: 'https://write.example.org' }
   const joined = await ask(port, 'POST', '/api/join', { body: { secret, name: 'Ann', password: PASSWORD }, headers: origin })
   assert.equal(joined.status, 200, joined.text)
@@ -91,7 +104,7 @@ it('works behind nginx: people sign in, sockets stay open, and only the proxy sa
   const audit = await ask(port, 'GET', '/api/audit', { headers: signedIn })
   const [newest] = audit.json().entries
   assert.equal(newest.action, 'sign_in_failed')
-  assert.equal(newest.address, AT, 'what nginx has seen counts')
+  assert.equal(newest.address, AT, 'what the proxy has seen counts')
 
   const page = await ask(port, 'GET', '/')
   assert.match(page.headers['content-security-policy'], /frame-ancestors 'none'/)
@@ -101,7 +114,7 @@ it('works behind nginx: people sign in, sockets stay open, and only the proxy sa
     const doc = new Y.Doc()
     class Trusting extends WebSocket {
       constructor(url, protocols) {
-        super(url, protocols, { rejectUnauthorized: false, headers: { host: 'write.example.org' } })
+        super(url, protocols, { rejectUnauthorized: false, servername: 'write.example.org', headers: { host: 'write.example.org' } })
       }
     }
     const provider = new WebsocketProvider(`wss://127.0.0.1:${port}/yjs`, 'notes', doc, { params: { token }, WebSocketPolyfill: Trusting, disableBc: true })
@@ -112,8 +125,8 @@ it('works behind nginx: people sign in, sockets stay open, and only the proxy sa
     return { provider, text: doc.getText('text') }
   })
   await until(() => 'both are there', () => people.every(({ provider }) => provider.synced))
-  people[0].text.insert(0, 'through nginx')
-  await until(() => 'the other has it', () => people[1].text.toString() === 'through nginx')
+  people[0].text.insert(0, 'through the proxy')
+  await until(() => 'the other has it', () => people[1].text.toString() === 'through the proxy')
   const nobody = await ask(port, 'GET', '/api/documents/notes/text')
   assert.equal(nobody.status, 401)
 })
