@@ -1,7 +1,7 @@
 // The real binary, and people with unmodified Yjs editors. Used by the stories of `node` and `browser`.
 
 import assert from 'node:assert/strict'
-import { execFile, spawn, spawnSync } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -93,8 +93,7 @@ export class Ropewalk {
     const beside = mkdtempSync(join(tmpdir(), 'ropewalk-test-'))
     t.after(() => rmSync(beside, { recursive: true, force: true }))
     const [library, faults] = [join(beside, 'preload.so'), join(beside, 'faults')]
-    const built = spawnSync(process.env.CC ?? 'cc', ['-shared', '-fPIC', '-O1', '-o', library, join(import.meta.dirname, '../tests/stories/preload/preload.c')], { encoding: 'utf8' })
-    assert.equal(built.status, 0, built.stderr)
+    await execute(process.env.CC ?? 'cc', ['-shared', '-fPIC', '-O1', '-o', library, join(import.meta.dirname, '../tests/stories/preload/preload.c')])
     // How often what fails, and how: see `preload.c`.
     const set = (syncs) => {
       const told = Buffer.alloc(64)
@@ -133,19 +132,18 @@ export class Ropewalk {
 
   /** Makes the account of an administrator, whose token it has from then on; nobody else comes in. */
   async addAdministrator(login) {
-    this.addPerson(login, '--admin')
+    await this.addPerson(login, '--admin')
     this.token = await this.makeToken(login, 'own')
   }
 
-  addPerson(login, ...args) {
-    const added = spawnSync(binary(), ['user', 'add', login, ...args, '--password-stdin', '--data', this.data], { input: 'seven ropes on a quay', encoding: 'utf8' })
-    assert.equal(added.status, 0, added.stderr)
+  async addPerson(login, ...args) {
+    await command(this, ['user', 'add', login, ...args, '--password-stdin'], 'seven ropes on a quay')
   }
 
   /** A token for these documents. */
   async makeToken(login, access, target = '*') {
-    const made = spawnSync(binary(), ['token', 'create', login, '--name', 'test', '--access', access, '--for', target, '--data', this.data], { encoding: 'utf8' })
-    const token = made.stdout.match(/rwt_[\w-]+/)?.[0] ?? assert.fail(made.stderr)
+    const made = await command(this, ['token', 'create', login, '--name', 'test', '--access', access, '--for', target])
+    const [token] = made.match(/rwt_[\w-]+/)
     const asks = async (headers) => (await fetch(`${this.url}/api/documents`, { headers })).status
     // Until it has seen that there is somebody, it lets everybody in.
     await until('the server knows them', async () => await asks({}) === 401 && await asks({ authorization: `Bearer ${token}` }) === 200)
@@ -200,7 +198,7 @@ export function home(t) {
   return { folder, env, type }
 }
 
-/** What a command says that runs beside a server. This process goes on meanwhile: a server whose log nobody reads would wait for it. */
+/** What a command says that runs beside a server. This process goes on meanwhile: clients and issuers of other tests are in it. */
 export async function command(server, args, input = '') {
   const running = execute(binary(), [...args, '--data', server.data], { env: environment() })
   running.child.stdin.end(input)

@@ -212,7 +212,7 @@ describe('Hocuspocus', { concurrency: true }, () => {
   it('refuses one document of a socket, lets another be read, and goes on with the rest', async (t) => {
     const server = await Ropewalk.start(t)
     await server.addAdministrator('ann')
-    server.addPerson('bob')
+    await server.addPerson('bob')
     const socket = connect(t, server)
     let closes = 0
     socket.on('close', () => (closes += 1))

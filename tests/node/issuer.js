@@ -50,8 +50,9 @@ export function jwt(key, payload, header = {}) {
 /** A server that people can sign in to with the accounts of an issuer. `begin` makes the issuer for the server's address. */
 export async function startWith(t, begin, ...args) {
   const server = await Ropewalk.start(t)
-  await server.terminate()
+  // While the server has its port: the issuer takes any that is free.
   const issuer = await begin(server.url)
+  await server.terminate()
   const secret = `${server.data}/secret`
   writeFileSync(secret, `${SECRET}\n`)
   server.args = [

@@ -2,18 +2,11 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { spawnSync } from 'node:child_process'
 import { setInterval } from 'node:timers/promises'
-import { binary, until } from './harness.js'
+import { command, until } from './harness.js'
 import { Agent, hostileIssuer, newKey, startWith } from './issuer.js'
 
 const PASSWORD = 'seven ropes on a quay'
-
-function user(server, args, input = '') {
-  const done = spawnSync(binary(), ['user', ...args, '--data', server.data], { input, encoding: 'utf8' })
-  assert.equal(done.status, 0, done.stderr)
-  return done.stdout
-}
 
 /** Tries until it fits; not so often that it is too often. */
 async function tried(what, act) {
@@ -27,7 +20,7 @@ async function tried(what, act) {
 
 async function start(t, ...args) {
   const both = await startWith(t, () => hostileIssuer(t), ...args)
-  user(both.server, ['add', 'ann', '--admin', '--password-stdin'], PASSWORD)
+  await command(both.server, ['user', 'add', 'ann', '--admin', '--password-stdin'], PASSWORD)
   await until('the server knows ann', async () => (await new Agent(both.server).state()).state === 'signed_out')
   return both
 }
@@ -223,7 +216,7 @@ describe('issuers', { concurrency: 4 }, () => {
 
   it('are linked to the account that is signed in, and to none that comes in between', async (t) => {
     const { server, issuer } = await start(t)
-    user(server, ['add', 'bob', '--password-stdin'], PASSWORD)
+    await command(server, ['user', 'add', 'bob', '--password-stdin'], PASSWORD)
     const agent = new Agent(server)
     const local = (login) => agent.ask('POST', '/api/session', { login, password: PASSWORD })
     const password = PASSWORD
