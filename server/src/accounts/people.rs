@@ -306,7 +306,8 @@ impl Accounts {
         })
     }
 
-    /// Both at once, where it is said and is not so yet: who was allowed to do one of it to themselves may do the other.
+    /// Both at once, where it is said and is not so yet: who was allowed to do one of it to themselves may do the other. Who is an
+    /// administrator because another system says so is one for good then.
     pub fn set_standing(
         &self,
         id: PersonId,
@@ -318,7 +319,10 @@ impl Accounts {
         self.change(|transaction| {
             let actor = &permitted(transaction, actor)?;
             let person = found(transaction, id)?;
-            if let Some(is_admin) = is_admin.filter(|is_admin| *is_admin != person.is_admin) {
+            let given = "SELECT 1 FROM given_admins WHERE person_id = ?1";
+            let is_given = exists(transaction, given, [id.0])?;
+            let is_so = |is_admin| is_admin == person.is_admin && !(is_admin && is_given);
+            if let Some(is_admin) = is_admin.filter(|is_admin| !is_so(*is_admin)) {
                 make_admin(transaction, &person, is_admin, actor, now_ms)?;
             }
             let person = found(transaction, id)?;

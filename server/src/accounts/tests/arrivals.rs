@@ -208,6 +208,31 @@ fn the_last_administrator_stays_whatever_is_said_elsewhere() {
 }
 
 #[test]
+fn an_administrator_who_is_made_one_here_as_well_stays_one() {
+    let (_folder, accounts, ada, _) = peopled();
+    let (zoe, actor) = (who("7"), Actor::person(ada));
+    let arrive = |is_admin| {
+        let roles = roles(&[], is_admin);
+        let arrival = arrival(&zoe, Some(&roles));
+        accounts.arrive(&arrival, &nobody(), NOW).unwrap()
+    };
+    let id = arrive(true);
+    let stand = |is_admin, is_disabled| {
+        let stand = accounts.set_standing(id, is_admin, is_disabled, &actor, NOW);
+        stand.unwrap();
+        words(&accounts)
+            .iter()
+            .filter(|word| *word == "admin_made")
+            .count()
+    };
+    assert_eq!(stand(None, Some(false)), 0);
+    assert_eq!(stand(Some(true), None), 1);
+    arrive(false);
+    assert!(is(&accounts, id).1);
+    assert_eq!(stand(Some(true), None), 1, "nothing is new");
+}
+
+#[test]
 fn an_account_is_linked_by_whoever_has_it() {
     let (_folder, accounts, ada, bob) = peopled();
     let (zoe, eve) = (who("7"), who("8"));
