@@ -1,6 +1,8 @@
 //! Whose a document in the trash is, and what was given of it.
 
 use ropewalk_tests::account::{Browser, team};
+use ropewalk_tests::until;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::NAME;
@@ -149,4 +151,43 @@ async fn what_was_given_of_it_goes_with_it_and_not_with_its_name() {
     assert_eq!(sharing["grants"][0]["person"], "editor");
     assert_eq!(sharing["links"].as_array().unwrap().len(), 1);
     assert_eq!(stranger.text(NAME).await, "other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_empties_the_trash_does_so_as_long_as_it_is_theirs() {
+    let (server, mut ada) = team(&[]).await;
+    let mut owner = ada.invite(&server, "owner").await;
+    let mut bob = ada.invite(&server, "bob").await;
+    ada.done("PATCH", "/api/people/bob", json!({ "is_admin": true }))
+        .await;
+    for name in ["one", "two", "three"] {
+        owner.create(name, "text").await;
+        let target = format!("/api/documents/{name}");
+        owner.done("DELETE", &target, Value::Null).await;
+    }
+    // Each that is removed is told to the accounts. Somebody else writes there, and takes the trash from them.
+    let busy = Connection::open(server.data().path().join("accounts.db")).unwrap();
+    busy.execute_batch(
+        "BEGIN IMMEDIATE; UPDATE people SET is_admin = 0 WHERE login = 'bob';
+         UPDATE state SET changes = changes + 1;",
+    )
+    .unwrap();
+    let emptying = tokio::spawn({
+        let mut bob = bob.clone();
+        async move { bob.done("DELETE", "/api/trash", Value::Null).await }
+    });
+    let left = async || {
+        let trash = owner.clone().done("GET", "/api/trash", Value::Null).await;
+        trash["documents"].as_array().unwrap().len()
+    };
+    until("the first is removed", || async {
+        (left().await == 2).then_some(())
+    })
+    .await;
+    busy.execute_batch("COMMIT").unwrap();
+    let emptied = emptying.await.unwrap();
+    assert_eq!(emptied, json!({ "removed": 1, "is_empty": true }));
+    assert_eq!(left().await, 2);
+    let nothing = bob.done("GET", "/api/trash", Value::Null).await;
+    assert_eq!(nothing["documents"], json!([]));
 }
