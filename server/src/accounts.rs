@@ -100,13 +100,7 @@ impl Accounts {
 
     /// Moves with every change that matters to access, whoever made it. Cheap.
     pub fn changes(&self) -> Result<u64, AccountsError> {
-        self.read(|transaction| {
-            let changes = "SELECT changes FROM state";
-            let changes: i64 = transaction
-                .prepare_cached(changes)?
-                .query_row([], |row| row.get(0))?;
-            Ok(changes.unsigned_abs())
-        })
+        self.read(counted)
     }
 
     /// The key that signs document tokens of this server's own; made when it is first asked for.
@@ -190,6 +184,14 @@ impl Accounts {
         held.files.check().map_err(error::gone)?;
         Ok(done)
     }
+}
+
+fn counted(transaction: &Transaction<'_>) -> Result<u64, AccountsError> {
+    let changes = "SELECT changes FROM state";
+    let changes: i64 = transaction
+        .prepare_cached(changes)?
+        .query_row([], |row| row.get(0))?;
+    Ok(changes.unsigned_abs())
 }
 
 impl Drop for Accounts {

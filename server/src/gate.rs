@@ -26,6 +26,9 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How often what has ended is removed, in looks.
 const SWEEP: u32 = 40;
 
+/// A change that cannot be read for so long may be that anybody is out, in milliseconds.
+const UNREAD_MS: u64 = 5_000;
+
 /// Uses of a session or a token are written down this often at most, in milliseconds.
 const NOTED_MS: i64 = 60_000;
 /// If that fails it is done again after this time: writing waits for whoever has the file, so not with each request.
@@ -72,6 +75,8 @@ struct Seen {
     changes: Option<u64>,
     /// When something that counts now will not count any more.
     next_end_ms: Option<i64>,
+    /// Since when there is a change that cannot be read.
+    unread_ms: Option<i64>,
 }
 
 impl Gate {
@@ -122,26 +127,54 @@ impl Gate {
         self.rules.subscribe()
     }
 
-    /// Sees whether the accounts have changed, or whether something has ended. Blocks.
+    /// Sees whether the accounts have changed, or whether something has ended. If a change cannot be read for long, nobody is anybody
+    /// by them until it can. Blocks.
     pub fn look(&self, now_ms: i64) -> Result<(), AccountsError> {
         let Some(accounts) = &self.accounts else {
             return Ok(());
         };
         // One at a time: older rules never take the place of newer ones.
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let changes = accounts.changes()?;
+        let changes = match (accounts.changes(), &seen.unread_ms) {
+            (Err(error), Some(since_ms)) => {
+                self.close_after(since_ms, now_ms);
+                return Err(error);
+            }
+            (changes, _) => changes?,
+        };
         let has_ended = seen.next_end_ms.is_some_and(|end| end <= now_ms);
         if seen.changes == Some(changes) && !has_ended {
             return Ok(());
         }
-        let mut rules = accounts.rules(now_ms)?;
-        rules.is_open = self.opens && rules.people.is_empty();
+        let mut rules = match accounts.rules(now_ms) {
+            Ok(rules) => rules,
+            Err(error) => {
+                if seen.changes != Some(changes) {
+                    self.close_after(seen.unread_ms.get_or_insert(now_ms), now_ms);
+                }
+                return Err(error);
+            }
+        };
+        // Where people cannot be read there are some.
+        rules.is_open = self.opens && rules.people.is_empty() && rules.unreadable == 0;
         *seen = Seen {
             changes: Some(changes),
             next_end_ms: rules.next_end_ms(now_ms),
+            unread_ms: None,
         };
         self.rules.send_replace(Arc::new(rules));
         Ok(())
+    }
+
+    fn close_after(&self, since_ms: &i64, now_ms: i64) {
+        let is_closed = self.rules.borrow().is_closed();
+        if is_closed || now_ms.abs_diff(*since_ms) < UNREAD_MS {
+            return;
+        }
+        tracing::error!(
+            "a change of the accounts cannot be read: nobody is anybody by them until it can"
+        );
+        self.rules.send_replace(Arc::default());
     }
 
     /// Whether it is time to write down that what somebody came with was used. `secret`: what their session is known by.
@@ -244,6 +277,7 @@ pub async fn watch(app: Arc<App>) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut count, mut is_failing) = (0u32, false);
+    tell_unreadable(&app);
     loop {
         tokio::select! {
             () = app.stopping.cancelled() => return,
@@ -275,11 +309,24 @@ pub async fn watch(app: Arc<App>) {
             if !is_failing {
                 tracing::error!(
                     error,
-                    "the accounts cannot be read; what was known of them counts on"
+                    "the accounts cannot be read; what was known of them counts on, unless they have changed"
                 );
             }
         }
         is_failing = failed.is_some();
+        tell_unreadable(&app);
+    }
+}
+
+/// What cannot be read is left out, and does not stop the rest.
+fn tell_unreadable(app: &App) {
+    let rows = app.gate.rules().unreadable;
+    let before = app.metrics.accounts_unreadable.set(rows as u64);
+    if rows as u64 > before {
+        tracing::error!(
+            rows,
+            "rows of the accounts cannot be read: whom they are about has nothing by them"
+        );
     }
 }
 

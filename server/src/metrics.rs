@@ -101,6 +101,8 @@ pub struct Metrics {
     pub attempts_refused: Counter,
     /// Times the accounts could not be read.
     pub accounts_failed: Counter,
+    /// Rows of the accounts that cannot be read.
+    pub accounts_unreadable: Gauge,
     /// Times keys of document tokens could not be fetched.
     pub token_keys_failed: Arc<Counter>,
     /// Times somebody could not sign in as the provider did not answer as it should.
@@ -181,6 +183,11 @@ impl Metrics {
             "trash_damaged",
             "Documents that should be removed from the trash and cannot be read.",
             self.trash_damaged.get(),
+        );
+        gauge(
+            "accounts_unreadable_rows",
+            "Rows of the accounts that cannot be read and count for nothing.",
+            self.accounts_unreadable.get(),
         );
         gauge("unsaved_bytes", "Bytes in them.", journal.queued_bytes());
         for (name, help, counter) in [

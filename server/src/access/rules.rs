@@ -127,6 +127,12 @@ pub enum Called<'r> {
 pub struct Rules {
     /// There are no accounts, and whoever reaches the server may do everything.
     pub is_open: bool,
+    /// Which change of the accounts they are of.
+    pub changes: u64,
+    /// Rows of the accounts that cannot be read and are not in here.
+    pub unreadable: usize,
+    /// Some of them gave access, and it is not known to what.
+    pub lacks_targets: bool,
     /// All accounts.
     pub people: HashMap<PersonId, Person>,
     /// Sessions by the hash of their secret; a session that has just got another one has two.
@@ -154,6 +160,11 @@ impl Rules {
             is_open: true,
             ..Self::default()
         }
+    }
+
+    /// Whether nobody may do anything.
+    pub fn is_closed(&self) -> bool {
+        !self.is_open && self.people.is_empty() && self.sessions.is_empty()
     }
 
     /// The person that somebody is, if they are signed in or have a token of theirs. `now_ms`: milliseconds since the Unix epoch.
@@ -403,9 +414,10 @@ impl Rules {
         let is_limited = self.signed_in(who, now_ms).is_none()
             && !token
                 .is_some_and(|token| token.access >= Access::Edit && token.target.covers(name));
-        let is_given = self
-            .granted(&Target::Document(name.clone()))
-            .any(|grant| matches!(grant.item.target, Target::Folder(_)));
+        let is_given = self.lacks_targets
+            || self
+                .granted(&Target::Document(name.clone()))
+                .any(|grant| matches!(grant.item.target, Target::Folder(_)));
         !is_limited && !is_given && self.person(who, now_ms).is_some()
     }
 

@@ -132,7 +132,7 @@ pub enum Refusal {
 impl From<rusqlite::Error> for AccountsError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::Error::{
-            FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType,
+            FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error,
         };
         let reason = error.to_string();
         match error.sqlite_error_code() {
@@ -143,10 +143,18 @@ impl From<rusqlite::Error> for AccountsError {
             None => match error {
                 FromSqlConversionFailure(..)
                 | IntegralValueOutOfRange(..)
-                | InvalidColumnType(..) => damaged(reason),
+                | InvalidColumnType(..)
+                | Utf8Error(..) => damaged(reason),
                 _ => Self::Failed(reason),
             },
         }
+    }
+}
+
+impl AccountsError {
+    /// Whether it is about what is written there, and not about reading it.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, Self::Open(OpenError::Damaged { .. }))
     }
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Row, Transaction, params};
 use super::audit::note;
 use super::groups::name_of;
 use super::people::found;
-use super::rows::{self, all, count, execute, first, limit};
+use super::rows::{self, all, count, execute, first, limit, readable};
 use super::{Accounts, AccountsError, Action, Actor, Refusal};
 use crate::access::{Access, Grant, GrantId, GroupId, Item, PersonId, Subject};
 use crate::name::DocumentName;
@@ -189,11 +189,28 @@ fn called(transaction: &Transaction<'_>, subject: Subject) -> Result<String, Acc
     })
 }
 
-pub(super) fn all_grants(transaction: &Transaction<'_>) -> Result<Vec<Grant>, AccountsError> {
-    all(transaction, COLUMNS, [], entry)
+/// All grants, and how many of them cannot be read: of those that still say what they are for there is one that gives nothing, and whether
+/// there are others.
+pub(super) fn readable_grants(
+    transaction: &Transaction<'_>,
+) -> Result<(Vec<Grant>, usize, bool), AccountsError> {
+    let mut unreadable = 0;
+    let (grants, lost) = readable(transaction, COLUMNS, [], |row| match entry(row) {
+        Err(error) if error.is_damage() => {
+            let grant = granted(row, Access::None)?;
+            unreadable += 1;
+            Ok(grant)
+        }
+        read => read,
+    })?;
+    Ok((grants, unreadable + lost, lost > 0))
 }
 
 fn entry(row: &Row<'_>) -> Result<Grant, AccountsError> {
+    granted(row, rows::access(row, 6)?)
+}
+
+fn granted(row: &Row<'_>, access: Access) -> Result<Grant, AccountsError> {
     let (person, group): (Option<i64>, Option<i64>) = (row.get(4)?, row.get(5)?);
     let subject = match (person, group) {
         (Some(id), _) => Subject::Person(PersonId(id)),
@@ -204,6 +221,6 @@ fn entry(row: &Row<'_>) -> Result<Grant, AccountsError> {
         id: GrantId(row.get(0)?),
         item: rows::item(row, 1)?,
         subject,
-        access: rows::access(row, 6)?,
+        access,
     })
 }

@@ -53,6 +53,25 @@ pub fn all<T>(
     Ok(all)
 }
 
+/// All rows that can be read, and how many others there are.
+pub fn readable<T>(
+    transaction: &Transaction<'_>,
+    statement: &str,
+    values: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> Result<T, AccountsError>,
+) -> Result<(Vec<T>, usize), AccountsError> {
+    let mut others = 0;
+    let rows = all(transaction, statement, values, |row| match read(row) {
+        Ok(row) => Ok(Some(row)),
+        Err(error) if error.is_damage() => {
+            others += 1;
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    })?;
+    Ok((rows.into_iter().flatten().collect(), others))
+}
+
 /// The only value of the only row.
 pub fn count(
     transaction: &Transaction<'_>,

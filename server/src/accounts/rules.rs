@@ -4,36 +4,48 @@ use std::collections::HashMap;
 
 use rusqlite::Transaction;
 
-use super::grants::all_grants;
-use super::rows::{self, all};
-use super::{Accounts, AccountsError, names};
+use super::grants::readable_grants;
+use super::rows::{self, all, readable};
+use super::{Accounts, AccountsError, counted, names};
 use crate::access::{
     GroupId, Link, LinkId, Person, PersonId, Rules, Session, SessionId, Token, TokenId,
 };
 
 impl Accounts {
-    /// All that counts now, as of one moment. Rules are not open: that is for others to say.
+    /// All that counts now, as of one moment. Rules are not open: that is for others to say. Rows that cannot be read are left out: whom they
+    /// are about has nothing by them.
     pub fn rules(&self, now_ms: i64) -> Result<Rules, AccountsError> {
-        self.read(|transaction| {
-            let mut rules = Rules {
-                people: people(transaction)?,
-                ..Rules::default()
-            };
-            links(transaction, &mut rules, now_ms)?;
-            sessions(transaction, &mut rules, now_ms)?;
-            tokens(transaction, &mut rules, now_ms)?;
-            for grant in all_grants(transaction)? {
-                let of_target = rules.grants.entry(grant.item.target.clone()).or_default();
-                of_target.push(grant);
-            }
-            Ok(rules)
-        })
+        self.read(|transaction| read(transaction, now_ms))
     }
 }
 
-fn people(transaction: &Transaction<'_>) -> Result<HashMap<PersonId, Person>, AccountsError> {
+/// See [`Accounts::rules`].
+pub(super) fn read(transaction: &Transaction<'_>, now_ms: i64) -> Result<Rules, AccountsError> {
+    let (people, unreadable) = people(transaction)?;
+    let mut rules = Rules {
+        changes: counted(transaction)?,
+        people,
+        unreadable,
+        ..Rules::default()
+    };
+    links(transaction, &mut rules, now_ms)?;
+    sessions(transaction, &mut rules, now_ms)?;
+    tokens(transaction, &mut rules, now_ms)?;
+    let (grants, unreadable, lacks_targets) = readable_grants(transaction)?;
+    rules.unreadable += unreadable;
+    rules.lacks_targets = lacks_targets;
+    for grant in grants {
+        let of_target = rules.grants.entry(grant.item.target.clone()).or_default();
+        of_target.push(grant);
+    }
+    Ok(rules)
+}
+
+fn people(
+    transaction: &Transaction<'_>,
+) -> Result<(HashMap<PersonId, Person>, usize), AccountsError> {
     let list = "SELECT id, login, name, color, is_admin, disabled_at_ms IS NOT NULL, password IS NOT NULL FROM people";
-    let people = all(transaction, list, [], |row| {
+    let (people, unreadable) = readable(transaction, list, [], |row| {
         let person = Person {
             login: row.get(1)?,
             name: row.get(2)?,
@@ -56,7 +68,7 @@ fn people(transaction: &Transaction<'_>) -> Result<HashMap<PersonId, Person>, Ac
             person.groups.push(group);
         }
     }
-    Ok(people)
+    Ok((people, unreadable))
 }
 
 fn sessions(
@@ -65,7 +77,7 @@ fn sessions(
     now_ms: i64,
 ) -> Result<(), AccountsError> {
     let list = "SELECT id, hash, person_id, expires_at_ms FROM sessions WHERE expires_at_ms > ?1";
-    for (hash, session) in all(transaction, list, [now_ms], |row| {
+    let (known, unreadable) = readable(transaction, list, [now_ms], |row| {
         let session = Session {
             id: SessionId(row.get(0)?),
             person: row.get::<_, Option<i64>>(2)?.map(PersonId),
@@ -73,16 +85,20 @@ fn sessions(
             expires_at_ms: row.get(3)?,
         };
         Ok((rows::hash(row, 1)?, session))
-    })? {
+    })?;
+    rules.unreadable += unreadable;
+    for (hash, session) in known {
         rules.sessions.insert(hash, session.id);
         rules.sessions_by_id.insert(session.id, session);
     }
     let former = "SELECT former_hash, id, hash, former_until_ms IS NULL FROM sessions
         WHERE former_hash IS NOT NULL AND ifnull(former_until_ms > ?1, 1) AND expires_at_ms > ?1";
-    for (former, id, hash, is_unused) in all(transaction, former, [now_ms], |row| {
+    let (known, unreadable) = readable(transaction, former, [now_ms], |row| {
         let (former, hash) = (rows::hash(row, 0)?, rows::hash(row, 2)?);
         Ok((former, SessionId(row.get(1)?), hash, row.get(3)?))
-    })? {
+    })?;
+    rules.unreadable += unreadable;
+    for (former, id, hash, is_unused) in known {
         rules.sessions.insert(former, id);
         if is_unused {
             rules.unused.insert(hash);
@@ -108,7 +124,7 @@ fn tokens(
 ) -> Result<(), AccountsError> {
     let list = "SELECT id, hash, person_id, access, scope, path, expires_at_ms FROM tokens
         WHERE ifnull(expires_at_ms > ?1, 1)";
-    for (hash, id, token) in all(transaction, list, [now_ms], |row| {
+    let (known, unreadable) = readable(transaction, list, [now_ms], |row| {
         let token = Token {
             person: PersonId(row.get(2)?),
             access: rows::access(row, 3)?,
@@ -116,7 +132,9 @@ fn tokens(
             expires_at_ms: row.get(6)?,
         };
         Ok((rows::hash(row, 1)?, TokenId(row.get(0)?), token))
-    })? {
+    })?;
+    rules.unreadable += unreadable;
+    for (hash, id, token) in known {
         rules.tokens.insert(hash, id);
         rules.tokens_by_id.insert(id, token);
     }
@@ -131,7 +149,7 @@ fn links(
     let list =
         "SELECT id, hash, scope, path, document, access, password IS NOT NULL, expires_at_ms, made_by FROM links
         WHERE ifnull(expires_at_ms > ?1, 1)";
-    for (hash, id, link) in all(transaction, list, [now_ms], |row| {
+    let (known, unreadable) = readable(transaction, list, [now_ms], |row| {
         let link = Link {
             item: rows::item(row, 2)?,
             access: rows::access(row, 5)?,
@@ -140,7 +158,9 @@ fn links(
             made_by: row.get::<_, Option<i64>>(8)?.map(PersonId),
         };
         Ok((rows::hash(row, 1)?, LinkId(row.get(0)?), link))
-    })? {
+    })?;
+    rules.unreadable += unreadable;
+    for (hash, id, link) in known {
         rules.links.insert(hash, id);
         rules.links_by_id.insert(id, link);
     }

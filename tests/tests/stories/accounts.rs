@@ -17,6 +17,7 @@ mod reader;
 mod revoked;
 mod secrets;
 mod telling;
+mod unreadable;
 mod upgraded;
 
 use ropewalk_tests::account::{Browser, secret, team};
