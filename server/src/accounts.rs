@@ -28,6 +28,7 @@ mod rules;
 mod schema;
 mod secret;
 mod sessions;
+mod still;
 mod sweep;
 mod text;
 mod tokens;
@@ -43,6 +44,7 @@ pub use people::{Identity, NewPerson, PersonEntry, Profile, Verified};
 pub(crate) use secret::random;
 pub use secret::{Secret, SecretKind};
 pub use sessions::{Begin, SessionEntry};
+pub use still::Still;
 pub use tokens::{NewToken, TokenEntry};
 
 use crate::storage::sqlite::files::Files;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::rows::{all, execute, exists, first, limit};
 use super::text::{MAX_ADDRESS_BYTES, cut};
-use super::{Accounts, AccountsError, PAGE, Refusal};
+use super::{Accounts, AccountsError, PAGE, Refusal, Still};
 use crate::access::PersonId;
 
 /// Bytes that are kept of what an entry is about.
@@ -102,12 +102,13 @@ actions! {
 }
 
 /// Who does something.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Actor {
     who: Doer,
     address: Option<String>,
     /// They do it because they look after the accounts, and have to when it is done.
     is_admin: bool,
+    still: Option<Still>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,6 +153,14 @@ impl Actor {
     pub fn as_admin(self) -> Self {
         Self {
             is_admin: true,
+            ..self
+        }
+    }
+
+    /// As somebody who has to be allowed it when it is done.
+    pub fn if_still(self, still: Still) -> Self {
+        Self {
+            still: Some(still),
             ..self
         }
     }
@@ -312,8 +321,8 @@ impl Accounts {
     }
 }
 
-/// Whoever acts as an administrator is one now: they may have waited for longer than they were. Answers them as somebody who was asked,
-/// as what they do may be that they are none any more.
+/// Whoever acts as an administrator is one now, and whoever has to be allowed something is: they may have waited for longer than they were.
+/// Answers them as somebody who was asked, as what they do may be that they are not any more.
 pub(super) fn permitted(
     transaction: &Transaction<'_>,
     actor: &Actor,
@@ -323,8 +332,12 @@ pub(super) fn permitted(
     if actor.is_admin && !exists(transaction, is_one, [id])? {
         return Err(Refusal::NotAdmin.into());
     }
+    if let Some(still) = &actor.still {
+        still.check(transaction)?;
+    }
     Ok(Actor {
         is_admin: false,
+        still: None,
         ..actor.clone()
     })
 }

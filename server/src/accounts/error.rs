@@ -6,6 +6,7 @@ use rusqlite::ErrorCode;
 use thiserror::Error;
 
 use super::file::FILE;
+use crate::access::Denied;
 use crate::sqlite::{OpenError, Problem};
 use crate::storage::StorageError;
 
@@ -92,6 +93,9 @@ pub enum Refusal {
     /// Whoever does it looks after the accounts no more.
     #[error("this is for administrators")]
     NotAdmin,
+    /// They may not do it any more: they have waited for others.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// Nobody would be left to look after the accounts.
     #[error("this is the last administrator who is not disabled")]
     LastAdmin,

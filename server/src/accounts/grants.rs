@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, Transaction, params};
 
-use super::audit::note;
+use super::audit::{note, permitted};
 use super::groups::name_of;
 use super::people::found;
 use super::rows::{self, all, count, execute, first, limit, readable};
@@ -27,6 +27,7 @@ impl Accounts {
         now_ms: i64,
     ) -> Result<Option<GrantId>, AccountsError> {
         self.change(|transaction| {
+            let actor = &permitted(transaction, actor)?;
             let whom = called(transaction, subject)?;
             let (id, action) = if access == Access::None {
                 let (scope, path, document) = rows::columns(item);

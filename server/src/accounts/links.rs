@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, Transaction, params};
 
-use super::audit::note;
+use super::audit::{note, permitted};
 use super::rows::{self, all, count, execute, first, limit};
 use super::secret::{Secret, SecretKind};
 use super::{Accounts, AccountsError, Action, Actor, Refusal, password, text};
@@ -69,6 +69,7 @@ impl Accounts {
         let (secret, hash) = Secret::new(SecretKind::Link)?;
         let (scope, path, document) = rows::columns(link.item);
         let id = self.change(|transaction| {
+            let actor = &permitted(transaction, actor)?;
             let there =
                 "SELECT count(*) FROM links WHERE scope = ?1 AND path = ?2 AND document IS ?3";
             let room = [
@@ -133,6 +134,7 @@ impl Accounts {
     /// Takes a link back, from those who have followed it, too.
     pub fn revoke_link(&self, id: LinkId, actor: &Actor, now_ms: i64) -> Result<(), AccountsError> {
         self.change(|transaction| {
+            let actor = &permitted(transaction, actor)?;
             let about = told(transaction, id)?;
             execute(transaction, "DELETE FROM links WHERE id = ?1", [id.0])?;
             note(transaction, actor, Action::Revoked, &about, now_ms)

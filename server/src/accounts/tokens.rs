@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::audit::note;
+use super::audit::{note, permitted};
 use super::people::enabled;
 use super::rows::{self, all, count, execute, first, limit, written};
 use super::secret::{Secret, SecretKind};
@@ -66,6 +66,7 @@ impl Accounts {
         }
         let (secret, hash) = Secret::new(SecretKind::Token)?;
         let id = self.change(|transaction| {
+            let actor = &permitted(transaction, actor)?;
             let person = enabled(transaction, token.person)?;
             let there = "SELECT count(*) FROM tokens WHERE person_id = ?1";
             if count(transaction, there, [token.person.0])? >= MAX_TOKENS {

@@ -14,8 +14,8 @@ use tokio::sync::Semaphore;
 use super::error::ApiError;
 use super::identity::Visitor;
 use crate::App;
-use crate::access::{PersonId, SessionId, Who};
-use crate::accounts::{Accounts, AccountsError, Actor};
+use crate::access::{Denied, PersonId, Rules, SessionId, Who};
+use crate::accounts::{Accounts, AccountsError, Actor, Refusal, Still};
 
 /// Bytes of a body, at most.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -143,6 +143,25 @@ pub fn bounded(app: &App, person: PersonId, visitor: &Visitor) -> Result<Actor, 
         room.map_err(|wait| too_many(app, wait))?;
     }
     Ok(actor(person, visitor))
+}
+
+/// The same for what they have to be allowed when it is done: whoever waits for others may be somebody else by then, or nobody.
+pub fn still(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    actor: Actor,
+    may: impl Fn(&Rules, i64) -> Result<(), Refusal> + Send + Sync + 'static,
+) -> Actor {
+    let (app_there, who, person) = (app.clone(), visitor.who.clone(), actor.id());
+    let may = move |rules: &Rules| {
+        let now_ms = app_there.machine.now_ms();
+        let is_same = rules.person(&who, now_ms).map(|(id, _)| id) == person;
+        match is_same {
+            true => may(rules, now_ms),
+            false => Err(Denied::NotKnown.into()),
+        }
+    };
+    actor.if_still(Still::new(app.gate.rules(), app.machine.now_ms(), may))
 }
 
 /// Who does something, whether they have an account or not.

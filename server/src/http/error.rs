@@ -263,6 +263,7 @@ impl From<AccountsError> for ApiError {
                 Refusal::Missing(_) => Self::NOT_FOUND,
                 Refusal::WrongPassword => Self::WRONG_PASSWORD,
                 Refusal::NotAdmin => Self::NOT_ADMIN,
+                Refusal::Denied(denied) => denied.into(),
                 Refusal::Invitation => Self::bad("not_valid", refusal.to_string()),
                 Refusal::LoginTaken(_)
                 | Refusal::NameTaken

@@ -13,12 +13,16 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::accounts::{self, MAX_BODY, answer, bounded, ends, person, tries, with, with_password};
+use super::accounts::{
+    self, MAX_BODY, answer, bounded, ends, person, still, tries, with, with_password,
+};
 use super::error::ApiError;
 use super::identity::Visitor;
 use super::{found, known, owned};
 use crate::App;
-use crate::access::{Access, Denied, Grant, Item, Known, LinkId, PersonId, Rules, Subject, Target};
+use crate::access::{
+    Access, Denied, Grant, Item, Known, LinkId, PersonId, Rules, Subject, Target, Who,
+};
 use crate::accounts::{Accounts, AccountsError, Action, Actor, Group, LinkEntry, NewLink, Refusal};
 use crate::name::DocumentName;
 use crate::storage::{DocumentId, Lookup};
@@ -57,6 +61,30 @@ impl Shared {
             }),
             Target::Folder(_) | Target::Everything => None,
         }
+    }
+}
+
+/// Who asks to share something. They have to own it still when it is done: the document may be another one by then, too.
+fn sharer(app: &Arc<App>, visitor: &Visitor, shared: &Shared) -> Result<Actor, ApiError> {
+    let actor = bounded(app, person(app, &visitor.who)?, visitor)?;
+    let (app_there, who, item) = (app.clone(), visitor.who.clone(), shared.item.clone());
+    let may = move |rules: &Rules, now_ms| owns(&app_there, rules, &who, &item, now_ms);
+    Ok(still(app, visitor, actor, may))
+}
+
+fn owns(app: &App, rules: &Rules, who: &Who, item: &Item, now_ms: i64) -> Result<(), Refusal> {
+    let owns = match &item.target {
+        Target::Document(name) => match app.storage.entry(name) {
+            Ok(Lookup::Found(entry)) if item.is_of(Some(entry.position.id)) => {
+                rules.access(who, &known(&entry), now_ms) >= Access::Own
+            }
+            _ => return Err(Refusal::Missing("document")),
+        },
+        folder => rules.owns_all(who, folder, now_ms),
+    };
+    match owns {
+        true => Ok(()),
+        false => Err(Denied::NotOwner.into()),
     }
 }
 
@@ -373,7 +401,7 @@ pub async fn give(
             return Err(ApiError::bad("bad_body", one));
         }
     };
-    let actor = bounded(app, person(app, &visitor.who)?, visitor)?;
+    let actor = sharer(app, visitor, &shared)?;
     let access = access.into();
     let shared = with(app, move |accounts, now_ms| {
         let subject = named.subject(accounts)?;
@@ -405,27 +433,13 @@ pub async fn link(
         days,
         password,
     } = json_of(body)?;
-    let actor = bounded(app, person(app, &visitor.who)?, visitor)?;
+    let actor = sharer(app, visitor, &shared)?;
     let has_password = password.is_some();
     if has_password {
         // It costs as much as to try one.
         tries(app, visitor)?;
     }
-    let (app_there, who) = (app.clone(), visitor.who.clone());
     let make = move |accounts: &Accounts, now_ms: i64| {
-        // Others may have had their turn before, and the document may be another one by now.
-        if let Target::Document(name) = &shared.item.target {
-            let is_owned = match app_there.storage.entry(name) {
-                Ok(Lookup::Found(entry)) => {
-                    let access = app_there.gate.rules().access(&who, &known(&entry), now_ms);
-                    shared.item.is_of(Some(entry.position.id)) && access >= Access::Own
-                }
-                _ => false,
-            };
-            if !is_owned {
-                return Err(Refusal::Missing("document").into());
-            }
-        }
         let link = NewLink {
             item: &shared.item,
             access: access.into(),
@@ -450,7 +464,7 @@ pub async fn unlink(
     id: i64,
 ) -> Result<StatusCode, ApiError> {
     let shared = of.shared(app, visitor).await?;
-    let actor = bounded(app, person(app, &visitor.who)?, visitor)?;
+    let actor = sharer(app, visitor, &shared)?;
     let id = LinkId(id);
     let revoked = with(app, move |accounts, now_ms| {
         let link = accounts.link(id)?;

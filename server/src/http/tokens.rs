@@ -10,12 +10,12 @@ use axum::routing::{delete, get};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::accounts::{At, Body, answer, at, body, bounded, ends, whole, with};
+use super::accounts::{At, Body, answer, at, body, bounded, ends, still, whole, with};
 use super::error::ApiError;
 use super::identity::Visitor;
 use super::sharing::Given;
 use crate::App;
-use crate::access::{Target, TokenId};
+use crate::access::{Denied, Target, TokenId};
 use crate::accounts::{NewToken, PAGE, TokenEntry};
 
 pub fn router() -> Router<Arc<App>> {
@@ -82,7 +82,14 @@ async fn create(
     let last = with_token
         .and_then(|id| rules.tokens_by_id.get(&id))
         .and_then(|token| token.expires_at_ms);
+    let who = visitor.who.clone();
     let actor = bounded(&app, person, &visitor)?;
+    let actor = still(&app, &visitor, actor, move |rules, now_ms| {
+        match rules.is_whole(&who, now_ms) {
+            true => Ok(()),
+            false => Err(Denied::NotKnown.into()),
+        }
+    });
     let made = with(&app, move |accounts, now_ms| {
         let token = NewToken {
             person,

@@ -19,6 +19,7 @@ mod secrets;
 mod telling;
 mod unreadable;
 mod upgraded;
+mod waiting;
 
 use ropewalk_tests::account::{Browser, secret, team};
 use ropewalk_tests::{Request, until};
