@@ -28,11 +28,13 @@ use crate::name::DocumentName;
 use crate::storage::{DocumentId, Lookup};
 
 pub fn router() -> Router<Arc<App>> {
-    let folder = get(folder_read)
-        .put(folder_give)
-        .post(folder_link)
-        .delete(folder_unlink);
-    Router::new().route("/api/folders/{*path}", folder)
+    Router::new().route(
+        "/api/folders/{*path}",
+        get(folder_read)
+            .put(folder_give)
+            .post(folder_link)
+            .delete(folder_unlink),
+    )
 }
 
 /// What somebody wants to share, as it stands in a URL.

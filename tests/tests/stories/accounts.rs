@@ -15,6 +15,7 @@ mod other_sites;
 mod owned;
 mod reader;
 mod revoked;
+mod routes;
 mod secrets;
 mod telling;
 mod unreadable;

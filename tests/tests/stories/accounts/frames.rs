@@ -12,8 +12,9 @@ use ropewalk_tests::{Ropewalk, Socket, Thin, until, within};
 use serde_json::{Value, json};
 
 use super::embedded::embedding;
-use super::matrix::{Access, NAME, Need, Role, roles};
+use super::matrix::{NAME, Role, roles};
 use super::revoked::{NOT_ALLOWED, NOT_KNOWN, addressed, letter, said};
+use super::routes::{Access, Need};
 
 const PATH: &str = "team%2Fnotes";
 /// In the state of somebody who is there before everybody else.

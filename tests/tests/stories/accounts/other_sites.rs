@@ -4,7 +4,8 @@ use ropewalk_tests::account::{Browser, PASSWORD, first, team};
 use ropewalk_tests::{Request, Ropewalk};
 use serde_json::{Value, json};
 
-use super::matrix::{NAME, RULES, request};
+use super::matrix::{NAME, request};
+use super::routes::{Need, RULES};
 
 /// What y-sweet's clients ask, which `openapi.json` does not tell of.
 const OF_YSWEET: [(&str, &str); 4] = [
@@ -58,7 +59,7 @@ async fn cross_site_request_forgery_changes_nothing_on_any_route() {
             .iter()
             .filter(|(method, ..)| *method != "GET")
             .map(|(method, path, need, body)| {
-                let is_free = *need == super::matrix::Need::Nothing;
+                let is_free = *need == Need::Nothing;
                 (
                     format!("{method} {path}"),
                     is_free,

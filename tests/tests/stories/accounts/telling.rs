@@ -5,7 +5,8 @@ use ropewalk_tests::frames::{put_buf, put_uint};
 use ropewalk_tests::{Request, Ropewalk, Socket, Thin};
 use serde_json::{Value, json};
 
-use super::matrix::{Need, RULES, request};
+use super::matrix::request;
+use super::routes::{Need, RULES};
 
 /// One that is there, one that never was, one that was deleted, and one that is deleted for good.
 const NAMES: [&str; 4] = ["team/there", "team/none", "team/trash", "team/gone"];
