@@ -1,6 +1,7 @@
 // A team as who looks after it has it in the page: groups, folders that are shared, and the server itself.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import { Ropewalk, until } from '../node/harness.js'
 import { addPerson, arriveSignedIn, ask, assertOnlyRefusals, openMenu } from './accounts.js'
@@ -180,6 +181,12 @@ describe('a team', { concurrency: 2 }, () => {
     const deeds = ann.page.getByTestId('deed')
     await deeds.filter({ hasText: 'bob signed in' }).first().waitFor()
     await assertAccessible(ann.page, 'the log')
+    const exporting = ann.page.waitForEvent('download')
+    await ann.page.getByRole('button', { name: 'Export all' }).click()
+    const log = await exporting
+    assert.equal(log.suggestedFilename(), 'audit.jsonl')
+    const newest = readFileSync(await log.path(), 'utf8').trimEnd().split('\n').at(-1)
+    assert.equal(JSON.parse(newest).action, 'exported')
     await ann.page.getByRole('combobox', { name: 'What' }).selectOption('user_added')
     await ann.page.getByLabel('Login').fill('(CLI)')
     await until('only those', async () => (await deeds.count()) === 2 && (await deeds.filter({ hasText: 'The command line added the account' }).count()) === 2)

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { call, patience, readiness } from './api'
+import { call, load, patience, readiness } from './api'
 
 afterEach(() => {
   vi.unstubAllGlobals()
@@ -20,6 +20,13 @@ describe('a request', () => {
     const asked = call('/api/documents')
     late.abort()
     await expect(asked).rejects.toMatchObject({ code: 'unreachable', message: 'The server does not answer.' })
+  })
+
+  it('for a file that is cut short brings none', async () => {
+    vi.stubGlobal('fetch', async () => new Response(new ReadableStream({ start: (body) => body.error(new Error('cut')) })))
+    await expect(load('POST', '/api/audit.jsonl')).rejects.toMatchObject({ code: 'unreachable' })
+    vi.stubGlobal('fetch', async () => new Response('{"code":"not_admin","message":"this is for administrators"}', { status: 403 }))
+    await expect(load('POST', '/api/audit.jsonl')).rejects.toMatchObject({ code: 'not_admin', message: 'This is for administrators.' })
   })
 
   it('ends when an answer begins and does not go on', async () => {

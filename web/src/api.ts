@@ -92,9 +92,24 @@ export async function call<T = void>(path: string, init: RequestInit = {}): Prom
     throw new ApiError('unreachable', late.aborted ? 'The server does not answer.' : 'The server cannot be reached.')
   }
   if (response.ok) return (text === '' ? undefined : JSON.parse(text)) as T
+  throw refusal(response, text)
+}
+
+/** Asks for a file, however long that takes. */
+export async function load(method: string, path: string): Promise<Blob> {
+  try {
+    const response = await fetch(path, { method, cache: 'no-store' })
+    if (!response.ok) throw refusal(response, await response.text())
+    return await response.blob()
+  } catch (cause) {
+    throw cause instanceof ApiError ? cause : new ApiError('unreachable', 'The server cannot be reached.')
+  }
+}
+
+function refusal(response: Response, text: string): ApiError {
   const { code = 'internal', message } = (parsed(text) ?? {}) as { code?: string; message?: string }
   const wait = Number(response.headers.get('retry-after')) || 0
-  throw new ApiError(code, sentence(message) ?? `The server answered ${response.status}.`, wait)
+  return new ApiError(code, sentence(message) ?? `The server answered ${response.status}.`, wait)
 }
 
 /** Sends JSON. */

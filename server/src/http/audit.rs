@@ -8,7 +8,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use futures_util::stream;
 use serde::Deserialize;
 use serde_json::json;
@@ -31,7 +31,7 @@ const LINES: usize = 64;
 pub fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/api/audit", get(list))
-        .route("/api/audit.jsonl", get(export))
+        .route("/api/audit.jsonl", post(export))
 }
 
 #[derive(Deserialize)]
@@ -75,7 +75,8 @@ async fn list(
     Ok(answer(json!({ "entries": entries, "next": next })))
 }
 
-/// `GET /api/audit.jsonl`: all of it as lines of JSON, the oldest first, with that it was exported. Cut short, it has no last line break.
+/// `POST /api/audit.jsonl`: all of it as lines of JSON, the oldest first, with that it was exported. That is why a link or an image that
+/// somebody is shown does not ask for it. Cut short, it has no last line break.
 async fn export(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,

@@ -506,7 +506,7 @@ async fn the_log_tells_who_did_what_and_no_secret() {
         bob.fail("GET", "/api/audit", Value::Null).await,
         (403, "not_admin".into())
     );
-    let exported = ada.send(Request::get("/api/audit.jsonl")).await;
+    let exported = ada.send(Request::new("POST", "/api/audit.jsonl")).await;
     let exported = exported.text();
     let lines: Vec<Value> = exported
         .lines()

@@ -5,9 +5,12 @@ import { Select } from '../ui/select'
 import { useValue } from '../value'
 import { clock, count, day, exact } from '../when'
 import { announce } from '../announce'
+import { asApiError } from '../api'
+import { saveFile } from '../save-file'
+import { say } from '../ui/toast'
 import { DEEDS, doer } from './deeds'
 import { Entries } from './entries'
-import type { Deed } from './server'
+import { exportLog, type Deed } from './server'
 
 const SEEK_MS = 200
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -42,6 +45,17 @@ export function Log() {
     if (come !== null) announce(count(come, 'more entry', 'more entries'))
   }
 
+  const [exporting, setExporting] = useState(false)
+  const exportAll = async () => {
+    setExporting(true)
+    try {
+      saveFile('audit.jsonl', await exportLog())
+    } catch (error) {
+      say(asApiError(error).message)
+    }
+    setExporting(false)
+  }
+
   let before = ''
   return (
     <>
@@ -51,7 +65,7 @@ export function Log() {
         <Select label="What" options={ACTIONS} value={action} onChange={setAction} />
         <label class="label">From<input type="date" class="field" name="from" value={from} onInput={(event) => setFrom(event.currentTarget.value)} /></label>
         <label class="label">Until<input type="date" class="field" name="to" value={to} onInput={(event) => setTo(event.currentTarget.value)} /></label>
-        <a class="button" href="/api/audit.jsonl" download="audit.jsonl"><Download />Export all</a>
+        <button type="button" class="button" disabled={exporting} onClick={() => void exportAll()}><Download />Export all</button>
       </form>
       {trouble && (
         <div class="listed" role="alert">

@@ -1,5 +1,5 @@
 /** What the server says of itself to who looks after it. */
-import { send } from '../api'
+import { load, send } from '../api'
 
 export interface Status {
   now: number
@@ -58,6 +58,9 @@ export interface Wanted {
 
 export const loadStatus = () => send<Status>('GET', '/api/admin/status')
 export const loadConnections = () => send<{ connections: Connection[]; count: number }>('GET', '/api/admin/connections')
+
+/** All of the log. That it was asked for is in it, too. */
+export const exportLog = () => load('POST', '/api/audit.jsonl')
 
 export function loadDeeds(wanted: Wanted, before: number | null): Promise<{ entries: Deed[]; next: number | null }> {
   const query = new URLSearchParams({ limit: '100' })

@@ -1,15 +1,11 @@
 /** The text and its address, out of the page. */
 import { editPath, splitName } from '../name'
+import { saveFile } from '../save-file'
 import { say } from '../ui/toast'
 
 export function download(name: string, text: string): void {
   const { last } = splitName(name)
-  const url = URL.createObjectURL(new Blob([text], { type: 'text/plain;charset=utf-8' }))
-  const link = document.createElement('a')
-  link.href = url
-  link.download = last.includes('.') ? last : `${last}.txt`
-  link.click()
-  window.setTimeout(() => URL.revokeObjectURL(url), 10_000)
+  saveFile(last.includes('.') ? last : `${last}.txt`, new Blob([text], { type: 'text/plain;charset=utf-8' }))
 }
 
 export async function copyLink(name: string): Promise<void> {

@@ -115,6 +115,20 @@ async fn cross_site_request_forgery_changes_nothing_on_any_route() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_only_looked_at_is_not_in_the_log() {
+    let (server, mut ada) = team(&[]).await;
+    ada.create(NAME, "text").await;
+    let log = async |ada: &mut Browser| ada.done("GET", "/api/audit", Value::Null).await;
+    let before = log(&mut ada).await;
+    // An image in a text that she reads asks for it, or a link on another site that she follows.
+    for (_, path, ..) in RULES {
+        let request = ada.dress(request(NAME, "GET", path, ""));
+        request.status(server.address).await;
+    }
+    assert_eq!(log(&mut ada).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn clickjacking_and_injected_scripts_find_no_page_that_lets_them() {
     let (_server, mut ada) = team(&[]).await;
     ada.create(NAME, "<script>alert(1)</script>").await;

@@ -145,7 +145,7 @@ pub const RULES: &[(&str, &str, Need, &str)] = &[
     ),
     ("DELETE", "/api/tokens/{id}", Whole, ""),
     ("GET", "/api/audit", Admin, ""),
-    ("GET", "/api/audit.jsonl", Admin, ""),
+    ("POST", "/api/audit.jsonl", Admin, ""),
     ("GET", "/api/admin/status", Admin, ""),
     ("GET", "/api/admin/connections", Admin, ""),
     ("GET", "/api/session", Nothing, ""),
