@@ -263,7 +263,8 @@ describe('the editor page', { concurrency: 2 }, () => {
       '<script>console.error("ran")</script><img src=x onerror="console.error(\'ran\')">',
       '[link](javascript:console.error("ran")) <a href="javascript:console.error(1)">x</a>',
       '<iframe src="https://evil.example"></iframe><style>* { display: none }</style><form action="https://evil.example"><button>b</button></form>',
-      '<svg onload="console.error(\'ran\')"></svg>'
+      '<svg onload="console.error(\'ran\')"></svg>',
+      '![the log](/api/audit.jsonl) <img src="/api/documents"> ![a picture](/logo.png)'
     ].join('\n\n'))
     const ann = await Visitor.open(t, browser, server, 'page.md')
     await ann.page.getByRole('button', { name: 'Preview' }).click()
@@ -273,6 +274,8 @@ describe('the editor page', { concurrency: 2 }, () => {
       /^(script|iframe|style|form|object|embed)$/i.test(e.tagName) || [...e.attributes].some((a) => /^on/i.test(a.name) || /javascript:/i.test(a.value))
     ).map((e) => e.outerHTML))
     assert.deepEqual(bad, [])
+    const images = await ann.page.getByTestId('preview').locator('img').evaluateAll((all) => all.map((image) => image.getAttribute('src')))
+    assert.deepEqual(images, ['x', '/logo.png'])
     assert.ok(!ann.problems.some((p) => p.startsWith('ran')), `${ann.problems}`)
   })
 

@@ -1,6 +1,7 @@
 /** Markdown to harmless nodes, block by block, so that a keystroke redraws only what it changed. */
 import DOMPurify, { type Config } from 'dompurify'
 import { Lexer, Marked, type Token, type TokensList } from 'marked'
+import { isShown } from './images'
 
 const marked = new Marked({ gfm: true, breaks: false })
 
@@ -77,11 +78,10 @@ DOMPurify.addHook('afterSanitizeAttributes', (node) => {
 
 const FAR = 'data-far'
 
-/** An image from elsewhere would tell its host who reads the document: it must not even begin to load. */
+/** An image that is not shown must not even begin to load. */
 function keepPrivate(image: Element): void {
   const source = image.getAttribute('src') ?? ''
-  const own = /^data:image\//i.test(source) || (URL.canParse(source, location.href) && new URL(source, location.href).origin === location.origin)
-  if (own) return
+  if (isShown(source, location.href)) return
   image.removeAttribute('src')
   image.setAttribute(FAR, source)
 }
