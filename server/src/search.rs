@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::App;
 use crate::name::DocumentName;
-use crate::storage::DocumentId;
+use crate::storage::{DocumentId, Entry};
 use indexer::Indexer;
 use turns::Turns;
 
@@ -40,6 +40,12 @@ pub struct Search {
     /// There was no room to tell of a document that is gone.
     is_behind: AtomicBool,
     hints: SyncSender<Hint>,
+}
+
+/// The text of a document as it would be indexed now; nothing if it is not there any more, or cannot be read.
+pub fn text_now(app: &App, entry: &Entry) -> Option<String> {
+    let (now, text) = indexer::read(app, &entry.name).ok()??;
+    text.ok().filter(|_| now.id() == entry.id())
 }
 
 /// Of what no edit tells.

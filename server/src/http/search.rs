@@ -20,7 +20,8 @@ use super::identity::Visitor;
 use super::known;
 use crate::App;
 use crate::access::{Access, Target, Who};
-use crate::search::index::{Reading, is_damage, is_late};
+use crate::search::index::{Place, Reading, is_damage, is_late, marked_in};
+use crate::search::text_now;
 use crate::search::turns::{Asker, NoTurn};
 use crate::search::words::{NoQuestion, question, snippet};
 use crate::storage::{DocumentId, Entry};
@@ -32,6 +33,8 @@ const MAX_PAGE: usize = 50;
 const MAX_FOUND: usize = 200;
 /// Documents that are looked at at once to find those that somebody may read.
 const READ: usize = 200;
+/// Documents whose text is another than the indexed one and is read for that, in one answer. The index follows soon.
+const REREAD: usize = 8;
 /// How long a search may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -201,7 +204,7 @@ fn find(app: &App, who: &Who, wanted: &Wanted) -> Result<Found, Missed> {
     };
     let ids = reading.find(&wanted.question)?;
     let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
-    let (mut skip, mut found) = (wanted.skip, Vec::new());
+    let (mut skip, mut reread, mut found) = (wanted.skip, 0, Vec::new());
     // What was found in time is shown; the next page may have more time for the rest.
     let is_late_with = |found: Vec<_>| match found.is_empty() {
         true => Err(Missed::TooBroad),
@@ -231,6 +234,26 @@ fn find(app: &App, who: &Who, wanted: &Wanted) -> Result<Found, Missed> {
             if !is_here || rules.access(who, &known(&entry), now_ms) < Access::Read {
                 continue;
             }
+            // It has changed meanwhile, or the index is of another database.
+            let Some(place) = reading.place(*id)?.filter(|place| place.is_of(&entry)) else {
+                continue;
+            };
+            // What is not in it any more may have been taken out before whoever asks could read it.
+            let mut now = None;
+            if place != Place::of(&entry) {
+                reread += 1;
+                let text = match reread <= REREAD && Instant::now() < until {
+                    true => text_now(app, &entry),
+                    false => None,
+                };
+                let marked = text.map(|text| marked_in(&text, &wanted.question, until));
+                now = match marked.transpose() {
+                    Ok(Some(Some(marked))) => Some(marked),
+                    Ok(_) => continue,
+                    Err(error) if is_late(&error) => return is_late_with(found),
+                    Err(error) => return Err(error.into()),
+                };
+            }
             if skip > 0 {
                 skip -= 1;
                 continue;
@@ -241,11 +264,14 @@ fn find(app: &App, who: &Who, wanted: &Wanted) -> Result<Found, Missed> {
                     has_more: true,
                 });
             }
-            match reading.marked(&wanted.question, *id) {
+            let marked = match now {
+                Some(marked) => Ok(Some((place, marked))),
+                None => reading.marked(&wanted.question, *id),
+            };
+            match marked {
                 Ok(Some((place, marked))) if place.is_of(&entry) => {
                     found.push((entry, snippet(&marked)));
                 }
-                // It has changed meanwhile, or the index is of another database.
                 Ok(_) => continue,
                 Err(error) if is_late(&error) => return is_late_with(found),
                 Err(error) => return Err(error.into()),

@@ -23,10 +23,12 @@ const BUSY: Duration = Duration::from_millis(500);
 /// Page cache, in KiB.
 const CACHE_KIB: i32 = 4 << 10;
 
+/// How texts are split into words.
+const TEXTS: &str =
+    r#"CREATE VIRTUAL TABLE texts USING fts5(text, tokenize = "unicode61 remove_diacritics 2");"#;
 /// `secure-delete` takes words out where they stand. It is on from the first text on: what was only marked as gone before is not found
 /// by it any more, would stand there for good, and be found again.
 const SCHEMA: &str = r#"
-CREATE VIRTUAL TABLE texts USING fts5(text, tokenize = "unicode61 remove_diacritics 2");
 INSERT INTO texts (texts, rank) VALUES ('secure-delete', 1);
 CREATE TABLE indexed (
     document_id   INTEGER PRIMARY KEY,
@@ -192,6 +194,11 @@ impl Reading {
         found.collect()
     }
 
+    /// Up to where a document is indexed.
+    pub fn place(&self, id: DocumentId) -> rusqlite::Result<Option<Place>> {
+        place(&self.connection, id)
+    }
+
     /// The text of a document with what was asked for marked. (What SQLite has for snippets takes the square of the number of hits.)
     pub fn marked(
         &self,
@@ -201,16 +208,32 @@ impl Reading {
         let Some(place) = place(&self.connection, id)? else {
             return Ok(None);
         };
-        let marked =
-            "SELECT highlight(texts, 0, ?3, ?4) FROM texts WHERE texts MATCH ?1 AND rowid = ?2";
-        let (begin, end) = (BEGIN.to_string(), END.to_string());
-        let marked = self
-            .connection
-            .prepare_cached(marked)?
-            .query_row(params![question, id.0, begin, end], |row| row.get(0))
-            .optional()?;
+        let marked = marked(&self.connection, question, id)?;
         Ok(marked.map(|marked| (place, marked)))
     }
+}
+
+/// The same of a text that is not in the index, until then.
+pub fn marked_in(text: &str, question: &str, until: Instant) -> rusqlite::Result<Option<String>> {
+    let mut connection = Connection::open_in_memory()?;
+    connection.progress_handler(LOOK, Some(move || Instant::now() >= until))?;
+    connection.execute_batch(TEXTS)?;
+    connection.execute("INSERT INTO texts (rowid, text) VALUES (1, ?1)", [text])?;
+    marked(&connection, question, DocumentId(1))
+}
+
+fn marked(
+    connection: &Connection,
+    question: &str,
+    id: DocumentId,
+) -> rusqlite::Result<Option<String>> {
+    let marked =
+        "SELECT highlight(texts, 0, ?3, ?4) FROM texts WHERE texts MATCH ?1 AND rowid = ?2";
+    let (begin, end) = (BEGIN.to_string(), END.to_string());
+    connection
+        .prepare_cached(marked)?
+        .query_row(params![question, id.0, begin, end], |row| row.get(0))
+        .optional()
 }
 
 /// Whether the index is none, whatever is done with it. Everything else may pass: a full disk, a lock.
@@ -271,6 +294,7 @@ pub fn not_usable(error: io::Error) -> rusqlite::Error {
 fn make(file: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(file)?;
     prepare(&connection)?;
+    connection.execute_batch(TEXTS)?;
     connection.execute_batch(SCHEMA)?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", FORMAT)?;

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use read::read;
+pub use read::read;
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
@@ -85,14 +85,14 @@ pub struct Indexer {
 }
 
 /// Why it did not get on.
-enum Trouble {
+pub enum Trouble {
     /// The server stops.
     Stopping,
     Failed(Failure),
 }
 
 #[derive(Debug, Error)]
-enum Failure {
+pub enum Failure {
     #[error(transparent)]
     Storage(#[from] StorageError),
     #[error(transparent)]

@@ -362,3 +362,34 @@ async fn the_beginning_of_a_large_text_is_found_and_nobody_waits_for_it() {
     );
     assert!(!without.data().path().join("search.db").exists());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_out_before_somebody_could_read_it_is_not_found_by_them() {
+    let (server, mut ada) = team(&[]).await;
+    let mut bob = ada.invite(&server, "bob").await;
+    ada.create("plan", "hemp swordfish rope").await;
+    bob.create("own", "swordfish").await;
+    let ask = async |browser: &mut Browser, q: &str| {
+        let found = browser.done("GET", &target(q), Value::Null).await;
+        found["documents"].as_array().unwrap().clone()
+    };
+    until("both are indexed", || async {
+        (ask(&mut ada.clone(), "swordfish").await.len() == 2).then_some(())
+    })
+    .await;
+    let change = json!({ "find": "swordfish", "replace": "tarred" });
+    let text = "/api/documents/plan/text";
+    ada.done("PATCH", text, change).await;
+    ada.share("plan", "bob", "read").await;
+    // The index follows seconds later.
+    assert_eq!(ask(&mut bob, "hemp swordf").await, [Value::Null; 0]);
+    // Nor is it counted.
+    let found = bob.done("GET", &target("swordfish"), Value::Null).await;
+    assert_eq!(names(&found), ["own"]);
+    let second = format!("{}&cursor=1", target("swordfish"));
+    let found = bob.done("GET", &second, Value::Null).await;
+    assert_eq!(names(&found), [""; 0]);
+    let found = ask(&mut bob, "hemp").await;
+    let snippet = json!([[{ "text": "hemp", "hit": true }, { "text": " tarred rope" }]]);
+    assert_eq!(found[0]["snippets"], snippet);
+}
