@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
 use crate::accounts::AccountsError;
+use crate::storage::StorageError;
 use crate::storage::sqlite::OpenError;
 
 /// Why the server did not start. Nothing is left running.
@@ -25,6 +27,17 @@ pub enum StartError {
     /// The accounts cannot be opened.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
+    /// Documents belong to people, and nobody is there.
+    #[error(
+        "documents here belong to people, and nobody is in {}: put that back, or bring both back from a backup; with --open everybody may do everything", file.display()
+    )]
+    NoAccounts {
+        /// Where they would be.
+        file: PathBuf,
+    },
+    /// Documents cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] StorageError),
     /// The keys of document tokens cannot be read.
     #[error("{0}")]
     Keys(String),

@@ -181,10 +181,11 @@ impl Server {
         let listen = |source| StartError::Listen { addr, source };
         let listener = TcpListener::bind(addr).await.map_err(listen)?;
         let local_addr = listener.local_addr().map_err(listen)?;
-        let storage: Arc<dyn Storage> = Arc::new(Sqlite::open(&config.data)?);
+        let storage = Sqlite::open(&config.data)?;
+        let (gate, first) = gate(&config, &storage)?;
+        let storage: Arc<dyn Storage> = Arc::new(storage);
         let journal =
             Journal::start(storage.clone(), config.journal_limits()).map_err(StartError::System)?;
-        let (gate, first) = gate(&config)?;
         let folder = config.search.then(|| config.data.clone());
         let app = App::new(config, storage, journal, Arc::new(Host), gate)?;
         if let Some(folder) = folder {
@@ -245,14 +246,27 @@ impl Server {
     }
 }
 
-/// The accounts of the data folder, and the secret that makes the first of them if there is none and nobody is to do anything without.
-fn gate(config: &Config) -> Result<(Gate, Option<Secret>), StartError> {
+/// The accounts of the data folder, and the secret that makes the first of them if there is none and nobody is to do anything without. Where
+/// documents belong to people who are not there any more, nothing begins anew and nothing stands open unless that is asked for.
+fn gate(config: &Config, storage: &Sqlite) -> Result<(Gate, Option<Secret>), StartError> {
     // What is behind a proxy others reach, wherever it listens.
     let is_near = config.listen.ip().is_loopback() && config.trust_proxy.is_empty();
     let opens = config.open || is_near;
+    let refuse_lost = || match !config.open && storage.has_owners()? {
+        true => Err(StartError::NoAccounts {
+            file: storage.folder().join(accounts::FILE),
+        }),
+        false => Ok(()),
+    };
+    if !storage.folder().join(accounts::FILE).exists() {
+        refuse_lost()?;
+    }
     let accounts = Accounts::open(&config.data)?;
     let now_ms = Host.now_ms();
     let is_empty = accounts.is_empty()?;
+    if is_empty && opens {
+        refuse_lost()?;
+    }
     let first = match is_empty && !opens {
         true => Some(accounts.invite_first(now_ms + FIRST_MS, &Actor::nobody(), now_ms)?),
         false => None,

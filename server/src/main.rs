@@ -342,8 +342,11 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         Some(StartError::Listen { .. }) => 3,
         Some(StartError::Storage(error)) => not_opened(error),
         Some(StartError::Accounts(error)) => without_accounts(error),
+        Some(StartError::NoAccounts { .. }) => 4,
+        Some(StartError::Unreadable(StorageError::Damaged(_))) => 5,
+        Some(StartError::Unreadable(StorageError::Newer { .. })) => 6,
         Some(StartError::Keys(_) | StartError::Provider(_)) => BAD_CONFIG,
-        Some(StartError::System(_)) | None => 1,
+        Some(StartError::System(_) | StartError::Unreadable(_)) | None => 1,
     }
 }
 

@@ -115,6 +115,11 @@ impl Sqlite {
         &self.folder.file
     }
 
+    /// Whether any document belongs to somebody with an account.
+    pub fn has_owners(&self) -> Result<bool, StorageError> {
+        self.read(owned::any)
+    }
+
     /// Runs `read` in one read transaction: it sees the database as of one moment.
     fn read<T>(
         &self,

@@ -5,8 +5,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use ropewalk_tests::account::{Browser, secret};
 use ropewalk_tests::ropewalk::{binary, folder};
 use ropewalk_tests::{Client, Failed, Ropewalk, until};
+
+use crate::maintain::well;
 
 /// One line for people on stderr, and nothing on stdout.
 fn assert_one_clear_line(failed: &Failed, must_say: &str) {
@@ -297,4 +300,42 @@ async fn what_was_refused_starts_again_once_it_is_mended() {
         server.text("written").await,
         "words of great value ".repeat(2_000)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_of_people_are_not_everybodys_when_the_accounts_are_gone() {
+    let mut server = Ropewalk::start().await;
+    let data = server.data();
+    let invited = well(data.path(), &["user", "add", "ada", "--admin"]).await;
+    let mut ada = Browser::of(&server);
+    ada.accept(&secret(&invited.trim_end().into()), "ada").await;
+    ada.create("notes", "text").await;
+    assert_eq!(server.terminate().await, Some(0));
+    let [accounts, kept] = ["accounts.db", "kept.db"].map(|file| data.path().join(file));
+    std::fs::rename(&accounts, &kept).unwrap();
+    let start = async |arguments: &[&str]| Ropewalk::on(data.clone(), arguments).await;
+    let refused = async |arguments: &[&str]| {
+        let failed = start(arguments).await.err().expect("it does not start");
+        assert_eq!(failed.code, Some(4), "{failed:?}");
+        assert_one_clear_line(&failed, "accounts.db");
+    };
+    let text = "/api/documents/notes/text";
+    let far = ["--listen", "0.0.0.0:0"];
+    for arguments in [&[][..], &far] {
+        refused(arguments).await;
+        assert!(!accounts.exists(), "nothing is begun anew");
+    }
+    let mut open = start(&["--open"]).await.unwrap();
+    assert_eq!(open.get(text).await.text(), "text");
+    assert_eq!(open.terminate().await, Some(0));
+    // There is a file now, and nobody in it.
+    refused(&[]).await;
+    let mut closed = start(&far).await.unwrap();
+    assert_eq!(closed.get(text).await.status, 401);
+    closed.kill().await;
+    std::fs::rename(&kept, &accounts).unwrap();
+    let server = start(&[]).await.unwrap();
+    assert_eq!(server.get(text).await.status, 401);
+    let mut ada = ada.at(&server);
+    assert_eq!(ada.text("notes").await, "text");
 }

@@ -15,6 +15,17 @@ pub const LIST: &str =
 pub const HAND_OVER: &str = "UPDATE documents SET owner = ?2
     WHERE id = ?1 AND iif(?3, EXISTS (SELECT 1 FROM trash WHERE document_id = ?1), deleted_at_ms IS NULL)";
 
+/// Whether anything belongs to somebody. Reads all lines where nothing does.
+pub const ANY: &str = "SELECT 1 FROM documents
+    WHERE owner IS NOT NULL
+        AND (deleted_at_ms IS NULL OR EXISTS (SELECT 1 FROM trash WHERE document_id = documents.id))
+    LIMIT 1";
+
+/// See [`super::Sqlite::has_owners`].
+pub fn any(transaction: &Transaction<'_>) -> Result<bool, StorageError> {
+    Ok(transaction.prepare_cached(ANY)?.exists([])?)
+}
+
 /// See [`crate::storage::Storage::owned`].
 pub fn list(
     transaction: &Transaction<'_>,

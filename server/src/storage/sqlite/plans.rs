@@ -4,11 +4,12 @@
 use rusqlite::Connection;
 
 use super::statements::STATEMENTS;
-use super::{schema, statements, trash, visits};
+use super::{owned, schema, statements, trash, visits};
 
 /// Those that read all of a table, or sort what they find.
-const MEANT: [&str; 6] = [
+const MEANT: [&str; 7] = [
     statements::PROBE,
+    owned::ANY,
     trash::ERASING,
     trash::KEEP_LONGER,
     trash::KEEP_ON,

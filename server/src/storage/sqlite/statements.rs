@@ -14,7 +14,7 @@ use crate::storage::{
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 86] = [
+pub const STATEMENTS: [&str; 87] = [
     NEWEST,
     FIND,
     WAS_DELETED,
@@ -94,6 +94,7 @@ pub const STATEMENTS: [&str; 86] = [
     LIST,
     ENTRY,
     ENTRY_BY_ID,
+    owned::ANY,
     owned::LIST,
     owned::HAND_OVER,
     BELOW,
