@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Action};
 use crate::config::Config;
 use crate::machine::{Host, Machine as _};
 use crate::sqlite::{beside, sync_folder};
@@ -165,14 +165,24 @@ impl Drop for Unfinished {
     }
 }
 
-/// Tells the log of the accounts that documents are copied. Answers the accounts; nothing where there are none, or they cannot be written: that is
-/// said, and the copy is made all the same.
-fn tell(data: &Path, what: &str, to: &Path, progress: &mut Progress) -> Option<Accounts> {
-    let to = std::path::absolute(to).unwrap_or_else(|_| to.to_path_buf());
-    let about = format!("{what}, to {}", to.display());
+/// Tells the log of the accounts that documents are copied, or that they were copies. Answers the accounts; nothing where there are none, or they
+/// cannot be written: that is said, and it is done all the same.
+fn tell(
+    data: &Path,
+    action: Action,
+    what: &str,
+    place: &Path,
+    progress: &mut Progress,
+) -> Option<Accounts> {
+    let place = std::path::absolute(place).unwrap_or_else(|_| place.to_path_buf());
+    let way = match action {
+        Action::Exported => "to",
+        _ => "from",
+    };
+    let about = format!("{what}, {way} {}", place.display());
     let told = Accounts::visit(data).and_then(|accounts| {
         if let Some(accounts) = &accounts {
-            accounts.note_copy(&about, Host.now_ms())?;
+            accounts.note_copy(action, &about, Host.now_ms())?;
         }
         Ok(accounts)
     });

@@ -97,7 +97,7 @@ actions! {
     Exported = "exported",
     /// Documents were imported.
     Imported = "imported",
-    /// An older state of a document was restored.
+    /// A backup took the place of all documents.
     Restored = "restored",
 }
 

@@ -1,4 +1,4 @@
-//! What is kept of copies that are made of the documents from the command line.
+//! What is kept of what is done with all documents from the command line: copies are made of them, or they come from some.
 
 use rusqlite::Transaction;
 
@@ -8,14 +8,13 @@ use super::rows::{execute, exists, first};
 use super::{Accounts, AccountsError, Action, Actor};
 
 impl Accounts {
-    /// Tells the log that documents are copied, if there is anybody to read it.
-    pub fn note_copy(&self, about: &str, now_ms: i64) -> Result<(), AccountsError> {
+    /// Tells the log of it, if there is anybody to read it.
+    pub fn note_copy(&self, action: Action, about: &str, now_ms: i64) -> Result<(), AccountsError> {
         self.mark(|transaction| {
             if is_empty(transaction)? {
                 return Ok(());
             }
-            let actor = Actor::command_line();
-            note(transaction, &actor, Action::Exported, about, now_ms)
+            note(transaction, &Actor::command_line(), action, about, now_ms)
         })
     }
 

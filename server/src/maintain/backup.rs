@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Done, Failure, Progress, Unfinished, folder_of, size, tell};
-use crate::accounts;
+use crate::accounts::{self, Action};
 use crate::machine::{Host, Machine as _};
 use crate::sqlite::{Problem, beside};
 use crate::storage::sqlite::reader::{CopyError, Reader, seal};
@@ -41,7 +41,7 @@ pub fn backup(data: &Path, to: &Path, progress: &mut Progress) -> Result<Done, F
     let bytes = copy.path.metadata().map_err(write)?.len();
     absent(to)?;
     copy.place(to).map_err(write)?;
-    if let Some(accounts) = tell(data, "a backup", to, progress)
+    if let Some(accounts) = tell(data, Action::Exported, "a backup", to, progress)
         && let Err(error) = accounts.backed_up(Host.now_ms())
     {
         progress.say(format_args!(

@@ -8,6 +8,7 @@ use ropewalk_crdt::{self as crdt, Document};
 
 use super::index::{self, Exported, Index};
 use super::{Done, Failure, Progress, count, path, tell};
+use crate::accounts::Action;
 use crate::config::Config;
 use crate::document::replay;
 use crate::machine::{Host, Machine as _};
@@ -22,7 +23,13 @@ pub fn export(config: &Config, to: &Path, progress: &mut Progress) -> Result<Don
     let mut target = Target::new(to)?;
     // An export that is cut short has no index; this says that it is not a folder of texts either.
     let part = target.make(index::PART)?;
-    tell(&config.data, "all documents", to, progress);
+    tell(
+        &config.data,
+        Action::Exported,
+        "all documents",
+        to,
+        progress,
+    );
     let all = entries.len();
     let mut documents = Vec::with_capacity(all);
     let mut damaged = unlisted.len();

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use ropewalk_crdt::{self as crdt, Document, Edit, Limits, Unit};
 
 use super::index::{self, Exported};
-use super::{Done, Failure, Progress, count};
+use super::{Done, Failure, Progress, count, tell};
+use crate::accounts::Action;
 use crate::config::Config;
 use crate::machine::{Host, Machine as _};
 use crate::name::DocumentName;
@@ -35,18 +36,12 @@ pub fn import(config: &Config, from: &Path, progress: &mut Progress) -> Result<D
         existing: 0,
         refused: 0,
     };
-    let all = found.len();
-    for (done, found) in found.into_iter().enumerate() {
-        progress.step("documents", done as u64, all as u64)?;
-        match import.read(&found) {
-            Ok((name, content)) => import.add(name, content, progress)?,
-            Err(reason) => {
-                import.refused += 1;
-                progress.say(format_args!("refused {:?}: {reason}", found.label()));
-            }
-        }
+    let taken = import.all(found, progress);
+    if import.imported > 0 {
+        let what = count(import.imported, "document");
+        tell(&config.data, Action::Imported, &what, from, progress);
     }
-    import.flush(progress)?;
+    taken?;
     import.storage.close()?;
     Ok(import.done())
 }
@@ -79,6 +74,21 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
+    fn all(&mut self, found: Vec<Found>, progress: &mut Progress) -> Result<(), Failure> {
+        let all = found.len();
+        for (done, found) in found.into_iter().enumerate() {
+            progress.step("documents", done as u64, all as u64)?;
+            match self.read(&found) {
+                Ok((name, content)) => self.add(name, content, progress)?,
+                Err(reason) => {
+                    self.refused += 1;
+                    progress.say(format_args!("refused {:?}: {reason}", found.label()));
+                }
+            }
+        }
+        self.flush(progress)
+    }
+
     fn read(&self, found: &Found) -> Result<(DocumentName, Content), String> {
         match found {
             Found::Exported(one) => {

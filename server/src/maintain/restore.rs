@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Done, Failure, Progress, Unfinished, size};
-use crate::accounts;
+use super::{Done, Failure, Progress, Unfinished, size, tell};
+use crate::accounts::{self, Action};
 use crate::machine::{Host, Machine as _};
 use crate::search;
 use crate::sqlite::{Problem, beside, sync_folder};
@@ -63,6 +63,7 @@ pub fn restore(
     // What it says is of the documents before.
     search::index::remove(&folder.path).map_err(write)?;
     new.place(&folder.file).map_err(write)?;
+    tell(data, Action::Restored, "a backup", from, progress);
     let kept = kept.map_or(String::new(), |kept| {
         format!("; the one before is {}", kept.display())
     });

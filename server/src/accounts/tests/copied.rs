@@ -13,12 +13,16 @@ fn a_copy_is_told_of_where_there_are_people_and_the_last_backup_everywhere() {
     let (folder, accounts) = opened();
     assert_eq!(accounts.last_backup().unwrap(), None);
     let outside = visit(&folder);
-    outside.note_copy("a backup, to x", NOW).unwrap();
+    outside
+        .note_copy(Action::Exported, "a backup, to x", NOW)
+        .unwrap();
     outside.backed_up(NOW + 1).unwrap();
     assert!(words(&accounts).is_empty());
     assert_eq!(accounts.last_backup().unwrap(), Some(NOW + 1));
     let (folder, accounts, ..) = peopled();
-    visit(&folder).note_copy("a backup, to x", NOW).unwrap();
+    visit(&folder)
+        .note_copy(Action::Exported, "a backup, to x", NOW)
+        .unwrap();
     let (newest, _) = accounts.audit(&Wanted::default(), 1).unwrap();
     let Entry {
         who, action, about, ..
@@ -42,7 +46,9 @@ fn accounts_of_an_older_format_keep_it() {
         PRAGMA application_id = 1383034945; PRAGMA user_version = 1;";
     older.execute_batch(person).unwrap();
     let outside = visit(&folder);
-    outside.note_copy("all documents, to x", NOW).unwrap();
+    outside
+        .note_copy(Action::Exported, "all documents, to x", NOW)
+        .unwrap();
     outside.backed_up(NOW).unwrap();
     let number = |of: &str| -> i64 { older.query_row(of, [], |row| row.get(0)).unwrap() };
     assert_eq!(number("PRAGMA user_version"), 1);

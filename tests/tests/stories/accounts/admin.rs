@@ -253,6 +253,41 @@ async fn what_is_copied_from_the_command_line_is_in_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_comes_from_the_command_line_is_in_the_log() {
+    let (mut server, mut ada) = team(&[]).await;
+    ada.create("notes", "text").await;
+    let (data, place) = (server.data(), folder());
+    let (texts, backup) = (path(&place, "texts"), path(&place, "one.db"));
+    std::fs::create_dir(&texts).unwrap();
+    for name in ["a.txt", "b.txt"] {
+        std::fs::write(place.path().join("texts").join(name), "words").unwrap();
+    }
+    well(data.path(), &["backup", &backup]).await;
+    server.terminate().await;
+    well(data.path(), &["import", &texts]).await;
+    // Of what was there already nothing is imported.
+    assert_eq!(on(data.path(), &["import", &texts]).await.code, Some(1));
+    server.start_again().await;
+    let told = async |ada: &mut Browser, action: &str| {
+        let log = format!("/api/audit?who=(cli)&action={action}");
+        let log = ada.done("GET", &log, Value::Null).await;
+        let entries = log["entries"].as_array().unwrap().iter();
+        let told = entries.map(|entry| entry["about"].as_str().unwrap().to_owned());
+        told.collect::<Vec<_>>()
+    };
+    let mut ada = ada.at(&server);
+    let imported = format!("2 documents, from {texts}");
+    assert_eq!(told(&mut ada, "imported").await, [imported]);
+    server.terminate().await;
+    well(data.path(), &["restore", &backup, "--replace"]).await;
+    server.start_again().await;
+    let mut ada = ada.at(&server);
+    assert_eq!(ada.sign_in("ada").await.status, 200);
+    let restored = format!("a backup, from {backup}");
+    assert_eq!(told(&mut ada, "restored").await, [restored]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn how_the_server_does_is_told_in_numbers() {
     let (server, mut ada) = team(&[]).await;
     for (name, length) in [("short", 3), ("long", 500), ("gone", 900)] {
