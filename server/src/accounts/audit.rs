@@ -89,6 +89,8 @@ actions! {
     HandedOver = "handed_over",
     /// A document was deleted.
     Deleted = "deleted",
+    /// What was set aside of a document was deleted.
+    StrayDeleted = "stray_deleted",
     /// A document was taken back from the trash.
     TakenBack = "taken_back",
     /// A document was removed from the trash for good.

@@ -294,9 +294,8 @@ pub async fn delete(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
-    let who = &visitor.who;
     if let Some((name, id)) = stray(named(&uri)) {
-        return strays::delete(&app, who, name, id).await;
+        return strays::delete(&app, &visitor, name, id).await;
     }
     if let Some((name, id)) = sharing::link_of(named(&uri)) {
         return sharing::unlink(&app, &visitor, Of::Document(name), id).await;

@@ -1,5 +1,6 @@
 //! A name that stands for something else than it did: whoever comes with what was, merges nothing in and loses nothing.
 
+use ropewalk_tests::account::team;
 use ropewalk_tests::client::{edit_doc, new_doc, text_of};
 use ropewalk_tests::{Client, Closed, Request, Ropewalk, Socket, frames};
 use serde_json::Value;
@@ -431,4 +432,32 @@ async fn strays_have_bounds_and_clear_errors() {
         204
     );
     assert_eq!(server.get(&target).await.code(), "deleted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_deletes_what_was_set_aside_is_in_the_log() {
+    let (_server, mut ada) = team(&[]).await;
+    ada.create(NAME, "").await;
+    let target = format!("/api/documents/{NAME}");
+    let ann = ada.editor(NAME).await;
+    ann.insert(0, "old words");
+    ann.all_saved().await;
+    ada.done("DELETE", &target, Value::Null).await;
+    assert_eq!(ann.closed().await.code, 4404);
+    ada.create(NAME, "new words").await;
+    let doc = ann.leave().await;
+    append(&doc, " and unsent ones");
+    let socket = ada.socket(&format!("/yjs/{NAME}")).await;
+    let closed = Client::over(socket, NAME, doc).closed().await;
+    assert_eq!((closed.code, &*closed.reason), (4409, SET_ASIDE));
+    let strays = format!("{target}/strays");
+    let listed = ada.done("GET", &strays, Value::Null).await;
+    let stray = format!("{strays}/{}", listed["strays"][0]["id"]);
+    ada.done("DELETE", &stray, Value::Null).await;
+    let again = ada.fail("DELETE", &stray, Value::Null).await;
+    assert_eq!(again, (404, "not_found".into()));
+    let log = ada.done("GET", "/api/audit?who=ada", Value::Null).await;
+    let newest = &log["entries"][0];
+    assert_eq!(newest["action"], "stray_deleted");
+    assert_eq!(newest["about"], format!("{NAME} by ADA"));
 }

@@ -28,6 +28,7 @@ export const DEEDS: Record<string, [verb: string, name: string]> = {
   revoked: ['took back', 'Taken back'],
   handed_over: ['handed over', 'Handed over'],
   deleted: ['deleted', 'Deleted'],
+  stray_deleted: ['deleted what was set aside of', 'Set aside, and deleted'],
   taken_back: ['took out of the trash', 'Taken out of the trash'],
   erased: ['deleted for good', 'Deleted for good'],
   exported: ['exported', 'Exported'],

@@ -13,9 +13,13 @@ use serde::{Deserialize, Serialize};
 use super::no_store;
 use crate::App;
 use crate::access::{Access, Who};
+use crate::accounts::Action;
 use crate::document::Command;
+use crate::http::accounts::deed;
 use crate::http::error::ApiError;
 use crate::http::found;
+use crate::http::identity::Visitor;
+use crate::http::trash::note;
 use crate::name::DocumentName;
 use crate::storage::{DocumentId, Record, Stray};
 
@@ -107,18 +111,31 @@ pub async fn read(
 /// `DELETE /api/documents/{name}/strays/{id}`
 pub async fn delete(
     app: &Arc<App>,
-    who: &Arc<Who>,
+    visitor: &Visitor,
     name: &str,
     stray: &str,
 ) -> Result<StatusCode, ApiError> {
     let name = DocumentName::from_url(name)?;
     let number = number(stray)?;
-    let (id, _) = find(app, who, &name, stray, Access::Edit).await?;
-    match app.journal.drop_stray(id, number).await {
-        Ok(true) => Ok(StatusCode::NO_CONTENT),
-        Ok(false) => Err(ApiError::NOT_FOUND),
-        Err(_) => Err(ApiError::STORAGE),
-    }
+    let (id, record) = find(app, &visitor.who, &name, stray, Access::Edit).await?;
+    let by = deed(app, visitor)?;
+    let app = app.clone();
+    // Whoever asks may hang up: what was done is in the log all the same.
+    let dropping = tokio::spawn(async move {
+        match app.journal.drop_stray(id, number).await {
+            Ok(true) => {}
+            Ok(false) => return Err(ApiError::NOT_FOUND),
+            Err(_) => return Err(ApiError::STORAGE),
+        }
+        let author = &record.author.name;
+        let about = match author.is_empty() {
+            true => name.to_string(),
+            false => format!("{name} by {author}"),
+        };
+        note(&app, by, Action::StrayDeleted, about).await;
+        Ok(StatusCode::NO_CONTENT)
+    });
+    dropping.await.map_err(|_| ApiError::INTERNAL)?
 }
 
 fn number(stray: &str) -> Result<i64, ApiError> {
