@@ -77,7 +77,7 @@ actions! {
     MemberAdded = "member_added",
     /// A person was taken out of a group.
     MemberRemoved = "member_removed",
-    /// Access was given, or a link made.
+    /// Access was given, or a link or a document token made.
     Shared = "shared",
     /// A browser followed a link that it had not.
     LinkFollowed = "link_followed",

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::access::{LinkId, PersonId};
+use crate::access::{Access, LinkId, PersonId};
 use crate::gate::Device;
+use crate::storage::DocumentId;
 
 /// Tries that an address has at once, and how long it takes until it has one more.
 const OF_ADDRESS: Allowance = Allowance {
@@ -39,6 +40,11 @@ const OF_DEEDS: Allowance = Allowance {
     most: 200,
     every: Duration::from_secs(1),
 };
+/// Document tokens of one kind for one document that somebody asks for: the log tells of them once a day.
+const OF_TOKENS: Allowance = Allowance {
+    most: 1,
+    every: Duration::from_secs(24 * 60 * 60),
+};
 /// Addresses and accounts that are remembered, at most.
 const REMEMBERED: usize = 10_000;
 /// So many are forgotten at once when there are more.
@@ -60,7 +66,11 @@ pub struct Attempts {
     links_from: Mutex<HashMap<(LinkId, IpAddr), Instant>>,
     guests: Mutex<HashMap<IpAddr, Instant>>,
     deeds: Mutex<HashMap<PersonId, Instant>>,
+    tokens: Mutex<HashMap<Minted, Instant>>,
 }
+
+/// Who asks for document tokens, for what, and what can be done with them.
+pub type Minted = (PersonId, DocumentId, Access);
 
 impl Attempts {
     /// Takes one try of an address; or says how long it has to wait.
@@ -92,6 +102,16 @@ impl Attempts {
     /// Takes one deed of a person.
     pub fn of_deeds(&self, person: PersonId) -> Result<(), Duration> {
         take(&self.deeds, person, OF_DEEDS)
+    }
+
+    /// Whether the log is to tell of a document token.
+    pub fn of_token(&self, minted: Minted) -> bool {
+        take(&self.tokens, minted, OF_TOKENS).is_ok()
+    }
+
+    /// It could not.
+    pub fn is_not_told(&self, minted: Minted) {
+        put_back(&self.tokens, &minted, OF_TOKENS);
     }
 
     /// Takes one try of the password of a link: of those that the address has there, and of those that all have together.

@@ -12,15 +12,18 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::accounts::{bounded, person, with};
 use super::error::ApiError;
 use super::identity::Visitor;
 use super::{Upgrade, health};
 use crate::App;
 use crate::access::{Access, Called, Claims, Target, Who};
+use crate::accounts::{Accounts, Action};
 use crate::document::{Command, Refused};
 use crate::name::DocumentName;
 use crate::session::yjs::Dialect;
 use crate::session::{Progress, yjs};
+use crate::storage::Entry;
 
 /// In a segment of a URL's path, as browsers write it.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -84,7 +87,7 @@ pub struct Wanted {
 /// `POST /doc/{name}/auth`: where its sockets and its state are, and a token for a client that has none of its own.
 pub async fn auth(
     State(app): State<Arc<App>>,
-    Extension(who): Extension<Arc<Who>>,
+    Extension(visitor): Extension<Visitor>,
     uri: Uri,
     headers: HeaderMap,
     body: Result<Json<Wanted>, JsonRejection>,
@@ -103,11 +106,14 @@ pub async fn auth(
     if is_open && access == Access::Read {
         return Err(ApiError::NO_TOKENS);
     }
-    super::found(&app, &who, &name, access).await?;
+    let entry = super::found(&app, &visitor.who, &name, access).await?;
     let token = match is_open {
         true => None,
-        false => Some(token(&app, &who, &name, access, &wanted)?),
+        false => Some(token(&app, &visitor.who, &name, access, &wanted)?),
     };
+    if token.is_some() {
+        tell(&app, &visitor, &entry, access).await?;
+    }
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
@@ -132,6 +138,35 @@ pub async fn auth(
         body["token"] = token.into();
     }
     Ok(Json(body).into_response())
+}
+
+/// Has the log say that somebody hands on what they may do: of each document once a day, as applications ask whenever a page is opened. Who has
+/// no account hands on a link or a token, which the log has.
+async fn tell(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    entry: &Entry,
+    access: Access,
+) -> Result<(), ApiError> {
+    let Ok(person) = person(app, &visitor.who) else {
+        return Ok(());
+    };
+    let minted = (person, entry.id(), access);
+    if !app.attempts.of_token(minted) {
+        return Ok(());
+    }
+    let telling = async {
+        let by = bounded(app, person, visitor)?;
+        let about = format!("{} by document tokens to {access}", entry.name);
+        let note =
+            move |accounts: &Accounts, now_ms| accounts.note(&by, Action::Shared, &about, now_ms);
+        with(app, note).await
+    };
+    let told = telling.await;
+    if told.is_err() {
+        app.attempts.is_not_told(minted);
+    }
+    told
 }
 
 /// A token for somebody that whoever asks vouches for. Only an administrator says what they are called: everybody else hands on their own

@@ -328,3 +328,40 @@ async fn who_is_in_no_document_brings_no_more_than_that_takes() {
             .contains("\nropewalk_refused_too_large_total 1\n")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_tells_once_a_day_of_whoever_asks_for_tokens_of_a_document() {
+    let (server, mut ada, _keys) = begin().await;
+    let mut bob = ada.invite(&server, "bob").await;
+    ada.share(NAME, "bob", "edit").await;
+    let (_, api) = bob.make_token("edit", "*").await;
+    let (_, link) = ada.make_link(NAME, "edit").await;
+    let auth = format!("/doc/{NAME}/auth");
+    let read = json!({ "authorization": "read-only" });
+    let scripts = [&api, &link].map(|token| Browser::script(&server, token));
+    for _ in 0..3 {
+        for mut asks in scripts.iter().chain([&bob]).cloned() {
+            asks.done("POST", &auth, json!({})).await;
+        }
+        bob.done("POST", &auth, read.clone()).await;
+        ada.done("POST", "/doc/other/auth", json!({})).await;
+    }
+    let refused = bob.fail("POST", "/doc/other/auth", json!({})).await;
+    assert_eq!(refused, (403, "not_allowed".into()));
+    let log = ada
+        .done("GET", "/api/audit?action=shared", Value::Null)
+        .await;
+    let told: Vec<String> = log["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| format!("{} {}", entry["who"], entry["about"]).replace('"', ""))
+        .filter(|told| told.contains(" by document tokens "))
+        .collect();
+    let expected = [
+        "ada other by document tokens to edit",
+        "bob team/notes by document tokens to read",
+        "bob team/notes by document tokens to edit",
+    ];
+    assert_eq!(told, expected);
+}
