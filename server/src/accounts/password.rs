@@ -13,8 +13,8 @@ use super::{AccountsError, Refusal};
 
 /// Fewest characters of a person's password.
 pub const MIN_CHARS: usize = 10;
-/// Fewest characters of a link's: it is sent along with the link, and keeps out who only found that.
-pub const MIN_LINK_CHARS: usize = 4;
+/// Fewest characters of a link's that is new: it keeps out who only found the link, who may go on guessing for days.
+pub const MIN_LINK_CHARS: usize = 8;
 /// Most bytes of a password.
 pub const MAX_BYTES: usize = 1024;
 /// Memory that a guess costs, in KiB.

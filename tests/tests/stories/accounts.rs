@@ -272,7 +272,7 @@ async fn a_link_is_followed_and_taken_back() {
         json!({ "access": "none" }),
         json!({ "access": "read", "days": 0 }),
         json!({ "access": "read", "days": -1 }),
-        json!({ "access": "read", "password": "abc" }),
+        json!({ "access": "read", "password": "seven c" }),
         json!({ "access": "read", "password": "x".repeat(2000) }),
     ] {
         let (status, _) = bob

@@ -117,7 +117,7 @@ function MakeLink({ of, onStop, onMade }: { of: Shared; onStop: () => void; onMa
         <Select label="Whoever has it" options={LEVELS} value={access} onChange={setAccess} />
         <Select label="It counts for" options={LASTING} value={days} onChange={setDays} />
       </div>
-      <PasswordField field={takeFocus} label="Password, if you want one" name="link-password" value={password} onInput={setPassword} autocomplete="off" hint="Send it on another way than the link." />
+      <PasswordField field={takeFocus} label="Password, if you want one" name="link-password" value={password} onInput={setPassword} autocomplete="off" hint="At least 8 characters. Send it on another way than the link." />
       <Complaint>{attempt.error?.message ?? null}</Complaint>
       <div class="dialog-acts">
         <button type="button" class="button plain" onClick={onStop}>Cancel</button>

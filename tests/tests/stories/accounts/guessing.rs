@@ -161,7 +161,7 @@ async fn people_behind_one_address_join_and_sign_in_without_using_up_its_tries()
 async fn brute_force_has_to_wait_at_the_password_of_a_link_too() {
     let (server, mut ada) = team(&[]).await;
     ada.create("notes", "text").await;
-    let body = json!({ "access": "read", "password": "hemp" });
+    let body = json!({ "access": "read", "password": "wet hemp" });
     let made = ada.done("POST", "/api/documents/notes/links", body).await;
     let link = secret(&made["url"]);
     let mut guest = Browser::of(&server);
@@ -172,7 +172,7 @@ async fn brute_force_has_to_wait_at_the_password_of_a_link_too() {
             .await,
         needs
     );
-    let wrong = json!({ "link": link, "password": "jute" });
+    let wrong = json!({ "link": link, "password": "dry jute" });
     assert_eq!(
         guest.fail("POST", "/api/follow", wrong.clone()).await,
         needs
@@ -187,7 +187,7 @@ async fn brute_force_has_to_wait_at_the_password_of_a_link_too() {
             .0,
         401
     );
-    let right = json!({ "link": link, "password": "hemp" });
+    let right = json!({ "link": link, "password": "wet hemp" });
     guest.done("POST", "/api/follow", right.clone()).await;
     assert_eq!(guest.text("notes").await, "text");
     let mut tries = 0..100;
@@ -372,7 +372,7 @@ async fn whoever_guesses_at_links_keeps_nobody_from_signing_in() {
     ada.create("notes", "text").await;
     let mut links = Vec::new();
     for _ in 0..2 {
-        let body = json!({ "access": "read", "password": "hemp" });
+        let body = json!({ "access": "read", "password": "wet hemp" });
         let made = ada.done("POST", "/api/documents/notes/links", body).await;
         links.push(secret(&made["url"]));
     }
@@ -380,7 +380,7 @@ async fn whoever_guesses_at_links_keeps_nobody_from_signing_in() {
     let guessing: Vec<_> = (0..GUESSES)
         .map(|number| {
             let (mut guesser, answered) = (Browser::of(&server), answered.clone());
-            let wrong = json!({ "link": links[number % 2], "password": "jute" });
+            let wrong = json!({ "link": links[number % 2], "password": "dry jute" });
             tokio::spawn(async move {
                 let refused = guesser.fail("POST", "/api/follow", wrong).await;
                 answered.fetch_add(1, Relaxed);
