@@ -1,5 +1,8 @@
 //! Sessions: browsers that somebody is signed in with, or came to by links.
 
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+
 use rusqlite::{Row, Transaction, params};
 
 use super::audit::note;
@@ -265,29 +268,54 @@ impl Accounts {
 }
 
 fn make_room(transaction: &Transaction<'_>, of: Option<PersonId>) -> Result<(), AccountsError> {
-    let (max, end) = match of {
-        Some(_) => (
-            MAX_OF_PERSON,
-            "DELETE FROM sessions WHERE id =
-                (SELECT id FROM sessions WHERE person_id IS ?1 ORDER BY seen_at_ms, id LIMIT 1)",
-        ),
-        // Whoever begins many ends their own, and nobody else's.
-        None => (
-            MAX_OF_NOBODY,
-            "DELETE FROM sessions WHERE id =
-                (SELECT id FROM sessions WHERE person_id IS ?1 AND address IS
-                    (SELECT address FROM sessions WHERE person_id IS ?1
-                        GROUP BY address ORDER BY count(*) DESC LIMIT 1)
-                ORDER BY seen_at_ms, id LIMIT 1)",
-        ),
+    let max = match of {
+        Some(_) => MAX_OF_PERSON,
+        None => MAX_OF_NOBODY,
     };
-    let of = of.map(|id| id.0);
+    let id = of.map(|id| id.0);
     let there = "SELECT count(*) FROM sessions WHERE person_id IS ?1";
-    let there = count(transaction, there, [of])?;
+    let there = count(transaction, there, [id])?;
     for _ in max..=there {
-        execute(transaction, end, [of])?;
+        // Whoever begins many ends their own, and nobody else's.
+        let from = match of {
+            Some(_) => None,
+            None => busiest(transaction)?,
+        };
+        let end = "DELETE FROM sessions WHERE id =
+            (SELECT id FROM sessions WHERE person_id IS ?1 AND (?2 IS NULL OR address = ?2)
+                ORDER BY seen_at_ms, id LIMIT 1)";
+        execute(transaction, end, params![id, from])?;
     }
     Ok(())
+}
+
+/// Where most sessions of nobody are from: of the networks of the site that has most of them.
+fn busiest(transaction: &Transaction<'_>) -> Result<Option<String>, AccountsError> {
+    let networks = "SELECT address, count(*) FROM sessions
+        WHERE person_id IS NULL AND address IS NOT NULL GROUP BY address";
+    let networks = all(transaction, networks, [], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+    })?;
+    let mut sites: HashMap<String, i64> = HashMap::new();
+    for (network, count) in &networks {
+        *sites.entry(site(network)).or_default() += count;
+    }
+    let size = |network: &str| sites.get(&site(network)).copied();
+    let most = networks
+        .iter()
+        .max_by_key(|(network, count)| (size(network), site(network), *count));
+    Ok(most.map(|(network, _)| network.clone()))
+}
+
+/// Whoever is given a network of IPv6 is often given 65,536 of them.
+fn site(network: &str) -> String {
+    match network.parse::<Ipv6Addr>() {
+        Ok(six) => {
+            let [a, b, c, ..] = six.segments();
+            Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).to_string()
+        }
+        Err(_) => network.to_owned(),
+    }
 }
 
 fn entry(row: &Row<'_>) -> Result<SessionEntry, AccountsError> {

@@ -277,4 +277,21 @@ fn whoever_begins_many_sessions_ends_no_other_guests() {
         }
         assert!(!there.contains_key(&oldest), "{address}");
     }
+    // Nor from all the networks of one site.
+    let many = "DELETE FROM sessions;
+        WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9979)
+        INSERT INTO sessions (hash, begun_at_ms, seen_at_ms, expires_at_ms, agent, address)
+        SELECT randomblob(32), 0, i, 1000000000000000, '', printf('2001:db8:7:%x::', i) FROM n";
+    accounts
+        .mark(|transaction| Ok(transaction.execute_batch(many)?))
+        .unwrap();
+    let office = [(); 20].map(|()| guest("198.51.100.1", NOW));
+    for address in ["203.0.113.5", "2001:db8:7:ffff::", "2001:db8:8::"] {
+        let new = guest(address, NOW + 2);
+        let there = there();
+        assert_eq!(there.len(), 10_000);
+        for kept in office.iter().chain([&new]) {
+            assert!(there.contains_key(kept), "{address}");
+        }
+    }
 }
