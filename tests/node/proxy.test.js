@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -42,7 +42,8 @@ async function proxy(t, begin) {
     rmSync(folder, { recursive: true, force: true })
   })
   await until(() => `${program} listens; ${said}`, () => ask(port, 'GET', '/healthz').then(({ status }) => status === 200, () => false))
-  return port
+  const logged = () => readdirSync(folder).filter((name) => name.endsWith('.log')).map((name) => readFileSync(join(folder, name), 'utf8')).join('') + said
+  return { port, logged }
 }
 
 /** nginx as the README says. */
@@ -55,6 +56,7 @@ const nginx = (server) => (folder, port) => {
     .replace('127.0.0.1:4880', `127.0.0.1:${server.port}`)
     .replace('/etc/ssl/write.example.org.pem', certificate)
     .replace('/etc/ssl/write.example.org.key', key)
+    .replaceAll('/var/log/nginx', folder)
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`)
   writeFileSync(join(folder, 'nginx.conf'), `daemon off; pid ${folder}/pid; error_log stderr; events {}
     http { access_log ${folder}/access.log; ${temporary.join(' ')} ${site} }`)
@@ -88,7 +90,7 @@ const without = (program) => (spawnSync(program, ['version']).status === 0 ? fal
 
 for (const [name, begin, skip] of [['nginx', nginx, false], ['Caddy', caddy, without('caddy')]]) it(`works behind ${name}: people sign in, sockets stay open, and only the proxy says where somebody is`, { skip }, async (t) => {
   const server = await Ropewalk.start(t, '--allow-host', 'write.example.org', '--trust-proxy', '127.0.0.1')
-  const port = await proxy(t, begin(server))
+  const { port, logged } = await proxy(t, begin(server))
   const secret = (await command(server, ['user', 'add', 'ann', '--admin'])).trim().split('#')[1]
   const origin = { origin: 'https://write.example.org' }
   const joined = await ask(port, 'POST', '/api/join', { body: { secret, name: 'Ann', password: PASSWORD }, headers: origin })
@@ -129,4 +131,13 @@ for (const [name, begin, skip] of [['nginx', nginx, false], ['Caddy', caddy, wit
   await until(() => 'the other has it', () => people[1].text.toString() === 'through the proxy')
   const nobody = await ask(port, 'GET', '/api/documents/notes/text')
   assert.equal(nobody.status, 401)
+
+  for (const { provider } of people) provider.destroy()
+  if (name !== 'nginx') return
+  await until(() => `nginx has logged both sockets: ${logged()}`, () => logged().match(/"GET \/yjs\/notes" 101/g)?.length === 2)
+  await server.kill()
+  const away = await ask(port, 'GET', `/yjs/notes?token=${token}`)
+  assert.equal(away.status, 502)
+  await until(() => `nginx has logged that as well: ${logged()}`, () => logged().includes('"GET /yjs/notes" 502'))
+  assert.ok(!logged().includes(token) && !logged().includes('?'), logged())
 })
