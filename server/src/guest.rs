@@ -1,11 +1,10 @@
 //! Names of those who have no account: they choose them, and a mark says so wherever they are shown.
 
+use crate::called;
 use crate::storage::MAX_AUTHOR;
 
 /// Stands behind such a name.
 pub const MARK: &str = " (guest)";
-/// Longest name before it, in characters: with the mark it is whole wherever 40 are shown.
-const MAX: usize = 32;
 
 /// A name that a guest chose, with the mark. What turns letters, is not seen or only room could hide that.
 pub fn named(name: &str) -> String {
@@ -17,25 +16,8 @@ pub fn named(name: &str) -> String {
     let words = seen.split(' ').filter(|word| !word.is_empty());
     let name = words.collect::<Vec<_>>().join(" ");
     let name = name.strip_suffix(MARK.trim_start()).unwrap_or(&name);
-    let mut room = MAX_AUTHOR - MARK.len();
-    let fits = name.chars().take(MAX).take_while(|char| {
-        let fits = char.len_utf8() <= room;
-        room = room.saturating_sub(char.len_utf8());
-        fits
-    });
-    let name: String = fits.collect();
-    format!("{}{MARK}", name.trim()).trim().to_owned()
-}
-
-/// The beginning of somebody's name, with the mark if it has one.
-pub fn beginning(name: &str, max_chars: usize) -> String {
-    let (name, mark) = match name.strip_suffix(MARK) {
-        Some(name) => (name, MARK),
-        None => (name, ""),
-    };
-    let room = max_chars.saturating_sub(mark.len());
-    let name: String = name.chars().take(room).collect();
-    name + mark
+    let shown = called::beginning(&format!("{name}{MARK}"), called::ROOM);
+    called::within(&shown, MAX_AUTHOR)
 }
 
 /// Characters that are not seen themselves: the property `Default_Ignorable_Code_Point` of Unicode 17 (DerivedCoreProperties.txt), marks of
@@ -74,7 +56,7 @@ mod tests {
                 assert!(name.ends_with(MARK), "{filler:?} {length}: {name}");
                 assert!(name.len() <= MAX_AUTHOR, "{name}");
                 assert!(name.chars().count() <= 40, "{name}");
-                assert_eq!(beginning(&name, 40), name);
+                assert_eq!(called::beginning(&name, called::ROOM), name);
             }
             let alone = named(&filler.repeat(60));
             assert!(alone.ends_with(MARK.trim_start()), "{alone}");
@@ -95,14 +77,5 @@ mod tests {
         ] {
             assert_eq!(named(said), shown, "{said:?}");
         }
-    }
-
-    #[test]
-    fn what_is_cut_keeps_the_mark() {
-        let long = "x".repeat(60);
-        assert_eq!(beginning(&long, 40), "x".repeat(40));
-        let marked = beginning(&format!("{long}{MARK}"), 40);
-        assert_eq!(marked, format!("{}{MARK}", "x".repeat(32)));
-        assert_eq!(beginning("Ada", 40), "Ada");
     }
 }

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 pub mod access;
 pub mod accounts;
+mod called;
 pub mod client;
 pub mod config;
 pub mod connections;

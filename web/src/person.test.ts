@@ -12,11 +12,12 @@ describe('initials', () => {
 })
 
 describe('a name', () => {
-  it('is cut, and keeps the mark of a guest', () => {
+  it('is cut, and keeps what tells it apart', () => {
     for (const length of [0, 1, 32, 33, 40, 41, 60]) {
       for (const letter of ['x', '\u{fe0f}', '🧵']) {
         const name = `Ada${letter.repeat(length)}`
         expect(cleanName(`${name} (guest)`)).toBe(`${[...name].slice(0, 32).join('')} (guest)`)
+        expect(cleanName(`${name} (ann)`)).toBe(`${[...name].slice(0, 34).join('')} (ann)`)
         expect(cleanName(name)).toBe([...name].slice(0, 40).join(''))
       }
     }

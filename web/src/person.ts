@@ -1,4 +1,5 @@
 /** Who is here: names, and colours from one palette that is legible in both themes. */
+import { beginning } from './called'
 import { keep, recall } from './kept'
 import { Value } from './value'
 
@@ -17,9 +18,6 @@ export const PALETTE = [
 
 const FIRST = ['Quiet', 'Kind', 'Early', 'Bright', 'Patient', 'Merry', 'Gentle', 'Curious', 'Steady', 'Nimble', 'Calm', 'Bold']
 const SECOND = ['Heron', 'Otter', 'Finch', 'Badger', 'Plover', 'Marten', 'Curlew', 'Hare', 'Seal', 'Wren', 'Lynx', 'Tern']
-const LONGEST = 40
-/** Stands behind the names that guests choose; the server puts it there. */
-const MARK = ' (guest)'
 
 function generated(): Person {
   const pick = (from: string[]) => from[Math.floor(Math.random() * from.length)]!
@@ -61,13 +59,11 @@ export function makeWay(taken: number[]): void {
   me.set({ ...me.now, color: free[Math.floor(Math.random() * free.length)]! })
 }
 
-/** A name as it may be shown: no control or direction characters, not too long, and with the mark of a guest if it has one. */
+/** A name as it may be shown: no control or direction characters, and not too long. */
 export function cleanName(name: unknown): string {
   const text = typeof name === 'string' ? name : ''
   const clean = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => (c === '\u200d' ? c : '')).trim()
-  const mark = clean.endsWith(MARK) ? MARK : ''
-  const said = clean.slice(0, clean.length - mark.length)
-  return [...said].slice(0, LONGEST - mark.length).join('') + mark || 'Somebody'
+  return beginning(clean) || 'Somebody'
 }
 
 /** The palette's colour that comes nearest to what another editor announced. */

@@ -11,6 +11,7 @@ use super::rows::all;
 use super::text::folded;
 use super::{AccountsError, Refusal};
 use crate::access::{Person, PersonId};
+use crate::called;
 
 /// The login that a folded name seems to tell, as those do that are told apart.
 fn told(folded: &str) -> Option<&str> {
@@ -38,6 +39,11 @@ pub fn refuse_taken(
     }
 }
 
+/// What is seen of a name where there is least room for it.
+fn seen(person: &Person) -> String {
+    folded(&called::beginning(&person.name, called::ROOM))
+}
+
 /// Has others see the login beside the name of everybody who would be taken for another.
 pub fn tell_apart(people: &mut HashMap<PersonId, Person>) {
     let enabled = || people.iter().filter(|(_, person)| !person.is_disabled);
@@ -45,12 +51,12 @@ pub fn tell_apart(people: &mut HashMap<PersonId, Person>) {
     let mut names: HashMap<String, usize> = HashMap::new();
     for (id, person) in enabled() {
         logins.insert(&person.login, *id);
-        *names.entry(folded(&person.name)).or_default() += 1;
+        *names.entry(seen(person)).or_default() += 1;
     }
     let is_ambiguous = |id: &PersonId, person: &Person| {
         let name = folded(&person.name);
         let is_of_other = |login: &str| logins.get(login).is_some_and(|other| other != id);
-        names.get(&name).is_some_and(|there| *there > 1)
+        names.get(&seen(person)).is_some_and(|there| *there > 1)
             || is_of_other(&name)
             || told(&name).is_some_and(is_of_other)
     };
@@ -60,7 +66,7 @@ pub fn tell_apart(people: &mut HashMap<PersonId, Person>) {
         .collect();
     for id in ambiguous {
         if let Some(person) = people.get_mut(&id) {
-            person.shown = format!("{} ({})", person.name, person.login);
+            person.shown = called::with_login(&person.name, &person.login);
         }
     }
 }
@@ -117,6 +123,12 @@ mod tests {
         assert_eq!(
             shown(&[("bob", "Bob", true), ("mal", "Bob", false)]),
             ["Bob", "Bob"]
+        );
+        // Where a long name is cut, what makes it another is not seen.
+        let [bob, mal] = ["Jr.", "Sr."].map(|end| format!("{}{end}", "Bob ".repeat(10)));
+        assert_eq!(
+            shown(&[("bob", &bob, false), ("mal", &mal, false)]),
+            [format!("{bob} (bob)"), format!("{mal} (mal)")]
         );
     }
 }

@@ -3,10 +3,9 @@
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 use super::{AccountsError, Refusal};
+use crate::called::{MAX_CHARS, is_of_login};
 use crate::guest::is_unseen;
 
-/// Most characters of a login or a name.
-const MAX_CHARS: usize = 64;
 /// Most bytes of the issuer or the subject of an identity.
 pub const MAX_IDENTITY_BYTES: usize = 512;
 /// Bytes that are kept of what a browser calls itself.
@@ -16,8 +15,7 @@ pub const MAX_ADDRESS_BYTES: usize = 64;
 
 /// A login as it is kept: upper and lower case are the same. ASCII alone, as letters that look alike are not.
 pub fn login(text: &str) -> Result<String, Refusal> {
-    let is_fine = |c: char| c.is_ascii_alphanumeric() || "._-@+".contains(c);
-    if (1..=MAX_CHARS).contains(&text.len()) && text.chars().all(is_fine) {
+    if (1..=MAX_CHARS).contains(&text.len()) && text.chars().all(is_of_login) {
         Ok(text.to_ascii_lowercase())
     } else {
         Err(Refusal::Login)
@@ -59,7 +57,7 @@ pub fn as_login(text: &str) -> String {
     let mut login = String::new();
     for c in text.chars().take(MAX_CHARS) {
         let c = c.to_ascii_lowercase();
-        if c.is_ascii_alphanumeric() || "._-@+".contains(c) {
+        if is_of_login(c) {
             login.push(c);
         } else if !login.ends_with('-') {
             login.push('-');

@@ -15,11 +15,12 @@ use serde_json::Value;
 use super::known::Known;
 use super::remote::Remote;
 use crate::access::{Access, Claims, LinkId, SessionId, TokenId, Who};
+use crate::called;
 
 /// Longest token, in bytes.
 const MAX_TOKEN: usize = 8 * 1024;
 /// Longest name, in characters.
-const MAX_NAME: usize = 64;
+const MAX_NAME: usize = called::MAX_SHOWN;
 /// Keys at most.
 const MAX_KEYS: usize = 64;
 /// How far clocks may be apart, in seconds.
@@ -388,7 +389,7 @@ mod tests {
             ("no document", with("doc", json!(""))),
             ("above", with("doc", json!("../x"))),
             ("nameless", with("name", json!(""))),
-            ("long", with("name", json!("x".repeat(65)))),
+            ("long", with("name", json!("x".repeat(MAX_NAME + 1)))),
             ("control", with("name", json!("a\nb"))),
             (
                 "other key",

@@ -19,6 +19,7 @@ use super::{Upgrade, health};
 use crate::App;
 use crate::access::{Access, Called, Claims, Target, Who};
 use crate::accounts::{Accounts, Action};
+use crate::called;
 use crate::document::{Command, Refused};
 use crate::name::DocumentName;
 use crate::session::yjs::Dialect;
@@ -35,8 +36,6 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 const VALID_S: i64 = 60 * 60;
 /// And at most.
 const MAX_VALID_S: i64 = 24 * 60 * 60;
-/// Longest name in a token, in characters.
-const MAX_NAME: usize = 64;
 /// Whoever has a token that names nobody.
 const SOMEBODY: &str = "Somebody";
 /// Letters of a name that nobody chose.
@@ -186,12 +185,8 @@ fn token(
         Called::Name(ref name) => &name.clone(),
         Called::Guest | Called::AsTheySay => "Somebody (guest)",
     };
-    let called: String = called
-        .chars()
-        .filter(|char| !char.is_control())
-        .take(MAX_NAME)
-        .collect();
-    let is_named = !called.trim().is_empty();
+    let called: String = called.chars().filter(|char| !char.is_control()).collect();
+    let called = called::beginning(&called, called::MAX_SHOWN);
     let seconds = wanted
         .valid_for_seconds
         .unwrap_or(VALID_S)
@@ -209,10 +204,9 @@ fn token(
     };
     let ends = now_ms + seconds * 1000;
     let signed = app.gate.sign(&Claims {
-        name: if is_named {
-            called
-        } else {
-            SOMEBODY.to_owned()
+        name: match called.is_empty() {
+            true => SOMEBODY.to_owned(),
+            false => called,
         },
         target,
         access,

@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use ropewalk_crdt::{Anchor, ClientId, Document, Error, Presence, ROOT, Unit};
 use serde_json::Value;
 
-use crate::guest;
+use crate::called;
 
 /// People that are known at most; more are not shown.
 const MAX_PEOPLE: usize = 1024;
-/// Characters of a name that are shown at most.
-const MAX_NAME: usize = 40;
 
 /// Somebody else in the document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,9 +100,9 @@ impl People {
 /// A name as it may be shown.
 fn shown(name: &str) -> String {
     let clean: String = name.chars().filter(|c| !c.is_control()).collect();
-    let shown = guest::beginning(clean.trim(), MAX_NAME);
-    match shown.trim() {
-        "" => "Somebody".to_owned(),
-        name => name.to_owned(),
+    let shown = called::beginning(clean.trim(), called::ROOM);
+    match shown.is_empty() {
+        true => "Somebody".to_owned(),
+        false => shown,
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::Task;
 use crate::access::{Called, Who};
+use crate::called;
 use crate::document::cursor::{Cursor, Place, Pointing};
 use crate::document::peer::PeerId;
 use crate::guest;
@@ -168,7 +169,7 @@ impl Task {
                 Called::Name(name) => name,
                 Called::AsTheySay | Called::Guest => said,
             };
-            let name = cut(&name).to_owned();
+            let name = called::within(&name, MAX_AUTHOR);
             Arc::new(Author { client, name })
         });
         author.clone()
@@ -178,8 +179,8 @@ impl Task {
     pub(super) fn named(&self, said: Arc<Author>, who: &Who) -> Arc<Author> {
         let rules = self.rules.borrow();
         let name = match rules.called(who, self.app.machine.now_ms()) {
-            Called::Person(person) => cut(&person.shown).to_owned(),
-            Called::Name(name) => cut(&name).to_owned(),
+            Called::Person(person) => called::within(&person.shown, MAX_AUTHOR),
+            Called::Name(name) => called::within(&name, MAX_AUTHOR),
             Called::Guest if !said.name.is_empty() => guest::named(&said.name),
             Called::AsTheySay | Called::Guest => return said,
         };
@@ -250,15 +251,7 @@ fn name_in(state: &str) -> String {
     let Ok(State { user }) = serde_json::from_str(state) else {
         return String::new();
     };
-    cut(&user.name).to_owned()
-}
-
-fn cut(name: &str) -> &str {
-    let mut end = name.len().min(MAX_AUTHOR);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    &name[..end]
+    called::within(&user.name, MAX_AUTHOR)
 }
 
 /// The same, not longer than a state may be, if it was not before: what we add is nobody's fault. What is said beside who they are goes then.

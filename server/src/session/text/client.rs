@@ -13,6 +13,7 @@ use super::cursors::Cursors;
 use super::message::{Inbound, MAX_SMALL, Outbound, Unread, edits};
 use super::people::{Heard, People};
 use crate::access::{Access, Denied, Who};
+use crate::called;
 use crate::document::cursor::{Cursor, Place};
 use crate::document::edit::{Change, Changes, Edited, Key, MAX_EDITS, Request, Since};
 use crate::document::{Command, Frame, Handle, Refused, Version};
@@ -302,13 +303,9 @@ impl Client {
     }
 
     fn author(&self) -> Author {
-        let mut name = self.people.name().to_owned();
-        while name.len() > MAX_AUTHOR {
-            name.pop();
-        }
         Author {
             client: Some(self.people.client()),
-            name,
+            name: called::within(self.people.name(), MAX_AUTHOR),
         }
     }
 
