@@ -37,12 +37,13 @@ mod sessions;
 mod sharing;
 mod tokens;
 mod trash;
+mod turns;
 mod ysweet;
 
-pub use accounts::{LINK_PASSWORDS, PASSWORDS};
 pub use admin::Counted;
 use error::ApiError;
 use identity::Visitor;
+pub use turns::Turns;
 
 use crate::App;
 use crate::access::{Access, Known, Who};

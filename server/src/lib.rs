@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -92,10 +92,8 @@ pub struct App {
     pub counted: http::Counted,
     /// How often passwords may be tried.
     pub attempts: Attempts,
-    /// Turns to look at a password that somebody signs in with.
-    pub passwords: Semaphore,
-    /// Turns to look at the password of a link.
-    pub link_passwords: Semaphore,
+    /// Turns to look at passwords.
+    pub turns: http::Turns,
     /// Where it runs.
     pub machine: Arc<dyn Machine>,
     /// Counters.
@@ -136,8 +134,7 @@ impl App {
             journal,
             gate,
             attempts: Attempts::default(),
-            passwords: Semaphore::new(http::PASSWORDS),
-            link_passwords: Semaphore::new(http::LINK_PASSWORDS),
+            turns: http::Turns::default(),
             hub: Hub::default(),
             connections: Arc::default(),
             counted: http::Counted::default(),

@@ -9,7 +9,6 @@ use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
 use super::error::ApiError;
 use super::identity::Visitor;
@@ -19,12 +18,6 @@ use crate::accounts::{Accounts, AccountsError, Actor, Refusal, Still};
 
 /// Bytes of a body, at most.
 pub const MAX_BODY: usize = 64 * 1024;
-/// Passwords that are looked at at once: each takes 19 MiB and a while.
-pub const PASSWORDS: usize = 2;
-/// The same of links, beside those: whoever guesses one keeps nobody from signing in.
-pub const LINK_PASSWORDS: usize = 1;
-/// How long somebody waits for their turn.
-const TURN: Duration = Duration::from_secs(10);
 
 const DAY_MS: i64 = 24 * 60 * 60_000;
 
@@ -66,32 +59,6 @@ pub async fn with<T: Send + 'static>(
         }
     });
     doing.await.ok_or(ApiError::INTERNAL)?
-}
-
-/// The same with a password in it.
-pub async fn with_password<T: Send + 'static>(
-    app: &Arc<App>,
-    work: impl FnOnce(&Accounts, i64) -> Result<T, AccountsError> + Send + 'static,
-) -> Result<T, ApiError> {
-    in_turn(app, &app.passwords, work).await
-}
-
-/// The same with the password of a link, from somebody who may be guessing.
-pub async fn with_link_password<T: Send + 'static>(
-    app: &Arc<App>,
-    work: impl FnOnce(&Accounts, i64) -> Result<T, AccountsError> + Send + 'static,
-) -> Result<T, ApiError> {
-    in_turn(app, &app.link_passwords, work).await
-}
-
-async fn in_turn<T: Send + 'static>(
-    app: &Arc<App>,
-    turns: &Semaphore,
-    work: impl FnOnce(&Accounts, i64) -> Result<T, AccountsError> + Send + 'static,
-) -> Result<T, ApiError> {
-    let turn = tokio::time::timeout(TURN, turns.acquire()).await;
-    let _turn = turn.map_err(|_| ApiError::OVERLOADED)?;
-    with(app, work).await
 }
 
 /// The person that a visitor is; an error if they are nobody.
@@ -196,12 +163,16 @@ pub fn tries(app: &App, visitor: &Visitor) -> Result<(), ApiError> {
     tried.map_err(|wait| too_many(app, wait))
 }
 
-/// Gives the try back to the address when it was no guess: many people may be behind one. Each makes work, so nobody has that as often as
-/// they like.
+/// Gives the try back to the address when it was no guess: many people may be behind one.
 pub fn was_no_guess(app: &App, visitor: &Visitor, person: PersonId) {
-    if app.attempts.of_deeds(person).is_ok() {
+    if !costs(app, person) {
         app.attempts.give_back(visitor.address);
     }
+}
+
+/// Whether it takes a try to be right, too: each time makes work, so nobody has that as often as they like.
+pub fn costs(app: &App, person: PersonId) -> bool {
+    app.attempts.of_deeds(person).is_err()
 }
 
 pub fn too_many(app: &App, wait: Duration) -> ApiError {

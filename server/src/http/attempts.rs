@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::access::{Access, LinkId, PersonId};
+use crate::called::MAX_CHARS;
 use crate::gate::Device;
 use crate::storage::DocumentId;
 
@@ -35,6 +36,9 @@ const OF_GUESTS: Allowance = Allowance {
 };
 /// The same for an account from a browser that its owner was signed in with.
 const OF_DEVICE: Allowance = OF_ACCOUNT;
+/// The same for somebody who is signed in and is asked for the password once more: whoever has got hold of that session keeps its owner from
+/// signing in nowhere.
+const OF_PERSON: Allowance = OF_ACCOUNT;
 /// What somebody who is no administrator may do that is written into the log.
 const OF_DEEDS: Allowance = Allowance {
     most: 200,
@@ -56,12 +60,47 @@ struct Allowance {
     every: Duration,
 }
 
+/// Whose tries a wrong password takes, beside those of the address that it comes from.
+#[derive(Clone, Debug)]
+pub enum Tries {
+    /// Nobody's.
+    Address(IpAddr),
+    /// Of what somebody wants to sign in as, whether there is such an account or not.
+    Account(String, IpAddr),
+    /// Of a browser that somebody was signed in with, at their account.
+    Device(Device, IpAddr),
+    /// Of somebody who is signed in.
+    Person(PersonId, IpAddr),
+    /// Of a link, where an address has tries of its own.
+    Link(LinkId, IpAddr),
+}
+
+impl Tries {
+    /// Those of an account, however its login is written.
+    pub fn account(login: &str, address: IpAddr) -> Self {
+        let login: String = login.chars().take(MAX_CHARS).collect();
+        Self::Account(login.to_lowercase(), address)
+    }
+
+    /// Where the password comes from.
+    pub fn address(&self) -> IpAddr {
+        match self {
+            Self::Address(address)
+            | Self::Account(_, address)
+            | Self::Device(_, address)
+            | Self::Person(_, address)
+            | Self::Link(_, address) => *address,
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Attempts {
     addresses: Mutex<HashMap<IpAddr, Instant>>,
     accounts: Mutex<HashMap<String, Instant>>,
     devices: Mutex<HashMap<Device, Instant>>,
+    people: Mutex<HashMap<PersonId, Instant>>,
     links: Mutex<HashMap<LinkId, Instant>>,
     links_from: Mutex<HashMap<(LinkId, IpAddr), Instant>>,
     guests: Mutex<HashMap<IpAddr, Instant>>,
@@ -83,15 +122,62 @@ impl Attempts {
         put_back(&self.addresses, &network(address), OF_ADDRESS);
     }
 
-    /// Takes one try of what somebody wants to sign in as, whether there is such an account or not.
-    pub fn of_account(&self, login: &str) -> Result<(), Duration> {
-        let login: String = login.chars().take(64).collect();
-        take(&self.accounts, login.to_lowercase(), OF_ACCOUNT)
+    /// Whether there is one left; or how long it takes until there is.
+    pub fn left(&self, tries: &Tries) -> Result<(), Duration> {
+        let at = network(tries.address());
+        match tries {
+            Tries::Link(link, _) => left(&self.links_from, &(*link, at), OF_ADDRESS)?,
+            // Whoever else guesses from there keeps nobody out.
+            Tries::Device(..) => {}
+            _ => left(&self.addresses, &at, OF_ADDRESS)?,
+        }
+        match tries {
+            Tries::Address(_) => Ok(()),
+            Tries::Account(login, _) => left(&self.accounts, login, OF_ACCOUNT),
+            Tries::Device(device, _) => left(&self.devices, device, OF_DEVICE),
+            Tries::Person(person, _) => left(&self.people, person, OF_PERSON),
+            Tries::Link(link, _) => left(&self.links, link, OF_LINK),
+        }
     }
 
-    /// Takes one try of a browser that somebody was signed in with, at their account.
-    pub fn of_device(&self, device: Device) -> Result<(), Duration> {
-        take(&self.devices, device, OF_DEVICE)
+    /// Takes one, if there is one left.
+    pub fn take(&self, tries: &Tries) -> Result<(), Duration> {
+        let at = network(tries.address());
+        match tries {
+            Tries::Link(link, _) => take(&self.links_from, (*link, at), OF_ADDRESS)?,
+            Tries::Device(..) => {}
+            _ => take(&self.addresses, at, OF_ADDRESS)?,
+        }
+        let taken = match tries {
+            Tries::Address(_) => Ok(()),
+            Tries::Account(login, _) => take(&self.accounts, login.clone(), OF_ACCOUNT),
+            Tries::Device(device, _) => take(&self.devices, *device, OF_DEVICE),
+            Tries::Person(person, _) => take(&self.people, *person, OF_PERSON),
+            Tries::Link(link, _) => take(&self.links, *link, OF_LINK),
+        };
+        taken.inspect_err(|_| self.put_back_there(tries))
+    }
+
+    /// Gives back one that was taken: it was no guess.
+    pub fn put_back(&self, tries: &Tries) {
+        self.put_back_there(tries);
+        match tries {
+            Tries::Address(_) => {}
+            Tries::Account(login, _) => put_back(&self.accounts, login, OF_ACCOUNT),
+            Tries::Device(device, _) => put_back(&self.devices, device, OF_DEVICE),
+            Tries::Person(person, _) => put_back(&self.people, person, OF_PERSON),
+            Tries::Link(link, _) => put_back(&self.links, link, OF_LINK),
+        }
+    }
+
+    /// The same of the address alone.
+    fn put_back_there(&self, tries: &Tries) {
+        let at = network(tries.address());
+        match tries {
+            Tries::Link(link, _) => put_back(&self.links_from, &(*link, at), OF_ADDRESS),
+            Tries::Device(..) => {}
+            _ => put_back(&self.addresses, &at, OF_ADDRESS),
+        }
     }
 
     /// Takes one of the guests that may come from an address.
@@ -112,21 +198,6 @@ impl Attempts {
     /// It could not.
     pub fn is_not_told(&self, minted: Minted) {
         put_back(&self.tokens, &minted, OF_TOKENS);
-    }
-
-    /// Takes one try of the password of a link: of those that the address has there, and of those that all have together.
-    pub fn of_link(&self, link: LinkId, address: IpAddr) -> Result<(), Duration> {
-        take(&self.links_from, (link, network(address)), OF_ADDRESS)?;
-        take(&self.links, link, OF_LINK)
-    }
-
-    /// Gives both back to whoever knew the password, and takes one of the guests that may come from there: each makes work, so nobody has
-    /// that as often as they like.
-    pub fn follows(&self, link: LinkId, address: IpAddr) -> Result<(), Duration> {
-        self.of_guests(address)?;
-        put_back(&self.links_from, &(link, network(address)), OF_ADDRESS);
-        put_back(&self.links, &link, OF_LINK);
-        Ok(())
     }
 }
 
@@ -163,6 +234,22 @@ fn take<K: Eq + Hash>(
         return Err(next - room);
     }
     *whole = next;
+    Ok(())
+}
+
+/// Whether [`take`] would.
+fn left<K: Eq + Hash>(
+    all: &Mutex<HashMap<K, Instant>>,
+    key: &K,
+    Allowance { most, every }: Allowance,
+) -> Result<(), Duration> {
+    let now = Instant::now();
+    let whole = lock(all).get(key).copied().unwrap_or(now);
+    let next = whole.max(now) + every;
+    let room = now + every * most;
+    if next > room {
+        return Err(next - room);
+    }
     Ok(())
 }
 
@@ -240,11 +327,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_account_is_the_same_in_capitals_and_a_network_one_address() {
         let attempts = Attempts::default();
-        for _ in 0..10 {
-            assert_eq!(attempts.of_account("Ann"), Ok(()));
-            assert_eq!(attempts.of_account("ann"), Ok(()));
+        let of = |login: &str, number: u8| Tries::account(login, IpAddr::from([1, 2, 3, number]));
+        for number in 0..10 {
+            assert_eq!(attempts.take(&of("Ann", number)), Ok(()));
+            assert_eq!(attempts.take(&of("ann", number)), Ok(()));
         }
-        assert!(attempts.of_account("ANN").is_err());
+        assert!(attempts.left(&of("ANN", 100)).is_err());
+        assert!(attempts.take(&of("ANN", 100)).is_err());
         for last in 0..10 {
             let address = IpAddr::from([1, 2, 3, 4, 5, 6, 7, last]);
             assert_eq!(attempts.of_address(address), Ok(()));
@@ -259,40 +348,50 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_link_lets_a_room_in_and_no_guesser() {
         let attempts = Attempts::default();
-        let (link, other) = (LinkId(1), LinkId(2));
-        let address = |number: u32| IpAddr::from(number.to_be_bytes());
-        for round in 0..3 {
-            for number in 0..OF_LINK.most {
-                let tried = attempts.of_link(link, address(number));
-                assert_eq!(tried, Ok(()), "{round}: {number}");
-            }
-            for number in 0..OF_LINK.most {
-                assert_eq!(attempts.follows(link, address(number)), Ok(()));
-            }
+        let of = |link, number: u32| Tries::Link(LinkId(link), number.to_be_bytes().into());
+        for number in 0..3 * OF_LINK.most {
+            assert_eq!(attempts.take(&of(1, number)), Ok(()), "{number}");
+            attempts.put_back(&of(1, number));
         }
-        // Who knows it cannot have it looked at for ever.
-        let here = address(u32::MAX - 2);
-        for _ in 0..OF_GUESTS.most {
-            assert_eq!(attempts.of_link(other, here), Ok(()));
-            assert_eq!(attempts.follows(other, here), Ok(()));
-        }
+        let guesser = of(1, u32::MAX);
         for _ in 0..OF_ADDRESS.most {
-            assert_eq!(attempts.of_link(other, here), Ok(()));
-            assert_eq!(attempts.follows(other, here), Err(OF_GUESTS.every));
+            assert_eq!(attempts.left(&guesser), Ok(()));
+            assert_eq!(attempts.take(&guesser), Ok(()));
         }
-        assert!(attempts.of_link(other, here).is_err());
-        let guesser = address(u32::MAX);
-        for _ in 0..OF_ADDRESS.most {
-            assert_eq!(attempts.of_link(link, guesser), Ok(()));
-        }
-        assert_eq!(attempts.of_link(link, guesser), Err(OF_ADDRESS.every));
-        assert_eq!(attempts.of_link(other, guesser), Ok(()));
+        assert_eq!(attempts.left(&guesser), Err(OF_ADDRESS.every));
+        assert_eq!(attempts.take(&guesser), Err(OF_ADDRESS.every));
+        assert_eq!(attempts.take(&of(2, u32::MAX)), Ok(()));
         // Many of them share what is left.
         for number in OF_ADDRESS.most..OF_LINK.most {
-            assert_eq!(attempts.of_link(link, address(number)), Ok(()));
+            assert_eq!(attempts.take(&of(1, number)), Ok(()));
         }
-        let more = attempts.of_link(link, address(u32::MAX - 1));
-        assert_eq!(more, Err(OF_LINK.every));
+        let late = of(1, u32::MAX - 1);
+        for _ in 0..2 * OF_ADDRESS.most {
+            assert_eq!(attempts.left(&late), Err(OF_LINK.every));
+            assert_eq!(attempts.take(&late), Err(OF_LINK.every));
+        }
+        // What is not there for all is not taken of the address either.
+        tokio::time::advance(OF_LINK.every * OF_ADDRESS.most).await;
+        for _ in 0..OF_ADDRESS.most {
+            assert_eq!(attempts.take(&late), Ok(()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_signed_in_guesses_from_everywhere_together_and_signs_in_elsewhere() {
+        let attempts = Attempts::default();
+        let at = |number: u32| IpAddr::from(number.to_be_bytes());
+        for number in 0..OF_PERSON.most {
+            assert_eq!(
+                attempts.take(&Tries::Person(PersonId(1), at(number))),
+                Ok(())
+            );
+        }
+        let here = at(u32::MAX);
+        let refused = attempts.take(&Tries::Person(PersonId(1), here));
+        assert_eq!(refused, Err(OF_PERSON.every));
+        assert_eq!(attempts.take(&Tries::Person(PersonId(2), here)), Ok(()));
+        assert_eq!(attempts.take(&Tries::account("ann", here)), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -127,6 +127,12 @@ errors! {
 }
 
 impl ApiError {
+    /// The stable code.
+    #[cfg(test)]
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// Somebody has tried too often and has to wait.
     pub fn too_many(wait: Duration) -> Self {
         let seconds = usize::try_from(wait.as_secs())

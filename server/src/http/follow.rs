@@ -10,10 +10,12 @@ use axum::routing::post;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::accounts::{Body, answer, body, doer, too_many, with, with_link_password};
+use super::accounts::{Body, answer, body, doer, too_many, with};
+use super::attempts::Tries;
 use super::error::ApiError;
 use super::identity::{Visitor, keeps_cookies};
 use super::known;
+use super::turns::guess;
 use crate::App;
 use crate::access::{Link, Target};
 use crate::accounts::{Accounts, Secret, SecretKind};
@@ -47,17 +49,19 @@ async fn follow(
     let mut room = None;
     if link.has_password {
         let password = password.ok_or(ApiError::LINK_PASSWORD)?;
-        app.attempts
-            .of_link(id, visitor.address)
-            .map_err(|wait| too_many(&app, wait))?;
-        let actor = doer(&app, &visitor);
-        let is_right = with_link_password(&app, move |accounts, now_ms| {
-            accounts.check_link(id, &password, &actor, now_ms)
+        let (actor, address) = (doer(&app, &visitor), visitor.address);
+        let right = guess(&app, Tries::Link(id, address), {
+            let app = app.clone();
+            move |accounts, now_ms| {
+                if !accounts.check_link(id, &password, &actor, now_ms)? {
+                    return Ok((None, true));
+                }
+                // Each makes work: whoever knows it has it looked at as often as guests may come.
+                let room = app.attempts.of_guests(address);
+                Ok((Some(room), room.is_err()))
+            }
         });
-        if !is_right.await? {
-            return Err(ApiError::LINK_PASSWORD);
-        }
-        room = Some(app.attempts.follows(id, visitor.address));
+        room = Some(right.await?.ok_or(ApiError::LINK_PASSWORD)?);
     }
     if visitor.who.session.is_none() {
         let room = room.unwrap_or_else(|| app.attempts.of_guests(visitor.address));

@@ -10,11 +10,12 @@ use axum::routing::post;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::accounts::{Body, answer, body, tries, was_no_guess, with, with_password};
+use super::accounts::{Body, answer, body, tries, was_no_guess, with};
 use super::error::ApiError;
 use super::identity::{Visitor, keeps_cookies};
 use super::people::kind;
 use super::sessions::begins;
+use super::turns::with_password;
 use crate::App;
 use crate::accounts::{InviteKind, Joining, Secret, SecretKind};
 
@@ -79,7 +80,7 @@ async fn join(
     let Some((SecretKind::Invitation, hash)) = Secret::parse(&sent.secret) else {
         return Err(ApiError::NO_INVITATION);
     };
-    let begun = with_password(&app, {
+    let begun = with_password(&app, &visitor, {
         let visitor = visitor.clone();
         move |accounts, now_ms| {
             let address = visitor.address.to_string();

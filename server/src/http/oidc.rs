@@ -13,12 +13,11 @@ use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::accounts::{
-    Body, actor, answer, body, own_session, too_many, tries, with, with_password,
-};
-use super::attempts::network;
+use super::accounts::{Body, actor, answer, body, costs, own_session, too_many, with};
+use super::attempts::{Tries, network};
 use super::error::ApiError;
 use super::identity::Visitor;
+use super::turns::guess;
 use crate::App;
 use crate::access::Hash;
 use crate::accounts::{
@@ -87,14 +86,17 @@ async fn link(
     if app.provider.is_none() {
         return Err(ApiError::NOT_FOUND);
     }
-    tries(&app, &visitor)?;
     let actor = actor(person, &visitor);
-    let is_right = with_password(&app, move |accounts, now_ms| {
-        let there = accounts.person(person)?;
-        if there.is_some_and(|person| person.identity.is_some()) {
-            return Err(Refusal::Linked.into());
+    let is_right = guess(&app, Tries::Person(person, visitor.address), {
+        let app = app.clone();
+        move |accounts, now_ms| {
+            let there = accounts.person(person)?;
+            if there.is_some_and(|person| person.identity.is_some()) {
+                return Err(Refusal::Linked.into());
+            }
+            let is_right = accounts.is_password(person, &password, &actor, now_ms)?;
+            Ok((is_right, !is_right || costs(&app, person)))
         }
-        accounts.is_password(person, &password, &actor, now_ms)
     });
     if !is_right.await? {
         return Err(ApiError::WRONG_OLD_PASSWORD);

@@ -11,15 +11,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::accounts::{
-    At, Body, actor, answer, at, body, bounded, doer, own_session, too_many, tries, was_no_guess,
-    with, with_password,
+    At, Body, actor, answer, at, body, bounded, costs, doer, own_session, too_many, with,
 };
-use super::attempts::network;
+use super::attempts::{Tries, network};
 use super::error::ApiError;
 use super::identity::{KEPT_S, Visitor, keeps_cookies};
+use super::turns::guess;
 use crate::App;
 use crate::access::{SessionId, Who};
 use crate::accounts::{AccountsError, Action, Profile, Refusal, Secret, SessionEntry};
+use crate::gate::Device;
 
 /// The cookie that says that somebody was signed in with this browser.
 const KNOWN: &str = "ropewalk-known";
@@ -97,55 +98,64 @@ async fn sign_in(
 ) -> Result<Response, ApiError> {
     keeps_cookies(&app.config, &headers)?;
     let SignIn { login, password } = body(sent)?;
-    let is_familiar = is_familiar(&app, &login, &visitor, &headers);
-    if !is_familiar {
-        tries(&app, &visitor)?;
-        if let Err(wait) = app.attempts.of_account(&login)
-            && !knows(&app, &login, &visitor).await?
-        {
-            return Err(too_many(&app, wait));
-        }
-    }
-    let begun = with_password(&app, {
-        let visitor = visitor.clone();
+    let tries = tries(&app, &login, &visitor, &headers).await?;
+    let begun = guess(&app, tries, {
+        let (app, visitor) = (app.clone(), visitor.clone());
         move |accounts, now_ms| {
             let actor = visitor.nobody();
             let verified = match accounts.verify(&login, &password, &actor, now_ms) {
                 Ok(Some(verified)) => verified,
-                Ok(None) => return Ok(Err(ApiError::WRONG_PASSWORD)),
+                Ok(None) => return Ok((Err(ApiError::WRONG_PASSWORD), true)),
                 // Only whoever knows the password hears of it.
                 Err(AccountsError::Refused(Refusal::Disabled)) => {
-                    return Ok(Err(ApiError::DISABLED));
+                    return Ok((Err(ApiError::DISABLED), true));
                 }
                 Err(error) => return Err(error),
             };
             match visitor.begin_verified(accounts, &verified, now_ms) {
                 Err(AccountsError::Refused(Refusal::WrongPassword)) => {
                     accounts.note(&actor, Action::SignInFailed, &login, now_ms)?;
-                    Ok(Err(ApiError::WRONG_PASSWORD))
+                    Ok((Err(ApiError::WRONG_PASSWORD), true))
                 }
-                begun => Ok(Ok((verified.id, begun?))),
+                begun => Ok((Ok(begun?), costs(&app, verified.id))),
             }
         }
     });
-    let (person, begun) = begun.await??;
-    if !is_familiar {
-        was_no_guess(&app, &visitor, person);
-    }
-    Ok(begins(&app, &visitor, begun))
+    Ok(begins(&app, &visitor, begun.await??))
 }
 
-/// Whether it is a browser that the owner of an account was signed in with, and has a try left: whoever else guesses, from the same
-/// address too, does not keep them out.
-fn is_familiar(app: &App, login: &str, visitor: &Visitor, headers: &HeaderMap) -> bool {
-    let device = || {
-        let (person, device) = app.gate.known()?.device(visitor.kept(KNOWN, headers)?)?;
-        let rules = app.gate.rules();
-        let person = rules.people.get(&person)?;
-        let is_theirs = person.login.eq_ignore_ascii_case(login);
-        is_theirs.then_some(device)
-    };
-    device().is_some_and(|device| app.attempts.of_device(device).is_ok())
+/// Whose tries a sign-in takes if it fails: those of the browser, if the owner of the account was signed in with it; otherwise those of the
+/// address and of the account, unless its owner is signed in from there.
+async fn tries(
+    app: &Arc<App>,
+    login: &str,
+    visitor: &Visitor,
+    headers: &HeaderMap,
+) -> Result<Tries, ApiError> {
+    if let Some(device) = familiar(app, login, visitor, headers) {
+        let of_device = Tries::Device(device, visitor.address);
+        if app.attempts.left(&of_device).is_ok() {
+            return Ok(of_device);
+        }
+    }
+    let of_address = Tries::Address(visitor.address);
+    let left = app.attempts.left(&of_address);
+    left.map_err(|wait| too_many(app, wait))?;
+    let of_account = Tries::account(login, visitor.address);
+    match app.attempts.left(&of_account) {
+        Ok(()) => Ok(of_account),
+        Err(_) if knows(app, login, visitor).await? => Ok(of_address),
+        Err(wait) => Err(too_many(app, wait)),
+    }
+}
+
+/// The browser, if the owner of an account was signed in with it.
+fn familiar(app: &App, login: &str, visitor: &Visitor, headers: &HeaderMap) -> Option<Device> {
+    let (person, device) = app.gate.known()?.device(visitor.kept(KNOWN, headers)?)?;
+    let rules = app.gate.rules();
+    let person = rules.people.get(&person)?;
+    let is_theirs = person.login.eq_ignore_ascii_case(login);
+    is_theirs.then_some(device)
 }
 
 /// Whether the owner of an account is signed in from where somebody is.
@@ -317,14 +327,16 @@ async fn password(
     if !has_password {
         return Err(ApiError::NO_PASSWORD);
     }
-    tries(&app, &visitor)?;
     let actor = actor(id, &visitor);
-    let is_right = with_password(&app, move |accounts, now_ms| {
-        if !accounts.is_password(id, &old, &actor, now_ms)? {
-            return Ok(false);
+    let is_right = guess(&app, Tries::Person(id, visitor.address), {
+        let app = app.clone();
+        move |accounts, now_ms| {
+            if !accounts.is_password(id, &old, &actor, now_ms)? {
+                return Ok((false, true));
+            }
+            accounts.set_password(id, &new, Some(this), &actor, now_ms)?;
+            Ok((true, costs(&app, id)))
         }
-        accounts.set_password(id, &new, Some(this), &actor, now_ms)?;
-        Ok(true)
     });
     match is_right.await.map_err(ApiError::or_not_known)? {
         true => Ok(StatusCode::NO_CONTENT),

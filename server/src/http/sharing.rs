@@ -14,10 +14,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::accounts::{
-    self, MAX_BODY, answer, bounded, ends, person, still, tries, with, with_password,
+    self, MAX_BODY, answer, bounded, ends, person, still, tries, with,
 };
 use super::error::ApiError;
 use super::identity::Visitor;
+use super::turns::with_password;
 use super::{found, known, owned};
 use crate::App;
 use crate::access::{
@@ -451,7 +452,7 @@ pub async fn link(
         accounts.create_link(&link, &actor, now_ms)
     };
     let (id, secret) = match has_password {
-        true => with_password(app, make).await?,
+        true => with_password(app, visitor, make).await?,
         false => with(app, make).await?,
     };
     let made = json!({ "id": id.0, "url": format!("/s#{}", secret.expose()) });

@@ -157,6 +157,60 @@ async fn people_behind_one_address_join_and_sign_in_without_using_up_its_tries()
     assert!((10..20).contains(&guesses), "{guesses}");
 }
 
+/// What is answered to all of an office, who ask at the same moment, from one address.
+async fn at_once(office: &Browser, path: &'static str, body: &Value) -> Vec<u16> {
+    let asking: Vec<_> = (0..40)
+        .map(|_| {
+            let (mut clerk, body) = (office.clone(), body.clone());
+            tokio::spawn(async move {
+                loop {
+                    let answer = clerk.ask("POST", path, body.clone()).await;
+                    // Nobody waits for their turn for long, and that they did takes no try.
+                    if answer.status != 503 {
+                        return answer.status;
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for answer in asking {
+        answers.push(answer.await.unwrap());
+    }
+    answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_office_comes_at_the_same_moment() {
+    let (server, mut ada) = team(&[]).await;
+    ada.invite(&server, "bob").await;
+    ada.create("notes", "text").await;
+    let body = json!({ "access": "read", "password": "hemp" });
+    let made = ada.done("POST", "/api/documents/notes/links", body).await;
+    let link = secret(&made["url"]);
+    let mut office = Browser::of(&server);
+    let follows = |password: &str| json!({ "link": link, "password": password });
+    let signs_in = |password: &str| json!({ "login": "bob", "password": password });
+    let followed = at_once(&office, "/api/follow", &follows("hemp")).await;
+    assert_eq!(followed, [200; 40]);
+    let signed_in = at_once(&office, "/api/session", &signs_in(PASSWORD)).await;
+    assert_eq!(signed_in, [200; 40]);
+    // Who is wrong at once has no more tries than one after the other.
+    for (path, body, wrong) in [
+        ("/api/follow", follows("jute"), 403),
+        ("/api/session", signs_in("guess"), 401),
+    ] {
+        let answers = at_once(&office, path, &body).await;
+        let looked_at = answers.iter().filter(|status| **status == wrong).count();
+        assert!((10..20).contains(&looked_at), "{path}: {answers:?}");
+        assert_eq!(
+            answers.iter().filter(|status| **status == 429).count(),
+            40 - looked_at
+        );
+        office = Browser::of(&server);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn brute_force_has_to_wait_at_the_password_of_a_link_too() {
     let (server, mut ada) = team(&[]).await;
@@ -363,6 +417,23 @@ async fn brute_force_has_to_wait_wherever_a_password_or_an_invitation_is_asked_f
         }
     }
     Browser::of(&server).accept(&made, "bob").await;
+    // A session that somebody has got hold of, from everywhere.
+    let mut tries = 0;
+    loop {
+        let mut thief = Browser::of(&server);
+        thief.cookie.clone_from(&ada.cookie);
+        let old = json!({ "old": "guess", "new": "seven other strands of hemp" });
+        match thief.ask("PUT", "/api/password", old).await.status {
+            403 => tries += 1,
+            429 => break,
+            other => panic!("{other}"),
+        }
+        assert!(
+            tries < 100,
+            "there is no end of guessing from many addresses"
+        );
+    }
+    assert_eq!(Browser::of(&server).sign_in("ada").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
