@@ -100,6 +100,8 @@ fn connect(
     move_on_close(&connection, false)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // A row that another takes the place of is deleted, and the triggers of the log are asked for that, too.
+    connection.pragma_update(None, "recursive_triggers", true)?;
     connection.pragma_update(None, "journal_size_limit", KEPT_JOURNAL_BYTES)?;
     use_write_ahead(&connection)?;
     connection.wal_hook(Some(move_behind))?;

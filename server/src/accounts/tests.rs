@@ -273,6 +273,12 @@ fn the_log_is_only_added_to_and_told_in_pages() {
             r#"{{"id":1,"at_ms":{NOW},"person":null,"who":null,"action":"user_added","about":"ada","address":"192.0.2.1"}}"#
         )
     );
+    let forged = accounts.mark(|transaction| {
+        let replace = "INSERT OR REPLACE INTO audit (id, at_ms, action) VALUES (1, 0, 'forged')";
+        Ok(transaction.execute(replace, [])?)
+    });
+    let refused = forged.unwrap_err().to_string();
+    assert!(refused.contains("only added to"), "{refused}");
     drop(accounts);
     let raw = Connection::open(folder.path().join(FILE)).unwrap();
     for forge in ["DELETE FROM audit", "UPDATE audit SET about = ''"] {
