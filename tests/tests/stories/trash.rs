@@ -286,6 +286,45 @@ async fn what_is_there_for_long_enough_goes_for_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_removed_for_good_is_overwritten() {
+    let mut server = Ropewalk::start().await;
+    create(&server, "kept", "hemp").await;
+    // As much as takes a page, and as several.
+    let texts = [10, 1000].map(|times| format!("jute of {times} strands ").repeat(times));
+    let folder = server.data();
+    let is_in = |text: &str, files: &[&str]| {
+        let read = |file: &&str| std::fs::read(folder.path().join(file)).unwrap_or_default();
+        let bytes: Vec<u8> = files.iter().flat_map(read).collect();
+        let beginning = &text.as_bytes()[..20];
+        bytes
+            .windows(beginning.len())
+            .any(|window| window == beginning)
+    };
+    for (name, text) in ["short", "long"].into_iter().zip(&texts) {
+        create(&server, name, text).await;
+        assert!(is_in(text, &["ropewalk.db", "ropewalk.db-wal"]));
+        delete(&server, name).await;
+        let id = &trash(&server).await[0]["id"];
+        let remove = Request::new("DELETE", &format!("/api/trash/{id}"));
+        assert_eq!(server.send(remove).await.status, 204);
+    }
+    until("their content is gone", || async {
+        (count(&server, "erasing") == 0).then_some(())
+    })
+    .await;
+    server.terminate().await;
+    for text in &texts {
+        assert!(
+            !is_in(text, &["ropewalk.db", "ropewalk.db-wal"]),
+            "{}",
+            &text[..20]
+        );
+    }
+    server.start_again().await;
+    assert_eq!(server.text("kept").await, "hemp");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backup_has_the_trash_in_it() {
     let mut server = Ropewalk::start().await;
     let ann = Client::join(&server, NAME).await;

@@ -29,6 +29,8 @@ pub fn connect(file: &Path) -> Result<(Writer, i64), StorageError> {
         connection.pragma_update(None, "synchronous", "OFF")?;
     }
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    // What is gone is overwritten: no page keeps what nobody can read any more.
+    connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     connection.pragma_update(None, "journal_size_limit", KEPT_JOURNAL_BYTES)?;
     use_write_ahead(&connection)?;
     connection.wal_hook(Some(move_behind))?;
