@@ -1,5 +1,6 @@
 //! The index of words, in a database of its own. It holds nothing that documents do not, and may be removed at any time.
 
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fs, io};
@@ -7,7 +8,7 @@ use std::{fs, io};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
 use super::words::{BEGIN, END};
-use crate::sqlite::{beside, protect, use_write_ahead};
+use crate::sqlite::{beside, make_file_private, private, protect, use_write_ahead};
 use crate::storage::{DocumentId, Entry};
 
 /// Name of the index in the data folder.
@@ -72,6 +73,7 @@ impl Index {
     pub fn open(folder: &Path) -> rusqlite::Result<Self> {
         let file = folder.join(FILE);
         if file.try_exists().map_err(not_usable)? {
+            keep_private(&file);
             match connect(&file) {
                 Ok(connection) => return Ok(Self { connection }),
                 Err(error) if is_damage(&error) => {
@@ -291,7 +293,26 @@ pub fn not_usable(error: io::Error) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(code, Some(error.to_string()))
 }
 
+/// One that was made for everybody is for its owner from now on.
+fn keep_private(file: &Path) {
+    for file in [
+        file.to_path_buf(),
+        beside(file, "-wal"),
+        beside(file, "-shm"),
+    ] {
+        match make_file_private(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, file = %file.display(), "others may read the index of words");
+            }
+            _ => {}
+        }
+    }
+}
+
 fn make(file: &Path) -> rusqlite::Result<Connection> {
+    let mut options = OpenOptions::new();
+    let made = private(options.write(true).create_new(true)).open(file);
+    made.map_err(not_usable)?;
     let connection = Connection::open(file)?;
     prepare(&connection)?;
     connection.execute_batch(TEXTS)?;
@@ -342,6 +363,27 @@ mod tests {
     fn has(folder: &Path, id: i64) -> bool {
         let index = Index::open(folder).unwrap();
         index.place(DocumentId(id)).unwrap().is_some()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn it_is_for_its_owner_only_whoever_it_was_made_for() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let modes = || {
+            let files = fs::read_dir(folder.path()).unwrap();
+            let mode = |file: fs::DirEntry| file.metadata().unwrap().permissions().mode() & 0o777;
+            files.map(|file| mode(file.unwrap())).collect::<Vec<_>>()
+        };
+        let mut index = Index::open(folder.path()).unwrap();
+        put(&mut index, 1, "hemp");
+        assert_eq!(modes(), [0o600; 3]);
+        for file in fs::read_dir(folder.path()).unwrap() {
+            let everybody = fs::Permissions::from_mode(0o644);
+            fs::set_permissions(file.unwrap().path(), everybody).unwrap();
+        }
+        let _again = Index::open(folder.path()).unwrap();
+        assert_eq!(modes(), [0o600; 3]);
     }
 
     #[test]
