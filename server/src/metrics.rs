@@ -149,7 +149,13 @@ pub struct Metrics {
 
 impl Metrics {
     /// The Prometheus text format.
-    pub fn render(&self, journal: &Stats, documents_open: usize, healthy: bool) -> String {
+    pub fn render(
+        &self,
+        journal: &Stats,
+        documents_open: usize,
+        documents_damaged: usize,
+        healthy: bool,
+    ) -> String {
         let mut out = String::with_capacity(4096);
         let mut line = |kind: &str, name: &str, help: &str, value: f64| {
             let _ = write!(
@@ -168,6 +174,11 @@ impl Metrics {
             "documents_open",
             "Documents in memory.",
             documents_open as u64,
+        );
+        gauge(
+            "documents_damaged",
+            "Documents that the list leaves out, as their line cannot be read; at most 1000.",
+            documents_damaged as u64,
         );
         gauge(
             "storage_healthy",

@@ -71,9 +71,12 @@ pub async fn metrics(
     if !app.gate.rules().is_open {
         accounts::admin(&app, &who)?;
     }
-    let text = app
-        .metrics
-        .render(app.journal.stats(), app.hub.len(), app.journal.healthy());
+    let text = app.metrics.render(
+        app.journal.stats(),
+        app.hub.len(),
+        app.storage.unlisted().len(),
+        app.journal.healthy(),
+    );
     Ok((
         [(
             header::CONTENT_TYPE,

@@ -236,7 +236,10 @@ impl Storage for Sqlite {
     }
 
     fn delete(&self, id: DocumentId, now_ms: i64, past: &Past) -> Result<bool, StorageError> {
-        self.write(|transaction| statements::delete(transaction, id, now_ms, past))
+        let deleted =
+            self.write(|transaction| statements::delete(transaction, id, now_ms, past))?;
+        self.damaged.is_gone(id);
+        Ok(deleted)
     }
 
     fn wrote(&self, id: DocumentId) -> Result<Vec<Wrote>, StorageError> {
@@ -244,7 +247,9 @@ impl Storage for Sqlite {
     }
 
     fn discard(&self, discard: &Discard<'_>) -> Result<bool, StorageError> {
-        self.write(|transaction| trash::discard(transaction, discard))
+        let discarded = self.write(|transaction| trash::discard(transaction, discard))?;
+        self.damaged.is_gone(discard.id);
+        Ok(discarded)
     }
 
     fn trash(&self, after: Option<Position>, limit: usize) -> Result<Vec<Trashed>, StorageError> {
@@ -269,7 +274,9 @@ impl Storage for Sqlite {
     }
 
     fn erase(&self, id: DocumentId) -> Result<bool, StorageError> {
-        self.write(|transaction| trash::erase(transaction, id))
+        let erased = self.write(|transaction| trash::erase(transaction, id))?;
+        self.damaged.is_gone(id);
+        Ok(erased)
     }
 
     fn erase_some(&self) -> Result<bool, StorageError> {
@@ -346,7 +353,8 @@ impl Storage for Sqlite {
         after: Option<DocumentId>,
         limit: usize,
     ) -> Result<Vec<(Entry, bool)>, StorageError> {
-        self.read(|transaction| owned::list(transaction, person, after, limit))
+        let damaged = self.damaged.notes();
+        self.read(|transaction| owned::list(transaction, person, after, limit, damaged))
     }
 
     fn entries(&self, ids: &[DocumentId]) -> Result<Vec<Entry>, StorageError> {

@@ -246,6 +246,7 @@ async fn a_damaged_line_of_the_list_costs_only_its_document() {
             assert!(told.contains(name), "{target}: {told}");
         }
     }
+    assert_eq!(server.metric("ropewalk_documents_damaged").await, 2.0);
     // What is not in the list is no empty document.
     assert_eq!(server.text("notes/short").await, "text of notes/short");
     until("all others are in the index of words", || async {
@@ -264,10 +265,33 @@ async fn a_damaged_line_of_the_list_costs_only_its_document() {
     let listed = server.get("/api/documents").await.json();
     assert_eq!(listed["documents"][0]["name"], "notes/short");
     assert_eq!(listed["damaged"].as_array().unwrap().len(), 1);
+    assert_eq!(server.metric("ropewalk_documents_damaged").await, 1.0);
     let log = server.log();
     assert_eq!(
         log.matches("a document cannot be listed").count(),
         2,
         "{log}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_damaged_and_is_gone_is_damaged_no_more() {
+    for days in ["30", "0"] {
+        let mut server = Ropewalk::with(&["--trash-days", days]).await;
+        create(&server, "short", "text").await;
+        create(&server, "whole", "text").await;
+        server.kill().await;
+        damage(
+            &server,
+            &["UPDATE documents SET length = -1 WHERE name = 'short'"],
+        );
+        server.start_again().await;
+        let listed = server.get("/api/documents").await.json();
+        assert_eq!(listed["damaged"].as_array().unwrap().len(), 1);
+        let delete = Request::new("DELETE", "/api/documents/short");
+        assert_eq!(server.send(delete).await.status, 204);
+        let listed = server.get("/api/documents").await.json();
+        assert_eq!(listed["damaged"], Value::Null, "{days}");
+        assert_eq!(server.metric("ropewalk_documents_damaged").await, 0.0);
+    }
 }

@@ -38,6 +38,11 @@ impl Damaged {
         }
     }
 
+    /// It is in the list no more.
+    pub fn is_gone(&self, id: DocumentId) {
+        self.found().remove(&id);
+    }
+
     /// All that are known.
     pub fn all(&self) -> Vec<(DocumentId, String)> {
         let found = self.found();

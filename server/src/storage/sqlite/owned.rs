@@ -32,6 +32,7 @@ pub fn list(
     person: PersonId,
     after: Option<DocumentId>,
     limit: usize,
+    mut damaged: impl FnMut(DocumentId, String),
 ) -> Result<Vec<(Entry, bool)>, StorageError> {
     let mut statement = transaction.prepare_cached(LIST)?;
     let after = after.map_or(i64::MIN, |after| after.0);
@@ -43,7 +44,7 @@ pub fn list(
     {
         match line(row) {
             Ok(entry) => owned.push((entry, row.get(7)?)),
-            Err(StorageError::Damaged(_)) => {}
+            Err(StorageError::Damaged(why)) => damaged(DocumentId(row.get(0)?), why),
             Err(error) => return Err(error),
         }
     }
