@@ -1,12 +1,13 @@
-//! Access that ends while what somebody has sent waits in their document.
+//! Access that ends while what somebody has asked for waits.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ropewalk::App;
 use ropewalk::access::{Access, Denied, Item, PersonId, SessionId, Subject, Target, Who};
-use ropewalk::accounts::{Accounts, Actor, Begin, NewPerson};
+use ropewalk::accounts::{Accounts, Actor, Begin, NewPerson, NewToken};
 use ropewalk::config::Config;
 use ropewalk::document::edit::{Change, Edited, Key, Request};
 use ropewalk::document::peer::{Inbox, PeerId, Signals, queue};
@@ -17,7 +18,10 @@ use ropewalk::machine::{Host, Machine as _};
 use ropewalk::name::DocumentName;
 use ropewalk::session::Close;
 use ropewalk::storage::memory::Memory;
+use ropewalk::storage::{DocumentId, Storage as _};
 use ropewalk_crdt::{Document, Edit, ROOT, Unit, protocol};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 const PEER: u64 = 1 << 40;
 
@@ -241,6 +245,133 @@ async fn access_that_ends_counts_between_commands_that_wait_side_by_side() {
     };
     let text = handle.ask(ada, 0, text).await.unwrap();
     assert_eq!(text.rope.to_string(), "firstsecond");
+}
+
+/// What is answered to an administrator who hands over all that is Bob's.
+async fn hand_all_over(app: &Arc<App>, token: &str, to: &str, after: Option<i64>) -> Value {
+    let body = match after {
+        Some(after) => json!({ "to": to, "after": after }),
+        None => json!({ "to": to }),
+    };
+    let request = axum::extract::Request::post("/api/people/bob/documents")
+        .header("host", "127.0.0.1")
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json")
+        .body(axum::body::Body::from(body.to_string()));
+    let router = ropewalk::http::router(app.clone());
+    let answer = router.oneshot(request.unwrap()).await.unwrap();
+    let body = axum::body::to_bytes(answer.into_body(), 1 << 16).await;
+    serde_json::from_slice(&body.unwrap()).unwrap()
+}
+
+/// Somebody leaves, of whom an administrator hands all over: three documents, the last in the trash. Their numbers, and a token to do it with.
+async fn leaves(team: &Team) -> ([DocumentId; 3], String) {
+    let Team { app, ada, .. } = team;
+    let (bob, _, who) = &team.bob;
+    for name in ["one", "two", "gone"] {
+        let handle = app.hub.open(app, &DocumentName::new(name).unwrap());
+        append(&handle, who, name).await.unwrap();
+        if name == "gone" {
+            let delete = |reply| Command::Delete {
+                only_at: None,
+                reply,
+            };
+            handle.ask(ada, 0, delete).await.unwrap();
+        }
+    }
+    let accounts = app.gate.accounts().unwrap();
+    let token = NewToken {
+        person: app.gate.rules().signed_in(ada, team.now_ms).unwrap(),
+        name: "script".to_owned(),
+        access: Access::Own,
+        target: Target::Everything,
+        expires_at_ms: None,
+    };
+    let (_, secret) = accounts
+        .create_token(&token, &team.by, team.now_ms)
+        .unwrap();
+    app.gate.look(team.now_ms).unwrap();
+    let owned = team.storage.owned(*bob, None, 10).unwrap();
+    let ids: Vec<DocumentId> = owned.iter().map(|(entry, _)| entry.id()).collect();
+    (ids.try_into().unwrap(), secret.expose().to_owned())
+}
+
+/// Does something once the first of them waits for the disk.
+async fn meanwhile(team: &Team, does: impl AsyncFnOnce()) {
+    while team.storage.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    does().await;
+    team.storage.hold(false);
+}
+
+#[tokio::test]
+async fn all_is_handed_over_by_who_may_until_the_end_and_to_who_can_own_it() {
+    for is_demoted in [true, false] {
+        let team = team(Config::default());
+        let ([first, ..], token) = leaves(&team).await;
+        let (app, now_ms) = (&team.app, team.now_ms);
+        let accounts = app.gate.accounts().unwrap();
+        let add = |login: &str| {
+            let person = NewPerson {
+                login: login.to_owned(),
+                name: login.to_owned(),
+                color: None,
+                identity: None,
+                is_admin: true,
+            };
+            accounts
+                .add_person(&person, None, &team.by, now_ms)
+                .unwrap()
+        };
+        let (eve, ada) = (
+            add("eve"),
+            app.gate.rules().signed_in(&team.ada, now_ms).unwrap(),
+        );
+        app.gate.look(now_ms).unwrap();
+        team.storage.hold(true);
+        let ends = async || {
+            match is_demoted {
+                true => accounts.set_admin(ada, false, &team.by, now_ms).unwrap(),
+                false => accounts.set_disabled(eve, true, &team.by, now_ms).unwrap(),
+            }
+            app.gate.look(now_ms).unwrap();
+        };
+        let (answer, ()) = tokio::join!(
+            hand_all_over(app, &token, "eve", None),
+            meanwhile(&team, ends)
+        );
+        // What was under way is done; the rest stays whose it was.
+        assert_eq!(answer, json!({ "handed": 1, "failed": 0, "next": first.0 }));
+        assert_eq!(team.storage.owned(team.bob.0, None, 10).unwrap().len(), 2);
+        let refused = hand_all_over(app, &token, "eve", Some(first.0)).await;
+        let code = if is_demoted {
+            "not_admin"
+        } else {
+            "no_subject"
+        };
+        assert_eq!(refused["code"], code);
+    }
+}
+
+#[tokio::test]
+async fn what_takes_long_is_handed_over_in_several_steps() {
+    let team = team(Config::default());
+    let ([first, ..], token) = leaves(&team).await;
+    team.storage.hold(true);
+    let waits = async || {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_millis(10_001)).await;
+        tokio::time::resume();
+    };
+    let (answer, ()) = tokio::join!(
+        hand_all_over(&team.app, &token, "ada", None),
+        meanwhile(&team, waits)
+    );
+    assert_eq!(answer, json!({ "handed": 1, "failed": 0, "next": first.0 }));
+    let answer = hand_all_over(&team.app, &token, "ada", Some(first.0)).await;
+    assert_eq!(answer, json!({ "handed": 2, "failed": 0, "next": null }));
+    assert!(team.storage.owned(team.bob.0, None, 10).unwrap().is_empty());
 }
 
 #[tokio::test]

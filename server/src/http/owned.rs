@@ -165,12 +165,12 @@ async fn hand_all_over(
     let handing = tokio::spawn(async move {
         let owned = owned(&app, of, after, AT_ONCE).await?;
         let begun = Instant::now();
-        let (mut handed, mut failed, mut next) = (0, 0, None);
-        let is_page = owned.len() == AT_ONCE;
-        let last = owned.last().map(|(entry, _)| entry.id().0);
+        let (mut handed, mut failed, mut at) = (0, 0, after);
+        let mut has_more = owned.len() == AT_ONCE;
         for (entry, is_trashed) in owned {
             let may_go_on = admin(&app, &who).is_ok() && heir(&app.gate.rules(), &login_to).is_ok();
             if begun.elapsed() > LONGEST || !may_go_on {
+                has_more = true;
                 break;
             }
             let id = entry.id();
@@ -186,14 +186,15 @@ async fn hand_all_over(
                 true => handed += 1,
                 false => failed += 1,
             }
-            next = Some(id.0);
+            at = Some(id.0);
         }
         if handed > 0 {
             let (of, to) = (login(&rules, of), login(&rules, to));
             let about = format!("{handed} documents from {of} to {to}");
             trash::note(&app, by, Action::HandedOver, about).await;
         }
-        let next = next.filter(|_| is_page || next != last);
+        // Before all of them, if there was none.
+        let next = has_more.then(|| at.unwrap_or(0));
         Ok(answer(
             json!({ "handed": handed, "failed": failed, "next": next }),
         ))

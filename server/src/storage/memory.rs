@@ -26,6 +26,7 @@ pub struct Memory {
     released: Condvar,
     newest: AtomicI64,
     commits: AtomicU64,
+    waiting: AtomicU64,
 }
 
 impl Memory {
@@ -63,6 +64,11 @@ impl Memory {
         self.released.notify_all();
     }
 
+    /// How many writes wait.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Relaxed)
+    }
+
     /// How many writes have been committed.
     pub fn commits(&self) -> u64 {
         self.commits.load(Relaxed)
@@ -86,10 +92,12 @@ impl Memory {
     }
 
     fn writing(&self) -> Result<MutexGuard<'_, State>, StorageError> {
+        self.waiting.fetch_add(1, Relaxed);
         let mut state = self
             .released
             .wait_while(self.state(), |state| state.held)
             .unwrap_or_else(PoisonError::into_inner);
+        self.waiting.fetch_sub(1, Relaxed);
         if state.failing == Failing::Once {
             state.failing = Failing::No;
             return Err(StorageError::Failed("as the test wants it".to_owned()));
