@@ -134,25 +134,26 @@ async fn join(
 
 #[tokio::test]
 async fn nobody_keeps_everybody_else_out_of_a_document() {
-    let team = team(Config {
-        max_connections_per_document: 8,
-        ..Config::default()
-    });
-    let handle = team
-        .app
-        .hub
-        .open(&team.app, &DocumentName::new("notes").unwrap());
-    let (_, _, bob) = &team.bob;
-    append(&handle, bob, "first").await.unwrap();
-    let mut open = Vec::new();
-    for peer in 0..2 {
-        open.push(join(&handle, peer, bob, 100).await);
+    // A tab and an editor at least, where there is somebody else's room beside.
+    for (most, theirs) in [(12, 3), (8, 2), (7, 2), (3, 2), (2, 1)] {
+        let team = team(Config {
+            max_connections_per_document: most,
+            ..Config::default()
+        });
+        let name = DocumentName::new("notes").unwrap();
+        let handle = team.app.hub.open(&team.app, &name);
+        let (_, _, bob) = &team.bob;
+        append(&handle, bob, "first").await.unwrap();
+        let mut open = Vec::new();
+        for peer in 0..theirs {
+            open.push(join(&handle, peer, bob, 100).await);
+        }
+        assert!(open.iter().all(|(joined, ..)| joined.is_ok()), "{most}");
+        let (more, ..) = join(&handle, 100, bob, 100).await;
+        assert_eq!(more.unwrap_err(), Refused::Full, "{most}");
+        let (other, ..) = join(&handle, 101, &team.ada, 100).await;
+        assert!(other.is_ok(), "{most}");
     }
-    assert!(open.iter().all(|(joined, ..)| joined.is_ok()));
-    let (third, ..) = join(&handle, 3, bob, 100).await;
-    assert_eq!(third.unwrap_err(), Refused::Full);
-    let (other, ..) = join(&handle, 4, &team.ada, 100).await;
-    assert!(other.is_ok());
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ use crate::storage::Author;
 
 /// Of the connections that a document may have, one person has one in so many.
 const SHARES: usize = 4;
+/// And at least a tab and an editor.
+const LEAST: usize = 2;
 /// The frame that asks a client for its awareness states.
 const QUERY_AWARENESS: &[u8] = &[3];
 
@@ -27,7 +29,12 @@ impl Task {
             return Err(Refused::Deleted);
         }
         let most = self.app.config.max_connections_per_document;
-        if self.peers.len() >= most || self.peers_of(&peer.who) >= (most / SHARES).max(1) {
+        // But never all.
+        let theirs = (most / SHARES)
+            .max(LEAST)
+            .min(most.saturating_sub(1))
+            .max(1);
+        if self.peers.len() >= most || self.peers_of(&peer.who) >= theirs {
             self.app.metrics.refused_full.add_one();
             return Err(Refused::Full);
         }
