@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    Access, Denied, GrantId, GroupId, Item, LinkId, PersonId, SessionId, Subject, Target, TokenId,
-    Who,
+    Access, Claims, Denied, GrantId, GroupId, Item, LinkId, PersonId, SessionId, Subject, Target,
+    TokenId, Who,
 };
 use crate::name::DocumentName;
 use crate::storage::DocumentId;
@@ -187,6 +187,12 @@ impl Rules {
         }
     }
 
+    /// What the document token says that somebody brought along. Before there is anybody it says nothing.
+    fn claims<'w>(&self, who: &'w Who, now_ms: i64) -> Option<&'w Claims> {
+        let claims = who.claims.as_deref()?;
+        (claims.expires_at_ms > now_ms && !self.people.is_empty()).then_some(claims)
+    }
+
     /// Whose session it is that somebody brought along. A browser that came by links has one, too, and nobody is signed in there.
     pub fn signed_in(&self, who: &Who, now_ms: i64) -> Option<PersonId> {
         let id = self.session(who, now_ms)?.person?;
@@ -227,14 +233,13 @@ impl Rules {
             })
         };
         let followed = self.session(who, now_ms).map(|session| &session.links);
-        let claims = who.claims.as_ref();
         self.is_open
             || self.person(who, now_ms).is_some()
             || self.open_link(who).is_some_and(|id| is_valid(&id))
             || followed.is_some_and(|links| links.iter().any(is_valid))
-            || claims.is_some_and(|claims| {
+            || self.claims(who, now_ms).is_some_and(|claims| {
                 let by = claims.by.as_ref();
-                claims.expires_at_ms > now_ms && by.is_none_or(|by| self.is_known(by, now_ms))
+                by.is_none_or(|by| self.is_known(by, now_ms))
             })
     }
 
@@ -269,8 +274,7 @@ impl Rules {
         if let Some(link) = self.open_link(who) {
             best = best.max(self.of_link(link, document, now_ms));
         }
-        if let Some(claims) = &who.claims
-            && claims.expires_at_ms > now_ms
+        if let Some(claims) = self.claims(who, now_ms)
             && claims.target.covers(name)
         {
             let most = claims

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{EncodingKey, Header, encode};
-use ropewalk_tests::account::{Browser, team};
+use ropewalk_tests::account::{Browser, first, team};
 use ropewalk_tests::client::new_doc;
 use ropewalk_tests::{Client, Events, Request, Ropewalk, Socket, frames, within};
 use serde_json::{Value, json};
@@ -33,12 +33,19 @@ fn token(access: &str, seconds: i64) -> String {
     signed("Zoe", "team/*", access, seconds)
 }
 
-/// A server for everybody that takes such tokens.
-pub async fn embedding() -> (Ropewalk, Browser, tempfile::TempDir) {
+/// The keys of the application, as a file.
+fn keys() -> (tempfile::TempDir, String) {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("keys.json");
     std::fs::write(&file, JWKS).unwrap();
-    let (server, ada) = team(&["--token-keys", file.to_str().unwrap()]).await;
+    let file = file.to_str().unwrap().to_owned();
+    (place, file)
+}
+
+/// A server for everybody that takes such tokens.
+pub async fn embedding() -> (Ropewalk, Browser, tempfile::TempDir) {
+    let (place, keys) = keys();
+    let (server, ada) = team(&["--token-keys", &keys]).await;
     (server, ada, place)
 }
 
@@ -91,6 +98,49 @@ async fn a_token_lets_in_where_it_says_and_under_its_name() {
     }
     let log = server.log();
     assert!(!log.contains("eyJ"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_there_is_an_administrator_a_token_opens_nothing() {
+    let (_place, keys) = keys();
+    let listen = ["--listen", "0.0.0.0:0", "--trust-proxy", "127.0.0.1"];
+    let server = Ropewalk::with(&[&listen[..], &["--token-keys", &keys]].concat()).await;
+    let token = signed("Zoe", "*", "edit", 600);
+    let mut app = Browser::script(&server, &token);
+    let append = Request::new("POST", "/api/documents/notes/append").body("text");
+    for request in [
+        Request::get("/api/documents"),
+        Request::get("/api/documents/notes/text"),
+        Request::new("PUT", "/api/documents/notes").body("text"),
+        append.clone(),
+        Request::get("/api/search?q=text"),
+        Request::get("/metrics"),
+        Request::get("/d/notes/as-update"),
+        Request::new("POST", "/doc/new")
+            .header("content-type", "application/json")
+            .body("{}"),
+        Request::new("POST", "/check_store"),
+    ] {
+        let refused = app.send(request).await;
+        assert_eq!((refused.status, &*refused.code()), (401, "sign_in"));
+    }
+    for path in ["/yjs/notes", "/text/notes", "/d/notes/ws/notes"] {
+        let path = format!("{path}?token={token}");
+        let mut socket = Socket::open_path(server.address, &path, None).await;
+        if path.starts_with("/text") {
+            let hello = json!({ "type": "hello", "client": "a", "unit": "utf16" });
+            socket.send_text(&hello.to_string()).await;
+        }
+        assert_eq!(socket.closed().await.code, 4401, "{path}");
+    }
+    let mut hocuspocus = Socket::open_path(server.address, "/hocuspocus", None).await;
+    hocuspocus.send(said(&[2, 0], &token)).await;
+    let refused = hocuspocus.next().await.unwrap();
+    assert!(refused.ends_with(b"sign in first"), "{refused:?}");
+
+    let mut ada = first(&server).await;
+    assert_eq!(app.send(append).await.status, 200);
+    assert_eq!(ada.text("notes").await, "text");
 }
 
 #[tokio::test(flavor = "multi_thread")]
