@@ -209,6 +209,16 @@ impl Accounts {
         self.read(|transaction| all(transaction, &list, [now_ms], entry))
     }
 
+    /// Whom of those that are open an invitation puts into which groups, these by their names.
+    pub fn invited_into(&self) -> Result<Vec<(InvitationId, String)>, AccountsError> {
+        let list = "SELECT invitation_id, name FROM invitation_groups JOIN groups ON groups.id = group_id ORDER BY folded";
+        self.read(|transaction| {
+            all(transaction, list, [], |row| {
+                Ok((InvitationId(row.get(0)?), row.get(1)?))
+            })
+        })
+    }
+
     /// Whoever has an invitation sees what it is for.
     pub fn invitation(&self, hash: &Hash, now_ms: i64) -> Result<Invitation, AccountsError> {
         self.read(|transaction| {

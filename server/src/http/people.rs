@@ -15,7 +15,7 @@ use super::accounts::{At, Body, admin, admin_actor, answer, at, body, ends, whol
 use super::error::ApiError;
 use super::identity::Visitor;
 use crate::App;
-use crate::access::{Person, PersonId};
+use crate::access::{GroupId, Person, PersonId};
 use crate::accounts::{
     Accounts, AccountsError, Invitation, InvitationId, Invite, InviteKind, PAGE, Refusal, Secret,
 };
@@ -159,6 +159,9 @@ struct NewInvitation {
     name: Option<String>,
     #[serde(default)]
     is_admin: bool,
+    /// Of groups, by their numbers.
+    #[serde(default)]
+    groups: Vec<i64>,
     days: Option<u32>,
 }
 
@@ -173,6 +176,7 @@ async fn invite(
         login,
         name,
         is_admin,
+        groups,
         days,
     } = body(sent)?;
     let days = days.unwrap_or(DAYS);
@@ -183,7 +187,7 @@ async fn invite(
         login,
         name,
         is_admin,
-        groups: Vec::new(),
+        groups: groups.into_iter().map(GroupId).collect(),
     };
     let invited = with(&app, move |accounts, now_ms| {
         let secret = accounts.invite(&invite, ends(days, now_ms), &actor, now_ms)?;
@@ -198,18 +202,29 @@ async fn invitations(
     Extension(visitor): Extension<Visitor>,
 ) -> Result<Response, ApiError> {
     admin(&app, &visitor.who)?;
-    let all = with(&app, |accounts, now_ms| accounts.invitations(now_ms)).await?;
-    let all: Vec<Value> = all.iter().map(open).collect();
+    let all = with(&app, |accounts, now_ms| {
+        Ok((accounts.invitations(now_ms)?, accounts.invited_into()?))
+    });
+    let (all, into) = all.await?;
+    let all = all.iter().map(|invitation| {
+        let theirs = into.iter().filter(|(id, _)| *id == invitation.id);
+        open(
+            invitation,
+            theirs.map(|(_, group)| group.as_str()).collect(),
+        )
+    });
+    let all: Vec<Value> = all.collect();
     Ok(answer(json!({ "invitations": all })))
 }
 
-fn open(invitation: &Invitation) -> Value {
+fn open(invitation: &Invitation, groups: Vec<&str>) -> Value {
     json!({
         "id": invitation.id.0,
         "kind": kind(invitation.kind),
         "login": invitation.login,
         "name": invitation.name,
         "is_admin": invitation.is_admin,
+        "groups": groups,
         "expires_at": invitation.expires_at_ms,
     })
 }

@@ -7,6 +7,7 @@ import { Plus } from '../ui/icons'
 import { Sure } from '../ui/sure'
 import { end, exact } from '../when'
 import { useAttempt } from './attempt'
+import { listGroups } from './groups'
 import { Complaint, Field } from './fields'
 import { useFetched } from './listed'
 import { invite, openInvitations, takeBack, type OpenInvitation, type Passed } from './people'
@@ -56,7 +57,7 @@ export function Invitations() {
             <li key={one.id} data-testid="invitation">
               <span class="party">
                 <b>{one.name ?? one.login ?? 'Whoever has the link'}</b>
-                <span>{[WHAT[one.kind], one.is_admin ? 'as an administrator' : null, one.name !== null ? one.login : null, `until ${end(one.expires_at)}`].filter(Boolean).join(', ')}</span>
+                <span>{[WHAT[one.kind], one.is_admin ? 'as an administrator' : null, one.name !== null ? one.login : null, one.groups.length > 0 ? `in ${one.groups.join(', ')}` : null, `until ${end(one.expires_at)}`].filter(Boolean).join(', ')}</span>
               </span>
               <Sure ask="Really take it back" label={`Take back the invitation of ${one.name ?? one.login ?? 'whoever has the link'}`} onSure={() => void revoke(one.id)}>Take back</Sure>
             </li>
@@ -75,10 +76,12 @@ function Invite({ onStop, onMade }: { onStop: () => void; onMade: (made: Passed 
   const [login, setLogin] = useState('')
   const [name, setName] = useState('')
   const [isAdmin, setIsAdmin] = useState(false)
+  const groups = useFetched(listGroups)
+  const [into, setInto] = useState<number[]>([])
   const attempt = useAttempt()
   const submit = (event: Event) => {
     event.preventDefault()
-    const wanted = { ...(login.trim() && { login: login.trim() }), ...(name.trim() && { name: name.trim() }), ...(isAdmin && { is_admin: true }) }
+    const wanted = { ...(login.trim() && { login: login.trim() }), ...(name.trim() && { name: name.trim() }), ...(isAdmin && { is_admin: true }), ...(into.length > 0 && { groups: into }) }
     void attempt.run(async () => onMade(await invite(wanted)))
   }
   return (
@@ -88,7 +91,17 @@ function Invite({ onStop, onMade }: { onStop: () => void; onMade: (made: Passed 
         <Field label="Name, if you want to choose it" name="invite-name" value={name} onInput={setName} autocomplete="off" plain={false} maxLength={40} />
       </div>
       <label class="check"><input type="checkbox" checked={isAdmin} onChange={(event) => setIsAdmin(event.currentTarget.checked)} />They look after the accounts, too</label>
-      <Complaint>{attempt.error?.message ?? null}</Complaint>
+      {groups.now && groups.now.length > 0 && (
+        <fieldset class="checks">
+          <legend>In which groups they are</legend>
+          {groups.now.map(({ id, name }) => (
+            <label key={id} class="check">
+              <input type="checkbox" checked={into.includes(id)} onChange={(event) => setInto(event.currentTarget.checked ? [...into, id] : into.filter((other) => other !== id))} />{name}
+            </label>
+          ))}
+        </fieldset>
+      )}
+      <Complaint>{attempt.error?.message ?? groups.error?.message ?? null}</Complaint>
       <div class="dialog-acts">
         <button type="button" class="button plain" onClick={onStop}>Cancel</button>
         <button type="submit" class="button primary" disabled={attempt.busy}>Make the invitation</button>

@@ -15,6 +15,8 @@ export interface OpenInvitation {
   login: string | null
   name: string | null
   is_admin: boolean
+  /** Their names. */
+  groups: string[]
   expires_at: number
 }
 
@@ -74,6 +76,6 @@ export const tokensOf = async (login: string) => (await send<{ tokens: Token[] }
 export const revokeTokenOf = (login: string, id: number) => send<void>('DELETE', `${at(login)}/tokens/${id}`)
 export const revokeLinkOf = (login: string, id: number) => send<void>('DELETE', `${at(login)}/links/${id}`)
 
-export const invite = (wanted: { login?: string; name?: string; is_admin?: boolean; days?: number }) => send<Passed & { id: number }>('POST', '/api/invitations', wanted)
+export const invite = (wanted: { login?: string; name?: string; is_admin?: boolean; groups?: number[]; days?: number }) => send<Passed & { id: number }>('POST', '/api/invitations', wanted)
 export const openInvitations = async () => (await send<{ invitations: OpenInvitation[] }>('GET', '/api/invitations')).invitations
 export const takeBack = (id: number) => send<void>('DELETE', `/api/invitations/${id}`)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ropewalk_tests::account::{Browser, team, write_accounts};
+use ropewalk_tests::account::{Browser, secret, team, write_accounts};
 use ropewalk_tests::ropewalk::{binary, folder};
 use ropewalk_tests::{Request, until, within};
 use rusqlite::Connection;
@@ -377,4 +377,39 @@ async fn who_has_no_password_changes_none() {
         .done("GET", "/api/audit?action=sign_in_failed", Value::Null)
         .await;
     assert_eq!(log["entries"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_invited_into_groups_is_in_them_from_the_first_day() {
+    let (server, mut ada) = team(&[]).await;
+    let mut ids = Vec::new();
+    for name in ["Editors", "Designers", "Others"] {
+        let made = ada.done("POST", "/api/groups", json!({ "name": name }));
+        ids.push(made.await["id"].clone());
+    }
+    let wanted = json!({ "login": "bob", "groups": ids[..2] });
+    let made = ada.done("POST", "/api/invitations", wanted).await;
+    let none = json!({ "login": "eve" });
+    ada.done("POST", "/api/invitations", none).await;
+    let missing = json!({ "login": "cat", "groups": [ids[0], 99] });
+    let refused = ada.fail("POST", "/api/invitations", missing).await;
+    assert_eq!(refused.0, 404);
+    let open = ada.done("GET", "/api/invitations", Value::Null).await;
+    let open = open["invitations"].as_array().unwrap();
+    let into: Vec<_> = open
+        .iter()
+        .map(|one| (&one["login"], &one["groups"]))
+        .collect();
+    let both = json!(["Designers", "Editors"]);
+    let expected = [(&json!("eve"), &json!([])), (&json!("bob"), &both)];
+    assert_eq!(into, expected);
+    let mut bob = Browser::of(&server);
+    bob.accept(&secret(&made["url"]), "bob").await;
+    let groups = ada.done("GET", "/api/groups", Value::Null).await;
+    let members = groups["groups"].as_array().unwrap().iter().map(|group| {
+        let members = group["members"].as_array().unwrap();
+        (group["name"].as_str().unwrap(), members.len())
+    });
+    let members: Vec<_> = members.collect();
+    assert_eq!(members, [("Designers", 1), ("Editors", 1), ("Others", 0)]);
 }
