@@ -247,6 +247,21 @@ pub struct Who {
     pub claims: Option<Arc<Claims>>,
 }
 
+impl Who {
+    /// Who they are by a document token alone, if they have one, and by all else.
+    pub fn apart(&self) -> (Option<Self>, Self) {
+        let alone = self.claims.as_ref().map(|claims| Self {
+            claims: Some(claims.clone()),
+            ..Self::default()
+        });
+        let rest = Self {
+            claims: None,
+            ..self.clone()
+        };
+        (alone, rest)
+    }
+}
+
 /// What a document token says: whoever embeds this server has signed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {

@@ -108,7 +108,7 @@ pub async fn auth(
     let entry = super::found(&app, &visitor.who, &name, access).await?;
     let token = match is_open {
         true => None,
-        false => Some(token(&app, &visitor.who, &name, access, &wanted)?),
+        false => Some(token(&app, &visitor.who, &entry, access, &wanted)?),
     };
     if token.is_some() {
         tell(&app, &visitor, &entry, access).await?;
@@ -173,7 +173,7 @@ async fn tell(
 fn token(
     app: &App,
     who: &Who,
-    name: &DocumentName,
+    entry: &Entry,
     access: Access,
     wanted: &Wanted,
 ) -> Result<String, ApiError> {
@@ -191,16 +191,20 @@ fn token(
         .valid_for_seconds
         .unwrap_or(VALID_S)
         .clamp(1, MAX_VALID_S);
-    let target = Target::Document(name.clone());
+    let target = Target::Document(entry.name.clone());
     if target.to_string().parse() != Ok(target.clone()) {
         let why = "a token for this name would be one for a folder";
         return Err(ApiError::bad("bad_name", why));
     }
-    // It never outlasts what it was asked for with, nor is it worth more.
-    let shown = who.claims.as_deref();
-    let by = match shown {
+    // It never outlasts what it was asked for with, nor is it worth more; a document token that somebody has beside, for something else,
+    // vouches for nothing.
+    let (shown, rest) = who.apart();
+    let known = super::known(entry);
+    let shown = shown.filter(|alone| rules.access(alone, &known, now_ms) >= access);
+    let shown = shown.and_then(|alone| alone.claims);
+    let by = match &shown {
         Some(claims) => claims.by.clone(),
-        None => Some(who.clone()),
+        None => Some(rest),
     };
     let ends = now_ms + seconds * 1000;
     let signed = app.gate.sign(&Claims {

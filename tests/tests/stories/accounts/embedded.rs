@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use jsonwebtoken::{EncodingKey, Header, encode};
+use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use ropewalk_tests::account::{Browser, first, team};
 use ropewalk_tests::client::new_doc;
 use ropewalk_tests::{Client, Events, Request, Ropewalk, Socket, frames, within};
@@ -47,6 +47,14 @@ pub async fn embedding() -> (Ropewalk, Browser, tempfile::TempDir) {
     let (place, keys) = keys();
     let (server, ada) = team(&["--token-keys", &keys]).await;
     (server, ada, place)
+}
+
+/// Until when a token of the server counts, in seconds since the Unix epoch.
+fn end_of(token: &str) -> u64 {
+    let mut unchecked = Validation::default();
+    unchecked.insecure_disable_signature_validation();
+    let read = decode::<Value>(token, &DecodingKey::from_secret(&[]), &unchecked);
+    read.unwrap().claims["exp"].as_u64().unwrap()
 }
 
 async fn begin() -> (Ropewalk, Browser, tempfile::TempDir) {
@@ -276,6 +284,43 @@ async fn y_sweets_clients_get_tokens_of_the_server() {
     ada.done("PATCH", "/api/people/bob", disable).await;
     let state = script.send(Request::get("/d/team%2Fnotes/as-update")).await;
     assert_eq!(state.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_something_else_vouches_for_nobody() {
+    let (server, mut ada, _keys) = begin().await;
+    let mut bob = ada.invite(&server, "bob").await;
+    ada.share("team/notes", "bob", "edit").await;
+    let ask = json!({ "validForSeconds": 600 });
+    let auth = "/doc/team%2Fnotes/auth";
+    let mut scripts = Vec::new();
+    // For another document, for less, and for as much but not for as long.
+    for (name, access, seconds) in [
+        ("other", "edit", 600),
+        ("team/notes", "read", 600),
+        ("team/notes", "edit", 60),
+    ] {
+        bob.token = Some(signed("Zoe", name, access, seconds));
+        let made = bob.done("POST", auth, ask.clone()).await;
+        let token = made["token"].as_str().unwrap().to_owned();
+        scripts.push((token, access == "edit" && name == "team/notes"));
+    }
+    let append = || Request::new("POST", "/api/documents/team/notes/append").body("x");
+    let mut ends = Vec::new();
+    for (token, _) in &scripts {
+        let sent = Browser::script(&server, token).send(append()).await;
+        assert_eq!(sent.status, 200);
+        ends.push(end_of(token));
+    }
+    // What the session vouches for counts as long as it was asked for.
+    assert!(ends[0] > ends[2] + 300 && ends[1] > ends[2] + 300);
+    let disable = json!({ "is_disabled": true });
+    ada.done("PATCH", "/api/people/bob", disable).await;
+    for (token, is_the_applications) in scripts {
+        let sent = Browser::script(&server, &token).send(append()).await;
+        let expected = if is_the_applications { 200 } else { 401 };
+        assert_eq!(sent.status, expected, "{}", sent.text());
+    }
 }
 
 /// Waits until this comes.
