@@ -10,22 +10,32 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
+use super::identity::is_secure;
 use crate::App;
 use crate::config::Config;
 
 /// Refuses a foreign `Host` on a loopback server (DNS rebinding) and a foreign `Origin` everywhere (cross-site
-/// sockets and requests). A client that is not a browser sends no `Origin` and passes.
+/// sockets and requests). A client that is not a browser sends no `Origin` and passes. Where pages are over TLS, one of plain HTTP is
+/// foreign, too: anybody on the way can have written it.
 pub async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     if app.stopping.is_cancelled() && request.uri().path().starts_with("/api/") {
         return ApiError::SHUTTING_DOWN.into_response();
     }
-    let refused = if !host_allowed(&app.config, headers, app.gate.rules().is_open) {
+    let config = &app.config;
+    let refused = if !host_allowed(config, headers, app.gate.rules().is_open) {
         Some(ApiError::HOST)
-    } else if !origin_allowed(&app.config, headers) {
-        Some(ApiError::ORIGIN)
     } else {
-        None
+        match origin(config, headers) {
+            Origin::Own { is_plain: true } if is_secure(config, &request) => {
+                Some(match config.is_over_tls() {
+                    true => ApiError::other_address(&config.public_url),
+                    false => ApiError::ORIGIN,
+                })
+            }
+            Origin::Own { .. } | Origin::Allowed => None,
+            Origin::Foreign => Some(ApiError::ORIGIN),
+        }
     };
     match refused {
         None => next.run(request).await,
@@ -90,37 +100,43 @@ fn is_loopback(name: &str) -> bool {
         || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn origin_allowed(config: &Config, headers: &HeaderMap) -> bool {
+/// What the page is that a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// No page, or one that the settings name.
+    Allowed,
+    /// One of this server, over plain HTTP or not.
+    Own { is_plain: bool },
+    /// Any other.
+    Foreign,
+}
+
+fn origin(config: &Config, headers: &HeaderMap) -> Origin {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let Some(origin) = origins.next() else {
-        return true;
+        return Origin::Allowed;
     };
-    let Ok(origin) = origin.to_str() else {
-        return false;
-    };
+    let origin = origin.to_str().unwrap_or_default();
     if origins.next().is_some() {
-        return false;
+        return Origin::Foreign;
     }
-    if config
-        .allow_origin
-        .iter()
-        .any(|allowed| allowed.eq_ignore_ascii_case(origin))
-    {
-        return true;
+    let mut allowed = config.allow_origin.iter();
+    if allowed.any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
+        return Origin::Allowed;
     }
-    let Ok(origin) = origin.parse::<Uri>() else {
-        return false;
+    let own = || {
+        let origin: Uri = origin.parse().ok()?;
+        let (is_plain, default_port) = match origin.scheme_str()? {
+            "http" => (true, 80),
+            "https" => (false, 443),
+            _ => return None,
+        };
+        let (origin, host) = (origin.authority()?, host(headers)?);
+        let port = |authority: &Authority| authority.port_u16().unwrap_or(default_port);
+        let is_own = origin.host().eq_ignore_ascii_case(host.host()) && port(origin) == port(&host);
+        is_own.then_some(Origin::Own { is_plain })
     };
-    let default_port = match origin.scheme_str() {
-        Some("http") => 80,
-        Some("https") => 443,
-        _ => return false,
-    };
-    let (Some(origin), Some(host)) = (origin.authority(), host(headers)) else {
-        return false;
-    };
-    let port = |authority: &Authority| authority.port_u16().unwrap_or(default_port);
-    origin.host().eq_ignore_ascii_case(host.host()) && port(origin) == port(&host)
+    own().unwrap_or(Origin::Foreign)
 }
 
 #[cfg(test)]
@@ -208,15 +224,14 @@ mod tests {
             allow_origin: vec!["https://app.example".into()],
             ..Config::default()
         };
-        let allowed = |origin: &str| {
-            origin_allowed(
-                &config,
-                &headers(&[(header::HOST, "localhost:4880"), (header::ORIGIN, origin)]),
-            )
+        let of = |name: &str| {
+            let pairs = [(header::HOST, "localhost:4880"), (header::ORIGIN, name)];
+            origin(&config, &headers(&pairs))
         };
-        assert!(allowed("http://localhost:4880"));
-        assert!(allowed("https://localhost:4880"));
-        assert!(allowed("https://app.example"));
+        let own = |is_plain| Origin::Own { is_plain };
+        assert_eq!(of("http://localhost:4880"), own(true));
+        assert_eq!(of("https://localhost:4880"), own(false));
+        assert_eq!(of("https://app.example"), Origin::Allowed);
         for origin in [
             "null",
             "http://evil.example",
@@ -227,11 +242,9 @@ mod tests {
             "https://app.example.evil.example",
             "file://localhost:4880",
         ] {
-            assert!(!allowed(origin), "{origin}");
+            assert_eq!(of(origin), Origin::Foreign, "{origin}");
         }
-        assert!(origin_allowed(
-            &config,
-            &headers(&[(header::HOST, "localhost:4880")])
-        ));
+        let none = headers(&[(header::HOST, "localhost:4880")]);
+        assert_eq!(origin(&config, &none), Origin::Allowed);
     }
 }

@@ -165,12 +165,7 @@ fn note_use(app: &Arc<App>, who: &Arc<Who>, secret: Option<Hash>) {
 
 fn visitor(app: &App, request: &Request) -> Result<Visitor, ApiError> {
     let headers = request.headers();
-    let peer = request.extensions().get::<Peer>();
-    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
-    let is_proxied = is_trusted(&app.config, peer);
-    let proto = headers
-        .get("x-forwarded-proto")
-        .map(|proto| proto.as_bytes());
+    let peer = peer(request);
     let agent = headers.get(header::USER_AGENT);
     let agent = agent
         .and_then(|agent| agent.to_str().ok())
@@ -180,7 +175,7 @@ fn visitor(app: &App, request: &Request) -> Result<Visitor, ApiError> {
         secret: None,
         address: address(&app.config, peer, headers),
         agent: agent.to_owned(),
-        is_secure: app.config.is_over_tls() || is_proxied && proto == Some(b"https"),
+        is_secure: is_secure(&app.config, request),
     };
     if app.gate.rules().is_open {
         return Ok(visitor);
@@ -207,6 +202,18 @@ fn visitor(app: &App, request: &Request) -> Result<Visitor, ApiError> {
     }
     visitor.who = Arc::new(who);
     Ok(visitor)
+}
+
+fn peer(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<Peer>();
+    peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0)
+}
+
+/// Whether whoever sends a request speaks TLS, as the settings say of all, or a proxy that is trusted of them.
+pub fn is_secure(config: &Config, request: &Request) -> bool {
+    let proto = request.headers().get("x-forwarded-proto");
+    let is_https = proto.is_some_and(|proto| proto.as_bytes() == b"https");
+    config.is_over_tls() || is_https && is_trusted(config, peer(request))
 }
 
 /// The token that a request brings along.

@@ -207,3 +207,48 @@ async fn a_configured_host_name_is_answered() {
         403
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_pages_are_over_tls_one_of_plain_http_is_foreign() {
+    let place = "https://write.example.org";
+    let listen = ["--listen", "0.0.0.0:0"];
+    let proxied = [&listen[..], &["--trust-proxy", "127.0.0.1"]].concat();
+    let told = [&listen[..], &["--public-url", place]].concat();
+    for (arguments, said, status) in [
+        (&proxied, Some("https"), 403),
+        // It says itself where people reach it.
+        (&told, None, 400),
+        (&proxied, Some("http"), 101),
+        (&proxied, None, 101),
+        // Anybody can say so.
+        (&listen.to_vec(), Some("https"), 101),
+    ] {
+        let server = Ropewalk::with(arguments).await;
+        let dressed = |request: Request, origin: &str| {
+            let request = request.host("write.example.org").header("origin", origin);
+            match said {
+                Some(said) => request.header("x-forwarded-proto", said),
+                None => request,
+            }
+        };
+        for wire in WIRES {
+            for (origin, expected) in [(place, 101), ("http://write.example.org", status)] {
+                let answer = server.send(dressed(Request::upgrade(wire), origin)).await;
+                let what = format!("{wire} {origin} {said:?} {arguments:?}");
+                assert_eq!(answer.status, expected, "{what}");
+            }
+        }
+        let put = Request::new("PUT", "/api/documents/csrf").body("mine");
+        let put = dressed(put, "http://write.example.org");
+        let code = match status {
+            101 => "sign_in",
+            400 => "other_address",
+            _ => "origin_not_allowed",
+        };
+        assert_eq!(
+            server.send(put).await.code(),
+            code,
+            "{said:?} {arguments:?}"
+        );
+    }
+}
