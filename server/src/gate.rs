@@ -8,10 +8,12 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 mod known;
+mod look;
 mod remote;
 mod tokens;
 
 pub use known::{Device, Known};
+pub use look::{access, knows, look, open};
 pub use remote::Remote;
 pub use tokens::{Keys, is_url};
 

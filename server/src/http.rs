@@ -47,6 +47,7 @@ pub use turns::Turns;
 
 use crate::App;
 use crate::access::{Access, Known, Who};
+use crate::gate;
 use crate::name::DocumentName;
 use crate::session::yjs::Dialect;
 use crate::session::{Progress, hocuspocus, text, yjs};
@@ -73,6 +74,8 @@ pub fn router(app: Arc<App>) -> Router {
     let fixed = |name: header::HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
+    // Before anything of a body is read.
+    let known_only = middleware::from_fn_with_state(app.clone(), identity::known_only);
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -85,7 +88,8 @@ pub fn router(app: Arc<App>) -> Router {
                 .put(api::create)
                 .patch(api::patch)
                 .post(api::post)
-                .delete(api::delete),
+                .delete(api::delete)
+                .route_layer(known_only.clone()),
         )
         .route("/yjs", any(yjs_socket))
         .route("/yjs/", any(yjs_socket))
@@ -93,14 +97,22 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/hocuspocus", any(hocuspocus_socket))
         .route("/hocuspocus/", any(hocuspocus_socket))
         .route("/text/{*name}", any(text_socket))
-        .route("/doc/new", post(ysweet::create))
-        .route("/doc/{*name}", post(ysweet::auth))
+        .route(
+            "/doc/new",
+            post(ysweet::create).route_layer(known_only.clone()),
+        )
+        .route(
+            "/doc/{*name}",
+            post(ysweet::auth).route_layer(known_only.clone()),
+        )
         .route("/check_store", post(ysweet::check_store))
         .route("/ready", get(health::ready))
         .route(
             "/d/{*name}",
-            get(ysweet::get)
-                .post(ysweet::update)
+            post(ysweet::update)
+                .route_layer(known_only)
+                // Sockets are told by their close code.
+                .get(ysweet::get)
                 .layer(DefaultBodyLimit::max(app.config.max_update_bytes)),
         )
         .merge(
@@ -219,11 +231,7 @@ async fn text_socket(
 
 /// What is known of a document in a list.
 fn known(entry: &Entry) -> Known<'_> {
-    Known {
-        name: &entry.name,
-        id: Some(entry.position.id),
-        owner: entry.owner,
-    }
+    entry.into()
 }
 
 /// A document that somebody may read, or more. That there is none only those hear who could begin it, or may do something with whatever has its
@@ -238,11 +246,7 @@ async fn found(
     let reading = app.machine.blocking(move || storage.entry(&wanted));
     let lookup = reading.await.ok_or(ApiError::INTERNAL)??;
     let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
-    let access = match &lookup {
-        Lookup::Found(entry) => rules.access(who, &known(entry), now_ms),
-        _ if rules.may_begin(who, name, now_ms) => Access::Own,
-        _ => rules.access(who, &Known::absent(name), now_ms),
-    };
+    let access = gate::access(&rules, who, name, &lookup, now_ms);
     if let Some(denied) = rules.denies(who, access, need, now_ms) {
         app.metrics.refused_access.add_one();
         return Err(denied.into());

@@ -38,6 +38,11 @@ impl Hub {
         handle
     }
 
+    /// The handle of a document, if it is in memory.
+    pub fn get(&self, name: &DocumentName) -> Option<Arc<Handle>> {
+        self.lock().get(name).cloned()
+    }
+
     /// Removes the document if nobody but its task and this map holds its handle, and nothing waits in its mailbox.
     /// Handles are only given out under the same lock, so nobody can slip in between.
     pub fn retire(&self, name: &DocumentName, handle: &Arc<Handle>) -> bool {

@@ -7,7 +7,7 @@ use super::{
     TokenId, Who,
 };
 use crate::name::DocumentName;
-use crate::storage::DocumentId;
+use crate::storage::{DocumentId, Entry};
 
 /// SHA-256 of a secret of 256 random bits. The secret itself is kept nowhere.
 pub type Hash = [u8; 32];
@@ -96,6 +96,16 @@ pub struct Known<'d> {
     pub id: Option<DocumentId>,
     /// Whose it is, if that is somebody with an account: who began it, or was handed it.
     pub owner: Option<PersonId>,
+}
+
+impl<'d> From<&'d Entry> for Known<'d> {
+    fn from(entry: &'d Entry) -> Self {
+        Self {
+            name: &entry.name,
+            id: Some(entry.id()),
+            owner: entry.owner,
+        }
+    }
 }
 
 impl<'d> Known<'d> {

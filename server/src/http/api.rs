@@ -29,6 +29,7 @@ use crate::App;
 use crate::access::{Access, Who};
 use crate::accounts::Action;
 use crate::document::{Command, Version};
+use crate::gate;
 use crate::name::DocumentName;
 use crate::storage::{DocumentId, Entry, Position, Storage, StorageError};
 
@@ -271,7 +272,7 @@ pub async fn create(
     let who = visitor.who;
     let name = DocumentName::from_url(named(&uri))?;
     let text = String::from_utf8(whole(&app, body)?.into()).map_err(|_| ApiError::NOT_UTF8)?;
-    let handle = app.hub.open(&app, &name);
+    let handle = gate::open(&app, &who, &name, Access::Edit).await?;
     let created = handle
         .ask(&who, text.len(), |reply| Command::Create { text, reply })
         .await?;
@@ -301,7 +302,7 @@ pub async fn delete(
         return sharing::unlink(&app, &visitor, Of::Document(name), id).await;
     }
     let name = DocumentName::from_url(named(&uri))?;
-    let handle = app.hub.open(&app, &name);
+    let handle = gate::open(&app, who, &name, Access::Own).await?;
     let only_at = edit::only_at(&headers)?;
     let by = deed(&app, &visitor)?;
     // Whoever asks may hang up: what was given of it is forgotten all the same.
@@ -375,7 +376,7 @@ async fn text(
     let lines = query.lines.as_deref().map(line_range).transpose()?;
     let wanted = query.version.as_deref().map(version).transpose()?;
     let root = root_name(query.root)?;
-    let handle = app.hub.open(app, &name);
+    let handle = gate::open(app, who, &name, Access::Read).await?;
     let text = handle
         .ask(who, 0, |reply| Command::Text { root, reply })
         .await?;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use crate::App;
 use crate::access::{Hash, PersonId, SessionId, Who};
 use crate::accounts::{Accounts, AccountsError, Actor, Begin, Secret, Verified};
 use crate::config::Config;
+use crate::gate;
 use crate::listen::Peer;
 
 /// The cookie of a session.
@@ -142,6 +143,19 @@ pub async fn identify(State(app): State<Arc<App>>, mut request: Request, next: N
     request.extensions_mut().insert(visitor.who.clone());
     request.extensions_mut().insert(visitor);
     next.run(request).await
+}
+
+/// Lets nobody pass who is nobody.
+pub async fn known_only(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Arc<Who>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match gate::knows(&app, &who) {
+        Ok(()) => next.run(request).await,
+        Err(denied) => ApiError::from(denied).into_response(),
+    }
 }
 
 /// Has it written down that a session or a token is used; nobody waits for that.

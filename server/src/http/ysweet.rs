@@ -21,6 +21,7 @@ use crate::access::{Access, Called, Claims, Target, Who};
 use crate::accounts::{Accounts, Action};
 use crate::called;
 use crate::document::{Command, Refused};
+use crate::gate;
 use crate::name::DocumentName;
 use crate::session::yjs::Dialect;
 use crate::session::{Progress, yjs};
@@ -58,7 +59,7 @@ pub async fn create(
         Some(name) => DocumentName::new(&name)?,
         None => DocumentName::new(&random_name(&app))?,
     };
-    let handle = app.hub.open(&app, &name);
+    let handle = gate::open(&app, &who, &name, Access::Edit).await?;
     let text = String::new();
     let created = handle
         .ask(&who, 0, |reply| Command::Create { text, reply })
@@ -257,7 +258,8 @@ pub async fn get(
         }));
     }
     let name = path.strip_suffix("/as-update").ok_or(ApiError::NOT_FOUND)?;
-    let handle = app.hub.open(&app, &DocumentName::from_url(name)?);
+    let name = DocumentName::from_url(name)?;
+    let handle = gate::open(&app, &who, &name, Access::Read).await?;
     let state = handle.ask(&who, 0, Command::State).await?;
     let update = state.update.to_vec();
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], update).into_response())
@@ -286,7 +288,7 @@ pub async fn update(
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::TOO_LARGE,
         _ => ApiError::bad_body(),
     })?;
-    let handle = app.hub.open(&app, &name);
+    let handle = gate::open(&app, &who, &name, Access::Edit).await?;
     let bytes = update.len();
     handle
         .ask(&who, bytes, |reply| Command::Apply { update, reply })

@@ -15,6 +15,7 @@ use crate::access::{Access, Who};
 use crate::connections::{Connected, Present};
 use crate::document::peer::{Inbox, PeerId, Signals, queue};
 use crate::document::{Admission, Command, Frame, Handle, Wire};
+use crate::gate;
 use crate::name::DocumentName;
 
 /// Largest state vector that is read, in bytes: about 100,000 clients.
@@ -59,7 +60,7 @@ pub async fn join(
     who: &Arc<Who>,
     shares: usize,
 ) -> Result<(Inward, Outward), Close> {
-    let handle = app.hub.open(app, name);
+    let handle = gate::open(app, who, name, Access::Read).await?;
     let peer = app.next_peer();
     let frames = (app.config.outbox_frames / shares).max(1);
     let (outbox, inbox, signals) = queue(frames, app.config.outbox_bytes / shares);

@@ -14,8 +14,9 @@ use tokio::time::timeout;
 
 use super::{no_store, root_name};
 use crate::App;
-use crate::access::{PersonId, Who};
+use crate::access::{Access, PersonId, Who};
 use crate::document::Command;
+use crate::gate;
 use crate::http::error::ApiError;
 use crate::name::DocumentName;
 use crate::storage::Wrote;
@@ -67,9 +68,10 @@ pub async fn list(
         return Err(ApiError::bad_query("root is a text"));
     };
     let root = root_name(query.root)?;
+    gate::look(app, who, &name, Access::Read).await?;
     let turn = timeout(TURN, TURNS.acquire()).await;
     let _turn = turn.map_err(|_| ApiError::OVERLOADED)?;
-    let handle = app.hub.open(app, &name);
+    let handle = gate::open(app, who, &name, Access::Read).await?;
     let state = handle.ask(who, 0, Command::State).await?;
     let (id, version) = (state.version.id, state.version.to_string());
     let reading = app.machine.blocking({

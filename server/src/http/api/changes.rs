@@ -14,10 +14,11 @@ use tokio::sync::watch;
 
 use super::{root_name, version};
 use crate::App;
-use crate::access::Who;
+use crate::access::{Access, Who};
 use crate::connections::{Connected, Present};
 use crate::document::edit::{Changes, Since};
 use crate::document::{Command, Handle, Refused, Version};
+use crate::gate;
 use crate::http::error::ApiError;
 use crate::http::identity::Visitor;
 use crate::http::room;
@@ -62,8 +63,8 @@ pub async fn changes(
     };
     let since = since.map(version).transpose()?;
     room(app)?;
-    let handle = app.hub.open(app, &name);
     let who = &visitor.who;
+    let handle = gate::open(app, who, &name, Access::Read).await?;
     let connected = Connected {
         document: name,
         wire: "http",

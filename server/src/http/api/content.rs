@@ -9,8 +9,9 @@ use serde::Deserialize;
 
 use super::{root_name, versioned};
 use crate::App;
-use crate::access::Who;
+use crate::access::{Access, Who};
 use crate::document::Command;
+use crate::gate;
 use crate::http::error::ApiError;
 use crate::name::DocumentName;
 use crate::view::readers::Failed;
@@ -47,9 +48,10 @@ pub async fn content(
         format,
         root: root_name(query.root)?,
     };
+    gate::look(app, who, &name, Access::Read).await?;
     // Before the state is asked for: of those who wait, nobody holds one.
     let turn = app.readers.turn().await.ok_or(ApiError::OVERLOADED)?;
-    let handle = app.hub.open(app, &name);
+    let handle = gate::open(app, who, &name, Access::Read).await?;
     let state = handle.ask(who, 0, Command::State).await?;
     let (head, known) = versioned(state.version, headers);
     if known {

@@ -15,8 +15,10 @@ use serde_json::json;
 
 use super::{named, root_name, whole};
 use crate::App;
+use crate::access::Access;
 use crate::document::edit::{Change, Found, Key, MAX_EDITS, OnlyAt, Request};
 use crate::document::{Command, Handle, Refused, Text, Version};
+use crate::gate;
 use crate::http::error::ApiError;
 use crate::http::identity::Visitor;
 use crate::http::search::asker;
@@ -153,7 +155,7 @@ async fn make(
         key,
         author: Arc::default(),
     };
-    let handle = app.hub.open(app, name);
+    let handle = gate::open(app, &visitor.who, name, Access::Edit).await?;
     let mut looks = 0..MOST_LOOKS;
     let edited = loop {
         let again = matches!(request.change, Change::Replace { .. }).then(|| request.clone());

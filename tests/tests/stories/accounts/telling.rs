@@ -11,6 +11,20 @@ use super::routes::{Need, RULES};
 /// One that is there, one that never was, one that was deleted, and one that is deleted for good.
 const NAMES: [&str; 4] = ["team/there", "team/none", "team/trash", "team/gone"];
 
+/// All that can be asked of a document: how, where and with what.
+fn ways() -> Vec<(&'static str, &'static str, &'static str)> {
+    let ways = [
+        ("GET", "/d/{name}/as-update", ""),
+        ("POST", "/d/{name}/update", "x"),
+        ("POST", "/doc/{name}/auth", "{}"),
+        ("GET", "/edit/{name}", ""),
+    ];
+    let of_documents = RULES.iter().filter_map(|(method, path, need, body)| {
+        matches!(need, Need::Document(_)).then_some((*method, *path, *body))
+    });
+    of_documents.chain(ways).collect()
+}
+
 /// What the wires say to somebody who opens a document.
 async fn opened(server: &Ropewalk, somebody: &Browser, name: &str) -> Vec<String> {
     let headers = somebody.headers();
@@ -70,16 +84,7 @@ async fn whoever_could_not_begin_a_document_does_not_hear_whether_there_is_one()
     guest.done("POST", "/api/follow", follow).await;
     let (_, limited) = ada.make_token("own", "other").await;
     let (_, reads) = eve.make_token("read", "*").await;
-    let ways = [
-        ("GET", "/d/{name}/as-update", ""),
-        ("POST", "/d/{name}/update", "x"),
-        ("POST", "/doc/{name}/auth", "{}"),
-        ("GET", "/edit/{name}", ""),
-    ];
-    let of_documents = RULES.iter().filter_map(|(method, path, need, body)| {
-        matches!(need, Need::Document(_)).then_some((*method, *path, *body))
-    });
-    let ways: Vec<_> = of_documents.chain(ways).collect();
+    let ways = ways();
     for (who, mut somebody) in [
         ("nobody", Browser::of(&server)),
         ("a guest", guest),
@@ -119,4 +124,66 @@ async fn whoever_could_not_begin_a_document_does_not_hear_whether_there_is_one()
     // Nor was one begun by that.
     let none = ada.send(Request::get("/api/documents/team/none")).await;
     assert_eq!(none.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_loaded_for_who_may_not_read_it() {
+    let (mut server, mut ada) = team(&[]).await;
+    let eve = ada.invite(&server, "eve").await;
+    ada.create("team/there", "text").await;
+    ada.create("other", "text").await;
+    let (_, link) = ada.make_link("other", "edit").await;
+    server.terminate().await;
+    server.start_again().await;
+    ada.find_again(&server);
+    for mut somebody in [
+        Browser::of(&server),
+        eve.at(&server),
+        Browser::script(&server, &link),
+    ] {
+        for (method, path, body) in ways() {
+            let asked = request("team/there", method, path, body);
+            let status = somebody.send(asked).await.status;
+            let expected: &[u16] = if path.starts_with("/edit") {
+                &[200]
+            } else {
+                &[401, 403]
+            };
+            assert!(expected.contains(&status), "{method} {path}: {status}");
+        }
+        let begin = json!({ "docId": "team/there" });
+        let begun = somebody.ask("POST", "/doc/new", begin).await.status;
+        assert!(matches!(begun, 401 | 403), "{begun}");
+        opened(&server, &somebody, "team/there").await;
+    }
+    let loaded = async |ada: &mut Browser| {
+        let metrics = ada.send(Request::get("/metrics")).await;
+        let line = "ropewalk_documents_opened_total 0";
+        !metrics.text().lines().any(|one| one == line)
+    };
+    assert!(!loaded(&mut ada).await);
+    assert_eq!(ada.text("team/there").await, "text");
+    assert!(loaded(&mut ada).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_nobody_is_answered_before_they_have_sent_anything() {
+    let (server, _ada) = team(&[]).await;
+    for (method, target) in [
+        ("PUT", "/api/documents/notes"),
+        ("PATCH", "/api/documents/notes/text"),
+        ("POST", "/api/documents/notes/append"),
+        ("PUT", "/api/documents/notes/sharing"),
+        ("POST", "/d/notes/update"),
+        ("POST", "/doc/notes/auth"),
+        ("POST", "/doc/new"),
+    ] {
+        // It never comes.
+        let announced = Request::new(method, target)
+            .header("content-type", "application/json")
+            .header("content-length", "1000000");
+        let answer = server.send(announced).await;
+        let told = (answer.status, answer.code());
+        assert_eq!(told, (401, "sign_in".to_owned()), "{method} {target}");
+    }
 }
