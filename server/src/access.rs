@@ -4,10 +4,12 @@
 //! changes. Nothing is looked up in a database for that.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::name::{BadName, DocumentName};
@@ -275,6 +277,38 @@ pub struct Claims {
     pub expires_at_ms: i64,
     /// Who vouches for its bearer, if this server has signed it: it is worth no more than what they may do now.
     pub by: Option<Who>,
+    /// Names whoever has signed it, if it was read.
+    pub issuer: Option<Hash>,
+}
+
+impl Claims {
+    /// Names its bearer: whom the same issuer calls by the same name, for the same voucher, is the same.
+    pub fn bearer(&self) -> Hash {
+        let mut digest = Sha256::new();
+        digest.update(self.issuer.unwrap_or_default());
+        let by = self.by.as_ref();
+        let session = by.and_then(|by| by.session).map(|id| id.0);
+        let token = by.and_then(|by| by.token).map(|id| id.0);
+        let link = by.and_then(|by| by.link).map(|id| id.0);
+        for id in [session, token, link] {
+            digest.update(id.unwrap_or(-1).to_be_bytes());
+        }
+        digest.update(&self.name);
+        digest.finalize().into()
+    }
+}
+
+/// Whom connections count for: nobody has more than a share of those that there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Holder {
+    /// Somebody with an account.
+    Person(PersonId),
+    /// Whom a document token names, see [`Claims::bearer`].
+    Bearer(Hash),
+    /// All that came by a link.
+    Link(LinkId),
+    /// All that are at one place, and nothing else is known of.
+    Network(IpAddr),
 }
 
 #[cfg(test)]

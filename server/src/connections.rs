@@ -1,10 +1,11 @@
 //! Who is connected now, for those who look after the server. Written to when a connection enters or leaves a document, and at no edit.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::access::Who;
+use crate::access::{Holder, Who};
 use crate::document::peer::PeerId;
 use crate::name::DocumentName;
 
@@ -74,10 +75,84 @@ impl Drop for Present {
     }
 }
 
+/// One has one in so many of the connections that there may be, or that a document may have.
+const SHARES: usize = 4;
+
+/// And at least a tab and an editor.
+const LEAST: usize = 2;
+
+/// The most of them that anybody has, but never all.
+pub fn share(most: usize) -> usize {
+    (most / SHARES)
+        .max(LEAST)
+        .min(most.saturating_sub(1))
+        .max(1)
+}
+
+/// How many connections everybody has, of all that there are.
+#[derive(Debug, Default)]
+pub struct Shares {
+    taken: Mutex<HashMap<Holder, usize>>,
+}
+
+impl Shares {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Holder, usize>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Room for one more of somebody, until what this answers is dropped, if they have less than `most`.
+    pub fn take(self: &Arc<Self>, holder: Holder, most: usize) -> Option<Share> {
+        let mut taken = self.lock();
+        let count = taken.entry(holder).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Share {
+            holder,
+            all: self.clone(),
+        })
+    }
+}
+
+/// Room for a connection.
+#[derive(Debug)]
+pub struct Share {
+    holder: Holder,
+    all: Arc<Shares>,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut count) = self.all.lock().entry(self.holder) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::access::PersonId;
+
+    #[test]
+    fn nobody_has_more_than_their_share() {
+        let shares = Arc::new(Shares::default());
+        let [ann, bob] = [1, 2].map(|id| Holder::Person(PersonId(id)));
+        let take = |of| shares.take(of, share(8));
+        let (first, second) = (take(ann), take(ann));
+        assert!(first.is_some() && second.is_some());
+        assert!(take(ann).is_none() && take(bob).is_some());
+        drop(first);
+        assert!(take(ann).is_some());
+        drop(second);
+        assert!(shares.lock().is_empty());
+        assert_eq!([1, 2, 3, 8, 512].map(share), [1, 1, 2, 2, 128]);
+    }
 
     #[test]
     fn who_leaves_is_not_there_any_more() {

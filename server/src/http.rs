@@ -41,12 +41,14 @@ mod turns;
 mod ysweet;
 
 pub use admin::Counted;
+use attempts::network;
 use error::ApiError;
 use identity::Visitor;
 pub use turns::Turns;
 
 use crate::App;
-use crate::access::{Access, Known, Who};
+use crate::access::{Access, Holder, Known, Who};
+use crate::connections::{Share, share};
 use crate::gate;
 use crate::name::DocumentName;
 use crate::session::yjs::Dialect;
@@ -181,13 +183,16 @@ async fn yjs_socket(
 ) -> Result<Response, ApiError> {
     let path = uri.path().strip_prefix("/yjs/").unwrap_or_default();
     let name = DocumentName::from_url(path);
-    let upgrade = socket(&app, upgrade)?;
+    let (upgrade, share) = socket(&app, &visitor, upgrade)?;
     let who = visitor.who;
     progress.comes_from(visitor.address);
     let sessions = app.sessions.clone();
     Ok(upgrade.on_upgrade(move |socket| {
         let dialect = Dialect::YWebsocket;
-        sessions.track_future(yjs::run(app, socket, name, who, progress, dialect))
+        sessions.track_future(held(
+            share,
+            yjs::run(app, socket, name, who, progress, dialect),
+        ))
     }))
 }
 
@@ -197,12 +202,12 @@ async fn hocuspocus_socket(
     Extension(visitor): Extension<Visitor>,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
-    let upgrade = socket(&app, upgrade)?;
+    let (upgrade, share) = socket(&app, &visitor, upgrade)?;
     let who = visitor.who;
     progress.comes_from(visitor.address);
     let sessions = app.sessions.clone();
     Ok(upgrade.on_upgrade(move |socket| {
-        sessions.track_future(hocuspocus::run(app, socket, who, progress))
+        sessions.track_future(held(share, hocuspocus::run(app, socket, who, progress)))
     }))
 }
 
@@ -217,7 +222,8 @@ async fn text_socket(
     let name = DocumentName::from_url(path);
     // A client says nothing larger than an edit.
     let largest = app.config.max_update_bytes;
-    let upgrade = socket(&app, upgrade)?
+    let (upgrade, share) = socket(&app, &visitor, upgrade)?;
+    let upgrade = upgrade
         .max_message_size(largest)
         .max_frame_size(largest)
         .protocols([text::SUBPROTOCOL]);
@@ -225,7 +231,7 @@ async fn text_socket(
     progress.comes_from(visitor.address);
     let sessions = app.sessions.clone();
     Ok(upgrade.on_upgrade(move |socket| {
-        sessions.track_future(text::run(app, socket, name, who, progress))
+        sessions.track_future(held(share, text::run(app, socket, name, who, progress)))
     }))
 }
 
@@ -258,31 +264,53 @@ async fn found(
     }
 }
 
-/// Whether there is room for one more connection that stays.
-fn room(app: &App) -> Result<(), ApiError> {
+/// Room for one more connection that stays, of those that there may be and of those of whoever comes. Where there are no accounts, what is on
+/// this machine, as a proxy is, may have all of them.
+fn room(app: &App, visitor: &Visitor) -> Result<Option<Share>, ApiError> {
     if app.stopping.is_cancelled() {
         return Err(ApiError::SHUTTING_DOWN);
     }
     if !app.is_ready() {
         return Err(ApiError::STORAGE);
     }
-    if app.metrics.connections.get() >= app.config.max_connections as u64 {
+    let full = || {
         app.metrics.refused_full.add_one();
-        return Err(ApiError::OVERLOADED);
+        ApiError::OVERLOADED
+    };
+    let most = app.config.max_connections;
+    if app.metrics.connections.get() >= most as u64 {
+        return Err(full());
     }
-    Ok(())
+    let rules = app.gate.rules();
+    if rules.is_open && visitor.address.is_loopback() {
+        return Ok(None);
+    }
+    let holder = rules.holder(&visitor.who, app.machine.now_ms());
+    let holder = holder.unwrap_or_else(|| Holder::Network(network(visitor.address)));
+    let share = app.shares.take(holder, share(most));
+    share.map(Some).ok_or_else(full)
+}
+
+/// Serves a connection that has its room meanwhile.
+async fn held(_share: Option<Share>, session: impl Future<Output = ()>) {
+    session.await;
 }
 
 /// What may be a request for a socket.
 type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
-/// A socket, if there is room for one more, and how much may come over it.
-fn socket(app: &App, upgrade: Upgrade) -> Result<WebSocketUpgrade, ApiError> {
+/// A socket, if there is room for one more, which it takes as long as it is there; and how much may come over it.
+fn socket(
+    app: &App,
+    visitor: &Visitor,
+    upgrade: Upgrade,
+) -> Result<(WebSocketUpgrade, Option<Share>), ApiError> {
     let upgrade = upgrade.map_err(|_| ApiError::NO_SOCKET)?;
-    room(app)?;
-    Ok(upgrade
+    let share = room(app, visitor)?;
+    let upgrade = upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
         .max_message_size(app.config.max_sync_bytes)
-        .max_frame_size(app.config.max_sync_bytes))
+        .max_frame_size(app.config.max_sync_bytes);
+    Ok((upgrade, share))
 }

@@ -49,7 +49,7 @@ pub mod visits;
 
 use accounts::{Accounts, Actor, Secret};
 use config::Config;
-use connections::Connections;
+use connections::{Connections, Shares};
 use document::Command;
 use document::peer::PeerId;
 use error::{RunError, StartError};
@@ -88,6 +88,8 @@ pub struct App {
     pub hub: Hub,
     /// Who is connected.
     pub connections: Arc<Connections>,
+    /// How many connections everybody has.
+    pub shares: Arc<Shares>,
     /// What was counted of the documents.
     pub counted: http::Counted,
     /// How often passwords may be tried.
@@ -137,6 +139,7 @@ impl App {
             turns: http::Turns::default(),
             hub: Hub::default(),
             connections: Arc::default(),
+            shares: Arc::default(),
             counted: http::Counted::default(),
             machine,
             metrics: Metrics::default(),

@@ -95,6 +95,11 @@ impl Browser {
         }
     }
 
+    /// Where its server listens.
+    pub fn server(&self) -> SocketAddr {
+        self.server
+    }
+
     /// What it sends along: who it is, where it is, and where its pages are from.
     pub fn headers(&self) -> Vec<(String, String)> {
         let cookies: Vec<&str> = [&self.cookie, &self.known]

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    Access, Claims, Denied, GrantId, GroupId, Item, LinkId, PersonId, SessionId, Subject, Target,
-    TokenId, Who,
+    Access, Claims, Denied, GrantId, GroupId, Holder, Item, LinkId, PersonId, SessionId, Subject,
+    Target, TokenId, Who,
 };
 use crate::name::DocumentName;
 use crate::storage::{DocumentId, Entry};
@@ -251,6 +251,21 @@ impl Rules {
                 let by = claims.by.as_ref();
                 by.is_none_or(|by| self.is_known(by, now_ms))
             })
+    }
+
+    /// Whom the connections of somebody count for, if they can be told from others by what they brought along.
+    pub fn holder(&self, who: &Who, now_ms: i64) -> Option<Holder> {
+        if let Some((id, _)) = self.person(who, now_ms) {
+            return Some(Holder::Person(id));
+        }
+        let claims = who.claims.as_ref();
+        if let Some(claims) = claims.filter(|claims| claims.expires_at_ms > now_ms) {
+            return Some(Holder::Bearer(claims.bearer()));
+        }
+        // Of several that were followed there, always the same.
+        let session = self.session(who, now_ms);
+        let followed = session.and_then(|session| session.links.iter().max().copied());
+        self.open_link(who).or(followed).map(Holder::Link)
     }
 
     /// A link that somebody brought along and that needs no password.

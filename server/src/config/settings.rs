@@ -199,13 +199,13 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "max_connections_per_document",
         value: "COUNT",
-        help: "Connections to one document, at most",
+        help: "Connections to one document, at most; of one person, link or bearer of document tokens a quarter of them",
         slot: |config| Slot::Count(&mut config.max_connections_per_document, 1..=1_000_000),
     },
     Setting {
         key: "max_connections",
         value: "COUNT",
-        help: "WebSocket connections to the server, at most",
+        help: "Connections to the server that stay, at most; of one person, link, bearer of document tokens or network a quarter of them",
         slot: |config| Slot::Count(&mut config.max_connections, 1..=1_000_000),
     },
     Setting {

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Wire;
-use crate::access::{Access, PersonId, Who};
+use crate::access::{Access, Holder, PersonId, Who};
 use crate::session::Close;
 use crate::storage::Author;
 
@@ -183,6 +183,8 @@ pub struct Peer {
     pub who: Arc<Who>,
     /// The person that this is, as long as the rules do not change.
     pub person: Option<PersonId>,
+    /// Whom it counts for, as long as they do not.
+    pub holder: Option<Holder>,
     /// What it may do, as long as the rules do not change.
     pub access: Access,
     /// It has sent what it may not, which is not in the document: no marker of it is answered as if it were.
@@ -248,6 +250,7 @@ impl Peer {
             wire,
             who,
             person: None,
+            holder: None,
             access,
             is_refused: false,
             has_edited: false,

@@ -102,7 +102,10 @@ impl Remote {
         if answer.status() != StatusCode::OK {
             return Err(format!("the answer is {}", answer.status()));
         }
-        Ok((published(answer.body())?, good_for(answer.headers())))
+        Ok((
+            published(answer.body(), &self.url)?,
+            good_for(answer.headers()),
+        ))
     }
 }
 

@@ -11,10 +11,11 @@ use jsonwebtoken::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::known::Known;
 use super::remote::Remote;
-use crate::access::{Access, Claims, LinkId, SessionId, TokenId, Who};
+use crate::access::{Access, Claims, Hash, LinkId, SessionId, TokenId, Who};
 use crate::called;
 
 /// Longest token, in bytes.
@@ -63,6 +64,8 @@ pub struct Keys {
 /// A key that checks what somebody has signed.
 pub struct Key {
     id: Option<String>,
+    /// Names whose it is: the set that it is of, and which of that.
+    issuer: Hash,
     algorithm: Algorithm,
     key: DecodingKey,
 }
@@ -83,13 +86,14 @@ impl Keys {
         let (urls, files): (Vec<_>, Vec<_>) = sets.iter().partition(|set| is_url(set));
         let mut keys = vec![Key {
             id: Some(OWN.to_owned()),
+            issuer: issuer("", Some(OWN)),
             algorithm: Algorithm::HS256,
             key: DecodingKey::from_secret(own),
         }];
         for file in files {
             let wrong = |why: String| format!("{file}: {why}");
             let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-            keys.extend(read(&text).map_err(wrong)?);
+            keys.extend(read(&text, file).map_err(wrong)?);
         }
         Ok(Self {
             keys,
@@ -118,10 +122,10 @@ impl Keys {
             .keys
             .iter()
             .chain(remote.iter().flat_map(|keys| keys.iter()));
-        let payload = all
+        let (key, payload) = all
             .filter(|key| key.fits(&header))
-            .find_map(|key| key.verify(token))?;
-        payload.claims.claims()
+            .find_map(|key| Some((key, key.verify(token)?)))?;
+        payload.claims.claims(key.issuer)
     }
 
     /// Sets at URLs that may have a key which a token needs and which is not known; none if it is, or if it is no such token.
@@ -197,7 +201,7 @@ fn is_token(text: &str) -> bool {
 }
 
 impl Payload {
-    fn claims(self) -> Option<Claims> {
+    fn claims(self, issuer: Hash) -> Option<Claims> {
         let access: Access = self.access.parse().ok()?;
         let is_name = !self.name.is_empty()
             && self.name.chars().count() <= MAX_NAME
@@ -214,11 +218,17 @@ impl Payload {
                 link: by.link.map(LinkId),
                 claims: None,
             }),
+            issuer: Some(issuer),
         })
     }
 }
 
-fn read(text: &str) -> Result<Vec<Key>, String> {
+/// A digest of what the set of a key is called in the settings, and the key in the set.
+fn issuer(set: &str, id: Option<&str>) -> Hash {
+    Sha256::digest(format!("{set}\n{}", id.unwrap_or_default())).into()
+}
+
+fn read(text: &str, name: &str) -> Result<Vec<Key>, String> {
     let set: JwkSet = serde_json::from_str(text)
         .map_err(|error| format!("this is no JSON Web Key Set: {error}"))?;
     if set.keys.len() > MAX_KEYS {
@@ -233,13 +243,13 @@ fn read(text: &str) -> Result<Vec<Key>, String> {
                 .key_id
                 .clone()
                 .unwrap_or_else(|| format!("number {}", number + 1));
-            key(jwk).map_err(|why| format!("key {which}: {why}"))
+            key(jwk, name).map_err(|why| format!("key {which}: {why}"))
         })
         .collect()
 }
 
 /// The keys of a set that is published: those that are of no use here are left out, and a key that is shared is none that is published.
-pub fn published(text: &[u8]) -> Result<Vec<Key>, String> {
+pub fn published(text: &[u8], name: &str) -> Result<Vec<Key>, String> {
     let set: Value = serde_json::from_slice(text)
         .map_err(|error| format!("this is no JSON Web Key Set: {error}"))?;
     let all = set["keys"]
@@ -252,11 +262,11 @@ pub fn published(text: &[u8]) -> Result<Vec<Key>, String> {
         .iter()
         .filter(|key| key["kty"] != "oct" && key["use"] != "enc")
         .filter_map(|one| serde_json::from_value(one.clone()).ok())
-        .filter_map(|jwk| key(&jwk).ok());
+        .filter_map(|jwk| key(&jwk, name).ok());
     Ok(keys.collect())
 }
 
-fn key(jwk: &Jwk) -> Result<Key, String> {
+fn key(jwk: &Jwk, set: &str) -> Result<Key, String> {
     let algorithm =
         match &jwk.algorithm {
             AlgorithmParameters::OctetKey(secret) => {
@@ -280,6 +290,7 @@ fn key(jwk: &Jwk) -> Result<Key, String> {
         };
     let key = DecodingKey::from_jwk(jwk).map_err(|error| error.to_string())?;
     Ok(Key {
+        issuer: issuer(set, jwk.common.key_id.as_deref()),
         id: jwk.common.key_id.clone(),
         algorithm,
         key,
@@ -359,7 +370,10 @@ mod tests {
             .verify(&signed(Algorithm::HS256, None, &payload(), &secret))
             .unwrap();
         let own = keys.sign(&claims).unwrap();
-        assert_eq!(keys.verify(&own), Some(claims));
+        let again = keys.verify(&own).unwrap();
+        assert_ne!(again.bearer(), claims.bearer());
+        let issuer = again.issuer;
+        assert_eq!(again, Claims { issuer, ..claims });
         assert_eq!(Keys::new(&[8; 32], &[]).unwrap().verify(&own), None);
     }
 
@@ -425,13 +439,13 @@ mod tests {
         enc["use"] = json!("enc");
         let other = json!({ "kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA" });
         let set = json!({ "keys": [shared(), enc, other, 7, ed] });
-        let keys = published(set.to_string().as_bytes()).unwrap();
+        let keys = published(set.to_string().as_bytes(), "set").unwrap();
         assert_eq!(keys.len(), 1);
         assert_eq!(keys[0].id.as_deref(), Some("ed"));
         for bad in [json!({}), json!([]), json!({ "keys": vec![ed; 65] })] {
-            assert!(published(bad.to_string().as_bytes()).is_err());
+            assert!(published(bad.to_string().as_bytes(), "set").is_err());
         }
-        assert!(published(b"<html>").is_err());
+        assert!(published(b"<html>", "set").is_err());
     }
 
     #[test]

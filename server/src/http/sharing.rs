@@ -13,9 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::accounts::{
-    self, MAX_BODY, answer, bounded, ends, person, still, tries, with,
-};
+use super::accounts::{self, MAX_BODY, answer, bounded, ends, person, still, tries, with};
 use super::error::ApiError;
 use super::identity::Visitor;
 use super::turns::with_password;

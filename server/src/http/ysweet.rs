@@ -217,6 +217,7 @@ fn token(
         access,
         expires_at_ms: shown.map_or(ends, |claims| ends.min(claims.expires_at_ms)),
         by,
+        issuer: None,
     });
     signed.ok_or(ApiError::INTERNAL)
 }
@@ -246,21 +247,22 @@ pub async fn get(
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
     let path = uri.path().strip_prefix("/d/").ok_or(ApiError::NOT_FOUND)?;
-    let who = visitor.who;
     if upgrade.is_ok() {
         let name = socket_name(path).ok_or(ApiError::NOT_FOUND)?;
-        let upgrade = super::socket(&app, upgrade)?;
+        let (upgrade, share) = super::socket(&app, &visitor, upgrade)?;
         progress.comes_from(visitor.address);
+        let who = visitor.who;
         let sessions = app.sessions.clone();
         return Ok(upgrade.on_upgrade(move |socket| {
             let dialect = Dialect::YSweet;
-            sessions.track_future(yjs::run(app, socket, Ok(name), who, progress, dialect))
+            let session = yjs::run(app, socket, Ok(name), who, progress, dialect);
+            sessions.track_future(super::held(share, session))
         }));
     }
     let name = path.strip_suffix("/as-update").ok_or(ApiError::NOT_FOUND)?;
     let name = DocumentName::from_url(name)?;
-    let handle = gate::open(&app, &who, &name, Access::Read).await?;
-    let state = handle.ask(&who, 0, Command::State).await?;
+    let handle = gate::open(&app, &visitor.who, &name, Access::Read).await?;
+    let state = handle.ask(&visitor.who, 0, Command::State).await?;
     let update = state.update.to_vec();
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], update).into_response())
 }

@@ -7,6 +7,7 @@ mod embedded;
 mod files;
 mod frames;
 mod guessing;
+mod guests;
 mod hostile;
 mod matrix;
 mod moved;

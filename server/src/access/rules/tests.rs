@@ -295,6 +295,7 @@ fn a_document_token_counts_until_it_ends() {
         access: Access::Edit,
         expires_at_ms: NOW + 1,
         by: None,
+        issuer: None,
     };
     let who = Who {
         claims: Some(Arc::new(claims)),
@@ -398,6 +399,7 @@ fn a_token_of_the_server_is_worth_what_who_vouches_for_it_may_do() {
             access,
             expires_at_ms: NOW + 1,
             by: Some(with_session(BOB)),
+            issuer: None,
         })),
         ..Who::default()
     };

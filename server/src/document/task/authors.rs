@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ropewalk_crdt::{ClientId, Document, Written};
 
 use super::Task;
-use crate::access::{PersonId, Who};
+use crate::access::{Holder, PersonId, Who};
 use crate::document::peer::PeerId;
 use crate::storage::Wrote;
 
@@ -88,15 +88,22 @@ impl Task {
         rules.person(who, now_ms).map(|(id, _)| id)
     }
 
+    /// Whom the connections of somebody count for now.
+    pub(super) fn holder(&self, who: &Who) -> Option<Holder> {
+        let now_ms = self.app.machine.now_ms();
+        self.rules.borrow().holder(who, now_ms)
+    }
+
     /// Finds out who a peer is, and tells the document.
     pub(super) fn know(&mut self, id: PeerId) {
         let Some(who) = self.peers.get(&id).map(|peer| peer.who.clone()) else {
             return;
         };
-        let person = self.person(&who);
+        let (person, holder) = (self.person(&who), self.holder(&who));
         self.document.speaks_for(id, person.map(|person| person.0));
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.person = person;
+            peer.holder = holder;
         }
     }
 

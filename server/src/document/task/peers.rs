@@ -11,15 +11,12 @@ use super::access::told;
 use super::saving::{Accepted, Answer};
 use super::{Existence, Task};
 use crate::access::{Access, PersonId, Who};
+use crate::connections::share;
 use crate::document::peer::{Has, Peer, PeerId};
 use crate::document::{Frame, Refused};
 use crate::session::Close;
 use crate::storage::Author;
 
-/// Of the connections that a document may have, one person has one in so many.
-const SHARES: usize = 4;
-/// And at least a tab and an editor.
-const LEAST: usize = 2;
 /// The frame that asks a client for its awareness states.
 const QUERY_AWARENESS: &[u8] = &[3];
 
@@ -29,12 +26,7 @@ impl Task {
             return Err(Refused::Deleted);
         }
         let most = self.app.config.max_connections_per_document;
-        // But never all.
-        let theirs = (most / SHARES)
-            .max(LEAST)
-            .min(most.saturating_sub(1))
-            .max(1);
-        if self.peers.len() >= most || self.peers_of(&peer.who) >= theirs {
+        if self.peers.len() >= most || self.peers_of(&peer.who) >= share(most) {
             self.app.metrics.refused_full.add_one();
             return Err(Refused::Full);
         }
@@ -59,17 +51,11 @@ impl Task {
 
     /// Connections of somebody who can be told from others: nobody keeps everybody else out.
     fn peers_of(&self, who: &Who) -> usize {
-        let rules = self.rules.borrow();
-        let now_ms = self.app.machine.now_ms();
-        let person = rules.person(who, now_ms).map(|(id, _)| id);
-        if person.is_none() && who.session.is_none() {
+        let Some(holder) = self.holder(who) else {
             return 0;
-        }
-        let same = |peer: &&Peer| match person {
-            Some(person) => peer.person == Some(person),
-            None => peer.who.session == who.session,
         };
-        self.peers.values().filter(same).count()
+        let holders = self.peers.values().map(|peer| peer.holder);
+        holders.filter(|of| *of == Some(holder)).count()
     }
 
     pub(super) fn leave(&mut self, peer: PeerId) {

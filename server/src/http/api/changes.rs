@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::{root_name, version};
 use crate::App;
 use crate::access::{Access, Who};
-use crate::connections::{Connected, Present};
+use crate::connections::{Connected, Present, Share};
 use crate::document::edit::{Changes, Since};
 use crate::document::{Command, Handle, Refused, Version};
 use crate::gate;
@@ -62,8 +62,8 @@ pub async fn changes(
         None => query.since.as_deref(),
     };
     let since = since.map(version).transpose()?;
-    room(app)?;
     let who = &visitor.who;
+    let share = room(app, visitor)?;
     let handle = gate::open(app, who, &name, Access::Read).await?;
     let connected = Connected {
         document: name,
@@ -74,6 +74,7 @@ pub async fn changes(
     };
     let mut follower = Follower {
         _present: None,
+        _share: share,
         _counted: app.metrics.connections.hold(),
         app: app.clone(),
         who: who.clone(),
@@ -109,6 +110,7 @@ pub async fn changes(
 struct Follower {
     _counted: Held,
     _present: Option<Present>,
+    _share: Option<Share>,
     app: Arc<App>,
     who: Arc<Who>,
     handle: Arc<Handle>,

@@ -44,8 +44,13 @@ fn keys() -> (tempfile::TempDir, String) {
 
 /// A server for everybody that takes such tokens.
 pub async fn embedding() -> (Ropewalk, Browser, tempfile::TempDir) {
+    embedding_with(&[]).await
+}
+
+/// The same, with more arguments.
+pub async fn embedding_with(arguments: &[&str]) -> (Ropewalk, Browser, tempfile::TempDir) {
     let (place, keys) = keys();
-    let (server, ada) = team(&["--token-keys", &keys]).await;
+    let (server, ada) = team(&[&["--token-keys", &keys], arguments].concat()).await;
     (server, ada, place)
 }
 
