@@ -4,8 +4,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem;
 
+use data_encoding::HEXLOWER;
+
 use super::Task;
-use crate::access::{PersonId, Who};
+use crate::access::{Hash, LinkId, PersonId, SessionId, Who};
 use crate::document::edit::Key;
 use crate::storage::Receipt;
 
@@ -31,7 +33,13 @@ type Clients = BTreeMap<String, VecDeque<(u64, String)>>;
 pub enum Of {
     /// Somebody's who has an account.
     Person(PersonId),
-    /// A guest's.
+    /// Whom document tokens name.
+    Bearer(Hash),
+    /// A guest's, with a browser or a script that came by links.
+    Session(SessionId),
+    /// That of whoever has this link.
+    Link(LinkId),
+    /// A guest's, in older receipts.
     Guest,
     /// Anybody's: there are no accounts.
     Anybody,
@@ -46,9 +54,16 @@ impl Of {
     pub fn own(self, client: &str) -> String {
         match self {
             Self::Person(person) => format!("{MARK}{}{MARK}{client}", person.0),
+            Self::Bearer(hash) => format!("{MARK}b{}{MARK}{client}", HEXLOWER.encode(&hash[..16])),
+            Self::Session(id) => format!("{MARK}s{}{MARK}{client}", id.0),
+            Self::Link(id) => format!("{MARK}l{}{MARK}{client}", id.0),
             Self::Guest => format!("{MARK}{MARK}{client}"),
             Self::Anybody => format!("{MARK}*{MARK}{client}"),
         }
+    }
+
+    fn is_guest(self) -> bool {
+        !matches!(self, Self::Person(_) | Self::Anybody)
     }
 
     /// The names that a client of theirs may have in older receipts. Those that were made without accounts had that of a guest for a while.
@@ -131,7 +146,8 @@ impl Receipts {
         Some(request.clone())
     }
 
-    /// What somebody's client was told of a request. What was said before there were accounts is anybody's who says exactly that again.
+    /// What somebody's client was told of a request. What was said before there were accounts is anybody's who says exactly that again, and
+    /// any guest's what was said to guests before they were told apart.
     pub fn told(&self, of: Of, key: &Key, digest: Option<i64>) -> Option<&Receipt> {
         let named = |client: String| {
             let request = key.request.clone();
@@ -141,6 +157,11 @@ impl Receipts {
         named(of.own(&key.client))
             .or_else(|| of.before(&key.client).find_map(named))
             .or_else(|| named(Of::Anybody.own(&key.client)).filter(is_same))
+            .or_else(|| {
+                of.is_guest()
+                    .then(|| named(Of::Guest.own(&key.client)))?
+                    .filter(is_same)
+            })
     }
 }
 
@@ -155,10 +176,20 @@ impl FromIterator<Receipt> for Receipts {
 impl Task {
     /// Whose the clients of somebody are now.
     pub(super) fn of(&self, who: &Who) -> Of {
-        match self.person(who) {
-            Some(person) => Of::Person(person),
-            None if self.rules.borrow().is_open => Of::Anybody,
-            None => Of::Guest,
+        if let Some(person) = self.person(who) {
+            return Of::Person(person);
+        }
+        match who {
+            _ if self.rules.borrow().is_open => Of::Anybody,
+            Who {
+                claims: Some(claims),
+                ..
+            } => Of::Bearer(claims.bearer()),
+            Who {
+                session: Some(id), ..
+            } => Of::Session(*id),
+            Who { link: Some(id), .. } => Of::Link(*id),
+            _ => Of::Guest,
         }
     }
 }
@@ -170,6 +201,7 @@ mod tests {
 
     const ANN: Of = Of::Person(PersonId(1));
     const BOB: Of = Of::Person(PersonId(2));
+    const ZOE: Of = Of::Bearer([2; 32]);
 
     fn receipt(client: &str, request: &str) -> Receipt {
         Receipt {
@@ -199,6 +231,7 @@ mod tests {
             receipt("editor", "old"),
             receipt(&ANN.own("editor"), "1"),
             receipt(&Of::Guest.own("editor"), "2"),
+            receipt(&ZOE.own("editor"), "zoe"),
         ];
         let receipts: Receipts = receipts.into_iter().collect();
         let told = |of, client: &str, request| receipts.told(of, &key(client, request), None);
@@ -209,6 +242,12 @@ mod tests {
             // Nobody takes the name that a client of another person has here.
             assert!(told(BOB, &of.own("editor"), "1").is_none());
             assert!(receipts.last(BOB, &of.own("editor")).is_none());
+        }
+        // Guests that are told apart hear of what was told to all of them if that is what they ask.
+        for of in [ZOE, Of::Session(SessionId(2)), Of::Link(LinkId(2))] {
+            let asked = |digest| receipts.told(of, &key("editor", "2"), digest).is_some();
+            assert!(asked(Some(7)) && !asked(Some(8)) && !asked(None));
+            assert_eq!(told(of, "editor", "zoe").is_some(), of == ZOE);
         }
         let last = |of| receipts.last(of, "editor");
         assert_eq!(last(ANN).as_deref(), Some("1"));

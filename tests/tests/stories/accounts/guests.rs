@@ -5,7 +5,7 @@ use ropewalk_tests::client::new_doc;
 use ropewalk_tests::{Client, Events, Request, Ropewalk, Socket, until};
 use serde_json::json;
 
-use super::embedded::{embedding_with, signed};
+use super::embedded::{embedding, embedding_with, signed};
 
 const NAME: &str = "team/notes";
 const CHANGES: &str = "/api/documents/team/notes/changes";
@@ -15,6 +15,47 @@ async fn guest(server: &Ropewalk, link: &str) -> Browser {
     let follow = json!({ "link": link });
     guest.done("POST", "/api/follow", follow).await;
     guest
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_that_of_whoever_sends_it() {
+    let (server, mut ada, _keys) = embedding().await;
+    ada.create(NAME, "").await;
+    let (_, link) = ada.make_link(NAME, "edit").await;
+    let (_, other) = ada.make_link(NAME, "edit").await;
+    let zoe = || Browser::script(&server, &signed("Zoe", NAME, "edit", 600));
+    let later = || Browser::script(&server, &signed("Zoe", "team/*", "edit", 900));
+    let (first, second) = (guest(&server, &link).await, guest(&server, &link).await);
+    // A token of the server is another one than that of an application for the same name.
+    let ask = json!({ "userId": "Zoe" });
+    let made = ada.done("POST", "/doc/team%2Fnotes/auth", ask).await;
+    let ours = Browser::script(&server, made["token"].as_str().unwrap());
+    let mut length = 0;
+    for (mut somebody, is_new) in [
+        (zoe(), true),
+        (
+            Browser::script(&server, &signed("Max", NAME, "edit", 600)),
+            true,
+        ),
+        (ours, true),
+        (zoe(), false),
+        (later(), false),
+        (first.clone(), true),
+        (second, true),
+        (first, false),
+        (Browser::script(&server, &link), true),
+        (Browser::script(&server, &other), true),
+        (Browser::script(&server, &link), false),
+        (ada.clone(), true),
+        (ada.clone(), false),
+    ] {
+        let append = Request::new("POST", "/api/documents/team/notes/append");
+        let append = append.header("idempotency-key", "1").body("x");
+        let answer = somebody.send(append).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        length += usize::from(is_new);
+        assert_eq!(ada.text(NAME).await, "x".repeat(length), "{somebody:?}");
+    }
 }
 
 /// Whether an editor gets into the document.
