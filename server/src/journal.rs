@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::storage::{
-    Author, Begin, Compaction, Discard, DocumentId, Past, Receipt, Record, Storage, StorageError,
+    Aside, Author, Begin, Compaction, Discard, DocumentId, Past, Receipt, Storage, StorageError,
     Visit, Wrote,
 };
 
@@ -308,9 +308,9 @@ impl Journal {
         &self,
         epoch: u64,
         id: DocumentId,
-        stray: Record,
+        stray: Aside,
     ) -> Result<bool, JournalError> {
-        let bytes = stray.update.len();
+        let bytes = stray.record.update.len();
         self.alone(epoch, bytes, move |storage| storage.set_aside(id, &stray))
             .await
     }

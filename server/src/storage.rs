@@ -9,10 +9,12 @@ use thiserror::Error;
 use crate::access::PersonId;
 use crate::name::DocumentName;
 
+mod aside;
 pub mod memory;
 pub mod sqlite;
 mod summary;
 
+pub use aside::{Aside, MAX_STRAY_BYTES, MAX_STRAYS, Stray};
 pub use summary::{Space, Summary};
 
 /// The identity of a stored document: a name that is deleted and created again gets a new one.
@@ -172,29 +174,13 @@ pub struct Past {
 pub struct Lineage {
     /// Unless the name never stood for anything else.
     pub past: Option<Past>,
+    /// What in that is of other documents.
+    pub others: VersionVector,
     /// The database was restored since the document was stamped: its content is an older one, and peers may have more.
     pub is_restored: bool,
     /// How often it has been restored.
     pub restores: u64,
 }
-
-/// One line of the list of strays: edits of somebody who had not seen what the name stands for now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stray {
-    /// Names it.
-    pub id: i64,
-    /// When it came, in milliseconds since the Unix epoch.
-    pub at_ms: i64,
-    /// Who had it.
-    pub author: Author,
-    /// Bytes of the update.
-    pub bytes: u64,
-}
-
-/// Strays of a document that are kept, at most.
-pub const MAX_STRAYS: u64 = 128;
-/// Bytes of them, at most.
-pub const MAX_STRAY_BYTES: u64 = 64 << 20;
 
 /// Rows of a log, packed for the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -432,13 +418,13 @@ pub trait Storage: Send + Sync + 'static {
     fn wrote(&self, id: DocumentId) -> Result<Vec<Wrote>, StorageError>;
     /// How what a name stands for came to be.
     fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError>;
-    /// Keeps an update that is no part of the document; the same one only once. `Ok(false)`: there is no room for it, or no
+    /// Keeps an update that is no part of the document; the same one only once, of another document once of each person. `Ok(false)`: there is no room for it, or no
     /// such document.
-    fn set_aside(&self, id: DocumentId, stray: &Record) -> Result<bool, StorageError>;
+    fn set_aside(&self, id: DocumentId, stray: &Aside) -> Result<bool, StorageError>;
     /// What was set aside, the newest first.
     fn strays(&self, id: DocumentId) -> Result<Vec<Stray>, StorageError>;
     /// One of these.
-    fn stray(&self, id: DocumentId, stray: i64) -> Result<Option<Record>, StorageError>;
+    fn stray(&self, id: DocumentId, stray: i64) -> Result<Option<Aside>, StorageError>;
     /// Forgets one of these. `Ok(false)`: it is not there.
     fn drop_stray(&self, id: DocumentId, stray: i64) -> Result<bool, StorageError>;
     /// At most `limit` documents whose names contain `query`, after `after`. `query` is no pattern, and upper and

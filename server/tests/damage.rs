@@ -209,7 +209,7 @@ fn a_newer_format_is_left_alone() {
         untouched(folder.path()),
         OpenError::Newer {
             found: 99,
-            known: 9,
+            known: 10,
             ..
         }
     ));

@@ -13,8 +13,8 @@ use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::{FILE, Sqlite};
 use ropewalk::storage::{
-    Append, Compaction, Discard, DocumentId, Due, Lineage, Lookup, Pack, Past, Position, Receipt,
-    Record, Salvage, Storage, StorageError, Stored, Stray, Trashed, Visit, Wrote,
+    Append, Aside, Compaction, Discard, DocumentId, Due, Lineage, Lookup, Pack, Past, Position,
+    Receipt, Record, Salvage, Storage, StorageError, Stored, Stray, Trashed, Visit, Wrote,
 };
 use tokio::sync::watch;
 
@@ -719,13 +719,13 @@ impl Storage for Bent {
     fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError> {
         self.0.lineage(name)
     }
-    fn set_aside(&self, id: DocumentId, stray: &Record) -> Result<bool, StorageError> {
+    fn set_aside(&self, id: DocumentId, stray: &Aside) -> Result<bool, StorageError> {
         self.0.set_aside(id, stray)
     }
     fn strays(&self, id: DocumentId) -> Result<Vec<Stray>, StorageError> {
         self.0.strays(id)
     }
-    fn stray(&self, id: DocumentId, stray: i64) -> Result<Option<Record>, StorageError> {
+    fn stray(&self, id: DocumentId, stray: i64) -> Result<Option<Aside>, StorageError> {
         self.0.stray(id, stray)
     }
     fn drop_stray(&self, id: DocumentId, stray: i64) -> Result<bool, StorageError> {

@@ -6,7 +6,7 @@ use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::sqlite::{FILE, Sqlite};
 use ropewalk::storage::{
-    Append, Compaction, Discard, DocumentId, Lookup, Past, Receipt, Record, Storage, Stored,
+    Append, Aside, Compaction, Discard, DocumentId, Lookup, Past, Receipt, Record, Storage, Stored,
     Trashed, Wrote,
 };
 use ropewalk_crdt::{Revision, VersionVector};
@@ -74,8 +74,20 @@ fn create(storage: &dyn Storage, document: &str) -> DocumentId {
     (append.create, append.past, append.first_sequence) = (None, None, 3);
     (append.updates, append.receipts) = (vec![record("3")], Vec::new());
     assert_eq!(storage.append(&[append]).unwrap(), []);
-    assert!(storage.set_aside(id, &record("stray")).unwrap());
+    assert!(
+        storage
+            .set_aside(id, &stray(record("stray"), None, false))
+            .unwrap()
+    );
     id
+}
+
+fn stray(record: Record, person: Option<i64>, is_of_another: bool) -> Aside {
+    Aside {
+        record,
+        person: person.map(PersonId),
+        is_of_another,
+    }
 }
 
 fn vector(client: u64) -> VersionVector {
@@ -367,7 +379,8 @@ fn the_trash_of_the_format_before_keeps_its_order() {
     let file = Connection::open(folder.path().join(FILE)).unwrap();
     file.execute_batch(
         "DROP INDEX trash_by_deletion; ALTER TABLE trash DROP COLUMN deleted_at_ms; DROP TABLE clock;
-         ALTER TABLE receipts DROP COLUMN digest; PRAGMA user_version = 7",
+         ALTER TABLE receipts DROP COLUMN digest; ALTER TABLE strays DROP COLUMN person;
+         ALTER TABLE strays DROP COLUMN is_of_another; PRAGMA user_version = 7",
     )
     .unwrap();
     drop(file);
@@ -399,7 +412,8 @@ fn a_database_of_the_format_before_keeps_all() {
     drop(storage);
     file.execute_batch(
         "DROP TABLE wrote; DROP TABLE trash; DROP TABLE clock; DROP TABLE erasing; DROP TABLE visits; DROP INDEX documents_moved;
-         ALTER TABLE documents DROP COLUMN moved_to; ALTER TABLE receipts DROP COLUMN digest; PRAGMA user_version = 5",
+         ALTER TABLE documents DROP COLUMN moved_to; ALTER TABLE receipts DROP COLUMN digest;
+         ALTER TABLE strays DROP COLUMN person; ALTER TABLE strays DROP COLUMN is_of_another; PRAGMA user_version = 5",
     )
     .unwrap();
     drop(file);
@@ -443,4 +457,91 @@ fn a_document_is_handed_over_where_it_is() {
         assert_eq!(owned(8, None), [(here, false)]);
         assert!(!over(away, true), "it is gone for good");
     });
+}
+
+#[test]
+fn what_is_set_aside_says_whose_it_is_and_is_kept_once() {
+    on_each(|storage| {
+        let id = create(storage, "a");
+        let one = |person, is_of_another| stray(record("one"), person, is_of_another);
+        // Of this document once, whoever brings it; of another, once of each.
+        for (aside, count) in [
+            (one(Some(5), false), 2),
+            (one(Some(6), false), 2),
+            (one(Some(6), true), 3),
+            (one(Some(6), true), 3),
+            (one(Some(7), true), 4),
+            (one(None, true), 5),
+            (one(None, true), 5),
+        ] {
+            assert!(storage.set_aside(id, &aside).unwrap());
+            let listed = storage.strays(id).unwrap();
+            assert_eq!(listed.len(), count, "{aside:?}");
+        }
+        let listed = storage.strays(id).unwrap();
+        let whose = listed.iter().map(|stray| {
+            let read = storage.stray(id, stray.id).unwrap().unwrap();
+            let of = (stray.person, stray.is_of_another);
+            assert_eq!((read.person, read.is_of_another), of);
+            (of.0.map(|person| person.0), of.1)
+        });
+        let expected = [
+            (None, true),
+            (Some(7), true),
+            (Some(6), true),
+            (Some(5), false),
+            (None, false),
+        ];
+        assert_eq!(whose.collect::<Vec<_>>(), expected);
+    });
+}
+
+#[test]
+fn what_a_name_stood_for_is_told_from_what_its_document_was() {
+    on_each(|storage| {
+        let others = |document| {
+            let others = storage.lineage(&name(document)).unwrap().others;
+            others.iter().map(|(client, _)| client).collect::<Vec<_>>()
+        };
+        let first = create(storage, "a");
+        assert_eq!((clients(storage, "a").1, others("a")), (vec![400], vec![]));
+        discard(storage, first, 1);
+        let second = create(storage, "a");
+        assert_eq!(others("a"), [first.0 as u64]);
+        let past = Past {
+            stamp: None,
+            vector: vector(77),
+        };
+        assert!(storage.delete(second, 2, &past).unwrap());
+        create(storage, "a");
+        assert_eq!(others("a"), [first.0 as u64, 77]);
+    });
+}
+
+#[test]
+fn strays_of_the_format_before_are_of_another_document_unless_that_cannot_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Sqlite::open(folder.path()).unwrap();
+    let again = create(&storage, "again");
+    discard(&storage, again, 1);
+    let ids = ["restored", "again", "begun"].map(|document| create(&storage, document));
+    drop(storage);
+    let file = Connection::open(folder.path().join(FILE)).unwrap();
+    file.execute("DELETE FROM pasts WHERE document_id = ?1", [ids[2].0])
+        .unwrap();
+    file.execute_batch(
+        "ALTER TABLE strays DROP COLUMN person; ALTER TABLE strays DROP COLUMN is_of_another; PRAGMA user_version = 9",
+    )
+    .unwrap();
+    drop(file);
+    let storage = Sqlite::open(folder.path()).unwrap();
+    for (id, is_of_another) in ids.into_iter().zip([false, true, true]) {
+        let listed = storage.strays(id).unwrap();
+        let [one] = &listed[..] else {
+            panic!("{listed:?}")
+        };
+        assert_eq!((one.person, one.is_of_another), (None, is_of_another));
+        let read = storage.stray(id, one.id).unwrap().unwrap();
+        assert_eq!(read, stray(record("stray"), None, is_of_another));
+    }
 }

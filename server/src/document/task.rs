@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ropewalk_crdt::{ClientId, Document, Presence};
+use ropewalk_crdt::{ClientId, Document, Presence, VersionVector};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -102,6 +102,8 @@ struct Task {
     claimed: HashMap<ClientId, PeerId>,
     /// What the name stood for before.
     past: Option<Past>,
+    /// What in that is of other documents.
+    others: VersionVector,
     /// The content is that of an older copy of the database, and nobody has seen it yet.
     is_restored: bool,
     restores: u64,
@@ -242,6 +244,7 @@ impl Task {
             probed: HashMap::new(),
             claimed: HashMap::new(),
             past: loaded.lineage.past,
+            others: loaded.lineage.others,
             is_restored: loaded.lineage.is_restored,
             restores: loaded.lineage.restores,
             receipts: loaded.receipts,

@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use ropewalk_crdt::VersionVector;
 
 use super::{
-    Append, Compaction, Discard, DocumentId, Due, Entry, Lineage, Lookup, MAX_STRAY_BYTES,
+    Append, Aside, Compaction, Discard, DocumentId, Due, Entry, Lineage, Lookup, MAX_STRAY_BYTES,
     MAX_STRAYS, MAX_VISITS, Pack, Past, Position, Receipt, Record, Salvage, Storage, StorageError,
     Stored, Stray, Trashed, Visit, Wrote, fold,
 };
@@ -292,32 +292,43 @@ impl Storage for Memory {
     fn lineage(&self, name: &DocumentName) -> Result<Lineage, StorageError> {
         let state = self.reading()?;
         let mut lineage = Lineage::default();
-        let mut add = |stamp: Option<_>, vector: &VersionVector| {
+        let mut add = |is_other: bool, stamp: Option<_>, vector: &VersionVector| {
             let known = lineage.past.get_or_insert_default();
             known.vector.join(vector);
+            if is_other {
+                lineage.others.join(vector);
+            }
             known.stamp = stamp.or(known.stamp);
         };
         for kept in state.documents.values().filter(|kept| kept.name == *name) {
             match (&kept.discarded, &kept.past) {
-                (Some(discarded), _) => add(None, &discarded.vector),
-                (None, Some(past)) => add(past.stamp, &past.vector),
+                (Some(discarded), _) => add(true, None, &discarded.vector),
+                (None, Some(past)) => add(kept.deleted, past.stamp, &past.vector),
                 (None, None) => {}
             }
         }
         Ok(lineage)
     }
 
-    fn set_aside(&self, id: DocumentId, stray: &Record) -> Result<bool, StorageError> {
+    fn set_aside(&self, id: DocumentId, stray: &Aside) -> Result<bool, StorageError> {
         let mut state = self.writing()?;
         let Some(document) = state.alive(id) else {
             return Ok(false);
         };
         let strays = &mut document.strays;
-        if strays.iter().any(|(_, kept)| kept.update == stray.update) {
+        let is_same = |kept: &Aside| {
+            kept.record.update == stray.record.update
+                && kept.is_of_another == stray.is_of_another
+                && (!stray.is_of_another || kept.person == stray.person)
+        };
+        if strays.iter().any(|(_, kept)| is_same(kept)) {
             return Ok(true);
         }
-        let bytes: usize = strays.iter().map(|(_, kept)| kept.update.len()).sum();
-        let bytes = (bytes + stray.update.len()) as u64;
+        let bytes: usize = strays
+            .iter()
+            .map(|(_, kept)| kept.record.update.len())
+            .sum();
+        let bytes = (bytes + stray.record.update.len()) as u64;
         if strays.len() as u64 >= MAX_STRAYS || bytes > MAX_STRAY_BYTES {
             return Ok(false);
         }
@@ -329,20 +340,22 @@ impl Storage for Memory {
     fn strays(&self, id: DocumentId) -> Result<Vec<Stray>, StorageError> {
         let mut state = self.reading()?;
         let strays = state.alive(id).map(|document| document.strays.iter().rev());
-        let line = |(id, record): &(i64, Record)| Stray {
+        let line = |(id, kept): &(i64, Aside)| Stray {
             id: *id,
-            at_ms: record.at_ms,
-            author: (*record.author).clone(),
-            bytes: record.update.len() as u64,
+            at_ms: kept.record.at_ms,
+            author: (*kept.record.author).clone(),
+            person: kept.person,
+            is_of_another: kept.is_of_another,
+            bytes: kept.record.update.len() as u64,
         };
         Ok(strays.into_iter().flatten().map(line).collect())
     }
 
-    fn stray(&self, id: DocumentId, stray: i64) -> Result<Option<Record>, StorageError> {
+    fn stray(&self, id: DocumentId, stray: i64) -> Result<Option<Aside>, StorageError> {
         let mut state = self.reading()?;
         let strays = state.alive(id).map(|document| document.strays.iter());
         let found = strays.into_iter().flatten().find(|(id, _)| *id == stray);
-        Ok(found.map(|(_, record)| record.clone()))
+        Ok(found.map(|(_, kept)| kept.clone()))
     }
 
     fn drop_stray(&self, id: DocumentId, stray: i64) -> Result<bool, StorageError> {

@@ -8,8 +8,9 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::{
-    Append, Compaction, Discard, DocumentId, Due, Entry, Lineage, Lookup, Pack, Past, Position,
-    Receipt, Record, Salvage, Space, Storage, StorageError, Stray, Summary, Trashed, Visit, Wrote,
+    Append, Aside, Compaction, Discard, DocumentId, Due, Entry, Lineage, Lookup, Pack, Past,
+    Position, Receipt, Record, Salvage, Space, Storage, StorageError, Stray, Summary, Trashed,
+    Visit, Wrote,
 };
 use crate::access::PersonId;
 use crate::name::DocumentName;
@@ -291,7 +292,7 @@ impl Storage for Sqlite {
         self.read(|transaction| lineage::lineage(transaction, name))
     }
 
-    fn set_aside(&self, id: DocumentId, stray: &Record) -> Result<bool, StorageError> {
+    fn set_aside(&self, id: DocumentId, stray: &Aside) -> Result<bool, StorageError> {
         self.write(|transaction| strays::set_aside(transaction, id, stray))
     }
 
@@ -299,7 +300,7 @@ impl Storage for Sqlite {
         self.read(|transaction| strays::list(transaction, id))
     }
 
-    fn stray(&self, id: DocumentId, stray: i64) -> Result<Option<Record>, StorageError> {
+    fn stray(&self, id: DocumentId, stray: i64) -> Result<Option<Aside>, StorageError> {
         self.read(|transaction| strays::read(transaction, id, stray))
     }
 

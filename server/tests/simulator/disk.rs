@@ -6,8 +6,9 @@ use ropewalk::access::PersonId;
 use ropewalk::name::DocumentName;
 use ropewalk::storage::memory::Memory;
 use ropewalk::storage::{
-    Append, Compaction, Discard, DocumentId, Due, Entry, Lineage, Lookup, Pack, Past, Position,
-    Receipt, Record, Salvage, Storage, StorageError, Stored, Stray, Trashed, Visit, Wrote,
+    Append, Aside, Compaction, Discard, DocumentId, Due, Entry, Lineage, Lookup, Pack, Past,
+    Position, Receipt, Record, Salvage, Storage, StorageError, Stored, Stray, Trashed, Visit,
+    Wrote,
 };
 use tokio::time::Instant;
 
@@ -237,7 +238,7 @@ impl Storage for Mounted {
         self.write("erase some", Memory::erase_some)
     }
 
-    fn set_aside(&self, id: DocumentId, stray: &Record) -> Result<bool, StorageError> {
+    fn set_aside(&self, id: DocumentId, stray: &Aside) -> Result<bool, StorageError> {
         self.write("set aside", |memory| memory.set_aside(id, stray))
     }
 
@@ -351,7 +352,7 @@ impl Storage for Mounted {
         self.memory()?.strays(id)
     }
 
-    fn stray(&self, id: DocumentId, stray: i64) -> Result<Option<Record>, StorageError> {
+    fn stray(&self, id: DocumentId, stray: i64) -> Result<Option<Aside>, StorageError> {
         self.memory()?.stray(id, stray)
     }
 }

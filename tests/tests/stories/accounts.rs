@@ -18,6 +18,7 @@ mod reader;
 mod revoked;
 mod routes;
 mod secrets;
+mod strays;
 mod telling;
 mod unreadable;
 mod upgraded;

@@ -17,7 +17,7 @@ use super::saving::Accepted;
 use crate::document::peer::{Doubt, Has, PeerId};
 use crate::journal::JournalError;
 use crate::session::Close;
-use crate::storage::{MAX_PAST_CLIENTS, Past, Record};
+use crate::storage::{Aside, MAX_PAST_CLIENTS, Past, Record};
 
 /// Bytes that a peer may have told before it asked, at most: clients ask first.
 const EARLY_BYTES: usize = 16 << 10;
@@ -212,6 +212,30 @@ impl Task {
             })
     }
 
+    /// Whether what a peer has is of another document, which had the name before: not all who may read this one may see that.
+    fn is_of_another(&mut self, peer: PeerId, update: &Bytes) -> bool {
+        let stamp = self.past.as_ref().and_then(|past| past.stamp);
+        if stamp.is_none() {
+            return true;
+        }
+        let vector = match self.doubt(peer).map(|doubt| &doubt.has) {
+            Some(Has::Vector(vector)) => vector.clone(),
+            Some(Has::Version(_)) | None => VersionVector::new(),
+        };
+        let Some(update) = self.decoded(update) else {
+            return true;
+        };
+        let inserts = update.sections().iter().map(|section| section.client);
+        let deletes = update.deletes();
+        let deletes = deletes.iter().map(|(client, ..)| client);
+        let mut clients = vector
+            .iter()
+            .map(|(client, _)| client)
+            .chain(inserts)
+            .chain(deletes);
+        clients.any(|client| self.others.get(client) > 0)
+    }
+
     /// Keeps what peers have of the past beside the document, and sends them away for good.
     pub(super) async fn set_strays_aside(&mut self) -> ControlFlow<()> {
         let mut closes = BTreeMap::new();
@@ -221,10 +245,14 @@ impl Task {
             }
             let mut close = Close::REPLACED;
             if self.has_more(&update) {
-                let stray = Record {
-                    update,
-                    author: self.author(peer),
-                    at_ms: self.app.machine.now_ms(),
+                let stray = Aside {
+                    person: self.peers.get(&peer).and_then(|peer| peer.person),
+                    is_of_another: self.is_of_another(peer, &update),
+                    record: Record {
+                        update,
+                        author: self.author(peer),
+                        at_ms: self.app.machine.now_ms(),
+                    },
                 };
                 let journal = &self.app.journal;
                 close = match journal.set_aside(self.epoch, self.id, stray).await {

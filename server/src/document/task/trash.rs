@@ -57,6 +57,7 @@ impl Task {
         }
         self.close_all(Close::DELETED);
         let mut empty = load::Loaded::empty(&self.app, Existence::Deleted, self.epoch);
+        empty.lineage.others = past.vector.clone();
         empty.lineage.past = Some(past);
         empty.lineage.restores = self.restores;
         self.become_loaded(empty);

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::no_store;
 use crate::App;
-use crate::access::{Access, Who};
+use crate::access::{Access, PersonId, Who};
 use crate::accounts::Action;
 use crate::document::Command;
 use crate::http::accounts::deed;
@@ -75,7 +75,9 @@ pub async fn list(app: &Arc<App>, who: &Arc<Who>, name: &str) -> Result<Response
             let reading = app
                 .machine
                 .blocking(move || storage.strays(entry.position.id));
-            reading.await.ok_or(ApiError::INTERNAL)??
+            let mut strays = reading.await.ok_or(ApiError::INTERNAL)??;
+            strays.retain(|stray| may_see(app, who, stray.person, stray.is_of_another));
+            strays
         }
         // Whoever begins a document may ask, too.
         Err(error) if error.is_absence() => Vec::new(),
@@ -138,6 +140,17 @@ pub async fn delete(
     dropping.await.map_err(|_| ApiError::INTERNAL)?
 }
 
+/// What is of another document, which had the name before, is shown to who brought it and to administrators: whoever may read this one may
+/// never have read that.
+fn may_see(app: &App, who: &Who, person: Option<PersonId>, is_of_another: bool) -> bool {
+    let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
+    let own = || rules.person(who, now_ms).map(|(id, _)| id);
+    !is_of_another
+        || rules.is_open
+        || rules.is_admin(who, now_ms)
+        || person.is_some() && person == own()
+}
+
 fn number(stray: &str) -> Result<i64, ApiError> {
     stray.parse().map_err(|_| ApiError::NOT_FOUND)
 }
@@ -153,8 +166,9 @@ async fn find(
     let id = found(app, who, name, need).await?.position.id;
     let storage = app.storage.clone();
     let reading = app.machine.blocking(move || storage.stray(id, stray));
-    let record = reading.await.ok_or(ApiError::INTERNAL)??;
-    Ok((id, record.ok_or(ApiError::NOT_FOUND)?))
+    let found = reading.await.ok_or(ApiError::INTERNAL)??;
+    let seen = found.filter(|stray| may_see(app, who, stray.person, stray.is_of_another));
+    Ok((id, seen.ok_or(ApiError::NOT_FOUND)?.record))
 }
 
 /// What was typed, in the order in which it came.

@@ -6,7 +6,7 @@ use super::trash::Discarded;
 use crate::access::PersonId;
 use crate::name::DocumentName;
 use crate::storage::{
-    Append, Begin, DocumentId, Entry, Past, Position, Receipt, Record, Visit, Wrote,
+    Append, Aside, Begin, DocumentId, Entry, Past, Position, Receipt, Record, Visit, Wrote,
 };
 
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ pub struct Kept {
     pub past: Option<Past>,
     pub receipts: Vec<Receipt>,
     pub wrote: Vec<Wrote>,
-    pub strays: Vec<(i64, Record)>,
+    pub strays: Vec<(i64, Aside)>,
     /// Set while it is in the trash; it counts as deleted then.
     pub discarded: Option<Discarded>,
     /// Set of a tombstone where the document of this identity was before.

@@ -48,7 +48,8 @@ pub fn lineage(
     name: &DocumentName,
 ) -> Result<Lineage, StorageError> {
     let mut past: Option<Past> = None;
-    let mut add = |row: &Row<'_>| {
+    let mut others = VersionVector::new();
+    let mut add = |row: &Row<'_>, is_other: bool| {
         if row.get_ref(3)? == ValueRef::Null {
             return Ok(EMPTY);
         }
@@ -59,6 +60,9 @@ pub fn lineage(
         let is_room = known.vector.len() + found.vector.len() <= MAX_PAST_CLIENTS;
         if is_room || known.vector.is_empty() {
             known.vector.join(&found.vector);
+            if is_other {
+                others.join(&found.vector);
+            }
         }
         known.stamp = known.stamp.or(found.stamp);
         Ok::<_, StorageError>(ROW + found.vector.len())
@@ -77,7 +81,7 @@ pub fn lineage(
             .query_row([id], |row| row.get(0))?;
         let mut statement = transaction.prepare_cached(OWN)?;
         if let Some(row) = statement.query([id])?.next()? {
-            add(row)?;
+            add(row, false)?;
         }
     }
     for statement in [TOMBSTONES, DISCARDED] {
@@ -87,11 +91,12 @@ pub fn lineage(
         while room > 0
             && let Some(row) = rows.next()?
         {
-            room = room.saturating_sub(add(row)?);
+            room = room.saturating_sub(add(row, true)?);
         }
     }
     Ok(Lineage {
         past,
+        others,
         is_restored,
         restores: unsigned(restores)?,
     })

@@ -8,8 +8,8 @@ pub const APPLICATION_ID: u32 = 0x526f_7057;
 
 /// Every step from an empty file to the newest format, oldest first. A file's `user_version` is how many of them
 /// it has had. A step that was ever released does not change any more.
-const MIGRATIONS: [&str; 9] = [
-    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH,
+const MIGRATIONS: [&str; 10] = [
+    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH,
 ];
 
 /// Newest format known here.
@@ -211,4 +211,16 @@ CREATE TABLE clock (
 const NINTH: &str = "
 DROP INDEX documents_deleted;
 CREATE INDEX documents_deleted ON documents (name, deleted_at_ms DESC, id DESC) WHERE deleted_at_ms IS NOT NULL;
+";
+
+/// Strays say who brought them, and whether they are of another document, which had the name before. Of those that are there it is known where
+/// the name never stood for another one.
+const TENTH: &str = "
+ALTER TABLE strays ADD COLUMN person INTEGER;
+ALTER TABLE strays ADD COLUMN is_of_another INTEGER NOT NULL DEFAULT 1;
+UPDATE strays SET is_of_another = 0
+    WHERE document_id IN (SELECT document_id FROM pasts WHERE stamp IS NOT NULL)
+        AND NOT EXISTS (SELECT 1 FROM documents AS own JOIN documents AS other
+            ON other.name = own.name AND other.deleted_at_ms IS NOT NULL AND other.id <> own.id
+            WHERE own.id = document_id);
 ";

@@ -6,19 +6,24 @@ use rusqlite::{Transaction, params};
 
 use super::rows::checksum;
 use super::statements::unsigned;
+use crate::access::PersonId;
 use crate::storage::{
-    Author, DocumentId, MAX_STRAY_BYTES, MAX_STRAYS, Record, StorageError, Stray,
+    Aside, Author, DocumentId, MAX_STRAY_BYTES, MAX_STRAYS, Record, StorageError, Stray,
 };
 
 pub const ROOM: &str =
     "SELECT count(*), coalesce(sum(length(payload)), 0) FROM strays WHERE document_id = ?1";
 pub const SAME: &str = "SELECT 1 FROM strays
-    WHERE document_id = ?1 AND length(payload) = length(?2) AND payload = ?2";
-pub const KEEP: &str = "INSERT INTO strays (document_id, at_ms, client, name, crc32, payload)
-    SELECT id, ?2, ?3, ?4, ?5, ?6 FROM documents WHERE id = ?1 AND deleted_at_ms IS NULL";
-pub const LIST: &str = "SELECT id, at_ms, client, name, length(payload) FROM strays
+    WHERE document_id = ?1 AND length(payload) = length(?2) AND payload = ?2
+        AND is_of_another = ?3 AND (?3 = 0 OR person IS ?4)";
+pub const KEEP: &str =
+    "INSERT INTO strays (document_id, at_ms, client, name, crc32, payload, person, is_of_another)
+    SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM documents WHERE id = ?1 AND deleted_at_ms IS NULL";
+pub const LIST: &str =
+    "SELECT id, at_ms, client, name, length(payload), person, is_of_another FROM strays
     WHERE document_id = ?1 ORDER BY id DESC";
-pub const READ: &str = "SELECT at_ms, client, name, crc32, payload FROM strays
+pub const READ: &str =
+    "SELECT at_ms, client, name, crc32, payload, person, is_of_another FROM strays
     WHERE document_id = ?1 AND id = ?2";
 pub const FORGET: &str = "DELETE FROM strays WHERE document_id = ?1 AND id = ?2";
 pub const DROP: &str = "DELETE FROM strays WHERE document_id = ?1";
@@ -27,13 +32,19 @@ pub const DROP: &str = "DELETE FROM strays WHERE document_id = ?1";
 pub fn set_aside(
     transaction: &Transaction<'_>,
     id: DocumentId,
-    stray: &Record,
+    stray: &Aside,
 ) -> Result<bool, StorageError> {
-    let update: &[u8] = &stray.update;
+    let Aside {
+        record,
+        person,
+        is_of_another,
+    } = stray;
+    let person = person.map(|person| person.0);
+    let update: &[u8] = &record.update;
     // A tab that is opened again has the same once more.
     if transaction
         .prepare_cached(SAME)?
-        .exists(params![id.0, update])?
+        .exists(params![id.0, update, is_of_another, person])?
     {
         return Ok(true);
     }
@@ -44,16 +55,18 @@ pub fn set_aside(
     if unsigned(count)? >= MAX_STRAYS || bytes > MAX_STRAY_BYTES {
         return Ok(false);
     }
-    let Author { client, name } = &*stray.author;
+    let Author { client, name } = &*record.author;
     let client = client.and_then(|client| i64::try_from(client).ok());
-    let crc = checksum([id.0, stray.at_ms, 0], update);
+    let crc = checksum([id.0, record.at_ms, person.unwrap_or_default()], update);
     let kept = transaction.prepare_cached(KEEP)?.execute(params![
         id.0,
-        stray.at_ms,
+        record.at_ms,
         client,
         name,
         crc,
-        update
+        update,
+        person,
+        is_of_another
     ])?;
     Ok(kept == 1)
 }
@@ -69,6 +82,8 @@ pub fn list(transaction: &Transaction<'_>, id: DocumentId) -> Result<Vec<Stray>,
             at_ms: row.get(1)?,
             author: author(row.get(2)?, row.get(3)?),
             bytes: unsigned(row.get(4)?)?,
+            person: row.get::<_, Option<i64>>(5)?.map(PersonId),
+            is_of_another: row.get(6)?,
         });
     }
     Ok(strays)
@@ -79,7 +94,7 @@ pub fn read(
     transaction: &Transaction<'_>,
     id: DocumentId,
     stray: i64,
-) -> Result<Option<Record>, StorageError> {
+) -> Result<Option<Aside>, StorageError> {
     let mut statement = transaction.prepare_cached(READ)?;
     let mut rows = statement.query(params![id.0, stray])?;
     let Some(row) = rows.next()? else {
@@ -87,16 +102,21 @@ pub fn read(
     };
     let (at_ms, crc): (i64, i64) = (row.get(0)?, row.get(3)?);
     let update: Vec<u8> = row.get(4)?;
-    if crc != i64::from(checksum([id.0, at_ms, 0], &update)) {
+    let person: Option<i64> = row.get(5)?;
+    if crc != i64::from(checksum([id.0, at_ms, person.unwrap_or_default()], &update)) {
         return Err(StorageError::Damaged(format!(
             "document {}: the checksum of its stray {stray} is wrong",
             id.0
         )));
     }
-    Ok(Some(Record {
-        update: update.into(),
-        author: Arc::new(author(row.get(1)?, row.get(2)?)),
-        at_ms,
+    Ok(Some(Aside {
+        record: Record {
+            update: update.into(),
+            author: Arc::new(author(row.get(1)?, row.get(2)?)),
+            at_ms,
+        },
+        person: person.map(PersonId),
+        is_of_another: row.get(6)?,
     }))
 }
 

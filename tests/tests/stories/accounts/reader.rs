@@ -182,7 +182,7 @@ async fn a_reader_changes_nothing_by_any_message_of_hocuspocus_or_of_the_text_wi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_reader_has_of_a_past_document_is_kept_nowhere_and_shown_to_nobody() {
-    let (_server, mut owner, bob) = begin().await;
+    let (_server, mut owner, mut bob) = begin().await;
     owner.share(NAME, "bob", "edit").await;
     let editor = bob.editor(NAME).await;
     editor.append(" of old");
@@ -216,7 +216,7 @@ async fn what_a_reader_has_of_a_past_document_is_kept_nowhere_and_shown_to_nobod
         let closed = client.closed().await;
         assert_eq!((closed.code, &*closed.reason), (4409, said), "{access}");
         let strays = format!("/api/documents/{NAME}/strays");
-        let strays = owner.done("GET", &strays, Value::Null).await;
+        let strays = bob.done("GET", &strays, Value::Null).await;
         assert_eq!(
             strays["strays"].as_array().map(Vec::len),
             Some(kept),
