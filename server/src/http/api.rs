@@ -302,7 +302,7 @@ pub async fn delete(
         return sharing::unlink(&app, &visitor, Of::Document(name), id).await;
     }
     let name = DocumentName::from_url(named(&uri))?;
-    let handle = gate::open(&app, who, &name, Access::Own).await?;
+    let handle = gate::open(&app, &visitor.who, &name, Access::Own).await?;
     let only_at = edit::only_at(&headers)?;
     let by = deed(&app, &visitor)?;
     // Whoever asks may hang up: what was given of it is forgotten all the same.

@@ -79,7 +79,7 @@ fn is_name(client: &str) -> bool {
     !client.starts_with(MARK)
 }
 
-/// Whose a client is, as its name in a receipt says it: all guests are one, and so are all who come without accounts, as they may take
+/// Whose a client is, as its name in a receipt says it: all who come without accounts are one, as they may take
 /// as many names as they like.
 fn owner(client: &str) -> &str {
     let mut marks = client.match_indices(MARK).filter(|_| !is_name(client));
