@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde_json::Value;
 use tokio::process::{Child, Command};
@@ -15,6 +16,7 @@ pub struct Neovim {
     child: Child,
     socket: PathBuf,
     log: Log,
+    settled: AtomicU64,
 }
 
 /// The plugin: `ROPEWALK_TEAMTYPE` names the folder of Teamtype's own, otherwise it is the one that stands in for it.
@@ -86,7 +88,12 @@ impl Neovim {
         let log = Log::default();
         tokio::spawn(gather(child.stderr.take().expect("piped"), log.clone()));
         tokio::spawn(gather(child.stdout.take().expect("piped"), log.clone()));
-        let neovim = Self { child, socket, log };
+        let neovim = Self {
+            child,
+            socket,
+            log,
+            settled: AtomicU64::new(0),
+        };
         until("Neovim listens", || async {
             neovim.try_ask("1").await.map(drop)
         })
@@ -129,6 +136,17 @@ impl Neovim {
         assert!(sent.is_some(), "{keys:?} cannot be sent; {}", self.log());
     }
 
+    /// Waits until all keys that were typed have been taken.
+    pub async fn settle(&self) {
+        let number = self.settled.fetch_add(1, Relaxed) + 1;
+        let say = format!("<C-\\><C-n>:let g:settled = {number}<CR>");
+        self.keys(&say).await;
+        until("Neovim takes all keys", || async {
+            (self.ask("get(g:, 'settled')").await == number).then_some(())
+        })
+        .await;
+    }
+
     /// The text of the buffer, with the line break at its end that `eol` stands for.
     pub async fn text(&self) -> String {
         let lines = self.ask("[getline(1, '$'), &eol]").await;
@@ -140,12 +158,20 @@ impl Neovim {
         text.join("\n") + end
     }
 
-    /// What the plugin complained about.
+    /// What the stand-in for the plugin complained about.
+    pub async fn errors(&self) -> String {
+        let errors = "luaeval('table.concat(require(\"teamtype\").errors or {}, \"; \")')";
+        self.ask(errors)
+            .await
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// What it has said, and the plugin.
     pub async fn messages(&self) -> String {
-        let errors = self
-            .try_ask("luaeval('require(\"teamtype\").errors or {}')")
-            .await;
-        format!("{errors:?} {:?}", self.try_ask("execute('messages')").await)
+        let said = self.try_ask("execute('messages')").await;
+        format!("{:?} {said:?}", self.errors().await)
     }
 
     /// What it and the command said.
