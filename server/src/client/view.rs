@@ -37,12 +37,13 @@ impl View {
         }
     }
 
-    /// What the editor says that it inserts, as it is shown.
+    /// What the editor says that it inserts, as it is shown. A carriage return of one that says none of those that it hides is
+    /// a character that it shows, also before a line feed: pasted, or brought together with it.
     pub(super) fn said(&mut self, insert: String) -> String {
         if self.says_breaks.is_none() && insert.contains('\n') {
             self.says_breaks = Some(insert.contains("\r\n"));
         }
-        match self.hides_breaks {
+        match self.hides_breaks && self.says_breaks == Some(true) {
             true => insert.replace("\r\n", "\n"),
             false => insert,
         }
@@ -72,6 +73,7 @@ impl View {
             for edit in &mut edits {
                 edit.from = breaks.shown(edit.from);
                 edit.to = breaks.shown(edit.to);
+                edit.insert = edit.insert.replace("\r\n", "\n");
                 if self.is_crlf {
                     edit.insert = edit.insert.replace('\n', "\r\n");
                 }

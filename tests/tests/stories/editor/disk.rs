@@ -57,6 +57,27 @@ async fn who_says_carriage_returns_is_told_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_carriage_return_that_is_shown_becomes_a_part_of_its_line_break() {
+    let scene = Scene::new().await;
+    let mut editor = scene.editor();
+    for (name, disk, wanted) in [
+        ("crlf", "a\r\nb\r\n", "a\r\n💚\r\nb\r\n"),
+        ("lf", "a\nb\n", "a\n💚\nb\n"),
+    ] {
+        let path = scene.file(name, disk);
+        editor.open(&path, "a\nb\n").await.unwrap();
+        // As a line is pasted in which somebody has typed behind the carriage return, and that was deleted.
+        editor.edit(&path, &[(1, 1, "\r\n💚")]).await;
+        editor.until_text(&path, "a\n💚\nb\n").await;
+        until(name, || async {
+            (scene.server.text(&format!("notes/{name}")).await == wanted).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(editor.quit().await.code(), Some(0), "{}", editor.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_here_alone_is_kept_beside() {
     let scene = Scene::new().await;
     let ann = Client::join(&scene.server, "notes/both").await;
