@@ -123,6 +123,25 @@ impl Synced {
         .await;
     }
 
+    fn process(&self) -> PathBuf {
+        let pid = self.child.id().expect("it runs");
+        PathBuf::from(format!("/proc/{pid}"))
+    }
+
+    /// The most memory that it has held, in bytes.
+    pub fn peak_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(self.process().join("status")).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        kilobytes.expect("a number of kB") * 1024
+    }
+
+    /// How many files, sockets and the like it has open.
+    pub fn descriptors(&self) -> usize {
+        let all = std::fs::read_dir(self.process().join("fd")).expect("it runs");
+        all.count()
+    }
+
     /// Ends it like a power cut does.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("our child");

@@ -21,6 +21,8 @@ use crate::name::DocumentName;
 
 /// The largest frame that is read, in bytes: a server's largest document by default, and as much again.
 const MAX_FRAME: usize = 128 << 20;
+/// Bytes that are read at once. Each connection holds so many, and there may be a thousand.
+const READ_BUFFER: usize = 16 << 10;
 /// Bytes that may wait to be written. What does not fit is sent as one update later.
 const MAX_QUEUED: usize = 4 << 20;
 /// A server says something every 15 s; one of which not a byte comes for so long is gone.
@@ -67,6 +69,7 @@ impl Line {
                     .insert(AUTHORIZATION, authorization.clone());
             }
             let bounds = WebSocketConfig::default()
+                .read_buffer_size(READ_BUFFER)
                 .max_message_size(Some(MAX_FRAME))
                 .max_frame_size(Some(MAX_FRAME));
             let opened =

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ropewalk_tests::ropewalk::folder;
 use ropewalk_tests::{Client, Relay, Request, Ropewalk, Synced, until};
 
+mod many;
 mod storm;
 mod trouble;
 
