@@ -9,6 +9,7 @@ use ropewalk_tests::ropewalk::folder;
 use ropewalk_tests::{Client, Relay, Request, Ropewalk, Synced, until};
 
 mod many;
+mod removals;
 mod storm;
 mod trouble;
 
