@@ -16,6 +16,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 pub(crate) use disk::cut;
 use file::{Ask, Opening};
@@ -83,6 +84,8 @@ pub async fn run(
             }
         }
     });
+    // Not what is open; who opens a file merges what is kept of it just the same.
+    let sending = AbortOnDropHandle::new(tokio::spawn(unsent::sending::send_all()));
     let mut client = Client {
         out: out.clone(),
         files: HashMap::new(),
@@ -107,6 +110,7 @@ pub async fn run(
         }
     }
     reading.abort();
+    drop(sending);
     let unsaved = client.unsaved.clone();
     let in_time = timeout(LAST, client.close()).await.is_ok();
     if !in_time {

@@ -27,6 +27,24 @@ pub(super) fn is_joined(root: &Path, settings: &Settings) -> bool {
     known.is_some_and(|known| known.is_ok_and(|known| known == said(root, settings)))
 }
 
+/// The files that a document of a server may be, in the folders that were joined here.
+pub(super) fn paths(server: &str, name: &str) -> Vec<PathBuf> {
+    let notes = state().map(|state| fs::read_dir(state.join("joined")));
+    let notes = notes.into_iter().flatten().flatten().flatten();
+    let path = |said: String| {
+        let mut lines = said.lines();
+        let (root, at, prefix) = (lines.next()?, lines.next()?, lines.next()?);
+        let within = match prefix {
+            "" => name,
+            prefix => name.strip_prefix(prefix)?.strip_prefix('/')?,
+        };
+        (at == server).then(|| Path::new(root).join(within))
+    };
+    notes
+        .filter_map(|note| path(fs::read_to_string(note.path()).ok()?))
+        .collect()
+}
+
 fn place(root: &Path) -> Option<PathBuf> {
     let mut hasher = DefaultHasher::new();
     root.hash(&mut hasher);

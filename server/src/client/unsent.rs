@@ -4,13 +4,15 @@ use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash as _, Hasher as _};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ropewalk_crdt::Document;
 
 use super::disk::{print, state};
 use super::project::Place;
 use crate::link::client_id;
+
+pub(super) mod sending;
 
 /// Where the document of a file is kept. See the module.
 #[derive(Clone)]
@@ -22,11 +24,8 @@ pub(super) struct Unsent {
 
 impl Unsent {
     pub(super) fn of(place: &Place) -> Self {
-        let mut hasher = DefaultHasher::new();
-        place.path.hash(&mut hasher);
-        let name = format!("{:016x}", hasher.finish());
         Self {
-            kept: state().map(|state| state.join("unsent").join(name)),
+            kept: folder().map(|folder| folder.join(name_of(&place.path))),
             whose: format!("{}\n{}\n", place.address, place.name),
         }
     }
@@ -77,4 +76,16 @@ impl Unsent {
     fn head(&self, text: &str) -> String {
         format!("{}{}", self.whose, print(text))
     }
+}
+
+/// Where all of them are.
+fn folder() -> Option<PathBuf> {
+    Some(state()?.join("unsent"))
+}
+
+/// The name under which that of a file is kept.
+fn name_of(path: &Path) -> String {
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }

@@ -14,6 +14,7 @@ mod disk;
 mod hostile;
 mod join;
 mod neovim;
+mod unsent;
 
 /// A server behind a relay, and a folder whose files are documents below `notes/`.
 pub struct Scene {
