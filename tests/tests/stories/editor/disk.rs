@@ -249,7 +249,10 @@ async fn what_was_typed_without_the_server_before_a_crash_is_merged_where_it_bel
         let kept = scene.state.path().join("ropewalk/unsent");
         until("it is written down", || async {
             let mut kept = std::fs::read_dir(&kept).ok()?;
-            kept.next().map(drop)
+            // With another ending it is not all there.
+            let is_whole = |kept: &PathBuf| kept.extension().is_none();
+            kept.any(|kept| is_whole(&kept.unwrap().path()))
+                .then_some(())
         })
         .await;
         editor.signal("KILL");
