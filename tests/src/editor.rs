@@ -21,6 +21,7 @@ pub struct Editor {
     input: Option<ChildStdin>,
     state: Arc<Mutex<State>>,
     changed: watch::Receiver<()>,
+    reads: watch::Sender<bool>,
     log: Log,
     asked: u64,
 }
@@ -98,11 +99,13 @@ impl Editor {
         let (tell, changed) = watch::channel(());
         let output = child.stdout.take().expect("piped");
         let reading = state.clone();
+        let (reads, mut may_read) = watch::channel(true);
         tokio::spawn(async move {
             let mut output = BufReader::new(output);
             while let Some(message) = read(&mut output).await {
                 reading.lock().unwrap().hear(message);
                 tell.send_replace(());
+                let _ = may_read.wait_for(|&reads| reads).await;
             }
             reading.lock().unwrap().has_ended = true;
             tell.send_replace(());
@@ -112,6 +115,7 @@ impl Editor {
             child,
             state,
             changed,
+            reads,
             log,
             asked: 0,
         }
@@ -241,6 +245,11 @@ impl Editor {
         {
             state.notice(&message);
         }
+    }
+
+    /// From now on nothing of what the command writes is read, but for one message, or all again.
+    pub fn reads(&self, reads: bool) {
+        self.reads.send_replace(reads);
     }
 
     /// Waits until `look` finds what it wants.

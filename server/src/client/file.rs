@@ -96,8 +96,8 @@ pub(super) async fn run(
                 Some(ask) => file.answer(ask).await,
                 None => break,
             },
-            room = out.reserve(), if file.has_news() => {
-                let is_gone = room.is_err();
+            is_gone = async { out.reserve().await.is_err() }, if file.has_news() => {
+                // The room is given back: whoever kept it while waiting for more would wait for others that do the same.
                 if is_gone {
                     break;
                 }

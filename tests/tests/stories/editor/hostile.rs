@@ -202,3 +202,44 @@ async fn what_is_too_large_for_the_document_is_taken_back() {
     assert_eq!(disk.len(), 5005);
     assert_eq!(scene.server.text("notes/full").await, "text\n");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_editor_with_many_files_that_does_not_read_for_a_while_gets_all_that_is_new() {
+    // More than wait for room in the queue, and as many as find it, together.
+    const FILES: usize = 200;
+    let scene = Scene::new().await;
+    let mut editor = scene.editor();
+    let mut paths = Vec::new();
+    for number in 0..FILES {
+        let path = scene.file(&format!("{number}"), "text\n");
+        editor.open(&path, "text\n").await.unwrap();
+        paths.push(path);
+    }
+    let last = scene.file("last", "text\n");
+    editor.open(&last, "text\n").await.unwrap();
+    editor.reads(false);
+    // What lies in the pipe is a few of these.
+    let news = "news ".repeat(4000) + "\n";
+    for number in 0..FILES {
+        let path = format!("/api/documents/notes/{number}/append");
+        let append = Request::new("POST", &path).body(news.as_str());
+        assert_eq!(scene.server.send(append).await.status, 200);
+    }
+    // Without an id: it waits for no answer.
+    let start = json!({ "line": 0, "character": 0 });
+    let range = json!({ "start": start, "end": start });
+    let change = json!({ "range": range, "replacement": "mine " });
+    let parameters = json!({ "uri": uri(&last), "revision": 0, "delta": [change] });
+    editor
+        .say(&json!({ "jsonrpc": "2.0", "method": "edit", "params": parameters }))
+        .await;
+    until("the command works on", || async {
+        (scene.server.text("notes/last").await == "mine text\n").then_some(())
+    })
+    .await;
+    editor.reads(true);
+    for path in &paths {
+        editor.until_text(path, &format!("text\n{news}")).await;
+    }
+    assert_eq!(editor.quit().await.code(), Some(0), "{}", editor.log());
+}
