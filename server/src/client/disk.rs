@@ -226,10 +226,11 @@ pub(super) fn settle(
                 continue;
             }
         }
+        let has = if is_same { now } else { text.to_owned() };
         if is_saved {
-            remember(path, text)?;
+            remember(path, &has)?;
         }
-        return Ok(Some(if is_same { now } else { text.to_owned() }));
+        return Ok(Some(has));
     })();
     let has = done.unwrap_or_else(|error: io::Error| {
         said.push(format!("{shown}: {error}"));

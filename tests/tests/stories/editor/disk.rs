@@ -338,6 +338,25 @@ async fn a_file_keeps_its_line_breaks_and_its_mark() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_with_its_own_line_breaks_is_known_when_it_is_opened_again() {
+    let scene = Scene::new().await;
+    let ann = Client::join(&scene.server, "notes/known").await;
+    ann.append("a\nb\n");
+    ann.all_saved().await;
+    let path = scene.file("known", "a\r\nb\r\n");
+    let mut editor = scene.editor();
+    editor.open(&path, "a\nb\n").await.unwrap();
+    assert_eq!(editor.quit().await.code(), Some(0), "{}", editor.log());
+    ann.append("c\n");
+    ann.all_saved().await;
+    let mut editor = scene.editor();
+    editor.open(&path, "a\nb\n").await.unwrap();
+    editor.until_text(&path, "a\nb\nc\n").await;
+    assert_eq!(editor.quit().await.code(), Some(0), "{}", editor.log());
+    assert_eq!(scene.copies(&path), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_document_begins_with_what_the_editor_has() {
     let scene = Scene::new().await;
     // Neovim has a line break in a buffer of nothing.
