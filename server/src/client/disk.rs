@@ -134,8 +134,14 @@ pub(super) fn begin(path: &Path, text: &str) -> io::Result<()> {
         .write(true)
         .create_new(true)
         .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a text would be taken for another program's.
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 /// Keeps a text beside a file; answers where.
@@ -184,13 +190,23 @@ pub(crate) fn cut(text: &str, most: usize) -> &str {
     &text[..end.unwrap_or_default()]
 }
 
-/// Writes the text to the file that the editor had open; what is to be said about it, and what the file has then.
+/// What has become of a file that is closed.
+pub(super) enum Settled {
+    /// It has all that was in the editor, as this.
+    Has(String),
+    /// It is gone, and what the server does not have is kept beside.
+    Gone,
+    /// It is as it was.
+    Failed,
+}
+
+/// Writes the text to the file that the editor had open; what is to be said about it, and what has become of it.
 pub(super) fn settle(
     path: &Path,
-    before: Option<String>,
+    before: Option<&str>,
     text: &str,
     is_saved: bool,
-) -> (Vec<String>, Option<String>) {
+) -> (Vec<String>, Settled) {
     let mut said = Vec::new();
     let shown = path.display();
     let done = (|| loop {
@@ -201,7 +217,7 @@ pub(super) fn settle(
                 if is_saved {
                     remember(path, text)?;
                 }
-                return Ok(Some(text.to_owned()));
+                return Ok(Settled::Has(text.to_owned()));
             }
             if !is_saved {
                 let copy = keep_copy(path, text)?;
@@ -210,12 +226,12 @@ pub(super) fn settle(
                     copy.display()
                 ));
             }
-            return Ok(None);
+            return Ok(Settled::Gone);
         };
         // A file keeps its own kind of line breaks, and its mark, as long as nothing else is different.
         let is_same = lines(&now) == lines(text);
         if !is_same {
-            if before.as_ref() != Some(&now) && !is_known(path, &now) {
+            if before != Some(now.as_str()) && !is_known(path, &now) {
                 let copy = keep_copy(path, &now)?;
                 said.push(format!(
                     "{shown} was changed by another program; that is in {}",
@@ -230,13 +246,13 @@ pub(super) fn settle(
         if is_saved {
             remember(path, &has)?;
         }
-        return Ok(Some(has));
+        return Ok(Settled::Has(has));
     })();
-    let has = done.unwrap_or_else(|error: io::Error| {
+    let settled = done.unwrap_or_else(|error: io::Error| {
         said.push(format!("{shown}: {error}"));
-        None
+        Settled::Failed
     });
-    (said, has)
+    (said, settled)
 }
 
 /// Takes note that the server has, or had, all that is in this text of a file.

@@ -1,11 +1,11 @@
 //! The file of a document that an editor has open, and the copies beside it.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use ropewalk_crdt::Document;
 use tokio::task::spawn_blocking;
 
+use super::disk::Settled;
 use super::project::Place;
 use super::unsent::Unsent;
 use super::{disk, say};
@@ -47,7 +47,7 @@ impl OnDisk {
 
     /// The document that was edited without the server, if the file is as it was left then.
     pub(super) fn unsent(&self) -> Option<Document> {
-        self.unsent.find(self.text()?)
+        self.unsent.find(self.text().unwrap_or_default())
     }
 
     /// Keeps what is on disk and not in the editor, beside the file.
@@ -102,18 +102,20 @@ impl OnDisk {
         }
     }
 
-    /// Writes a text that the server does not have, and its document.
+    /// Writes a text that the server does not have, and its document: that also if the file stays as it was.
     pub(super) async fn write_down(&mut self, text: String, document: Vec<u8>) {
         let (path, before, unsent) = (self.path.clone(), self.text.clone(), self.unsent.clone());
         let written = spawn_blocking({
             let text = text.clone();
             move || {
-                let is_written = disk::write_down(&path, before.as_deref(), &text)?;
+                let written = disk::write_down(&path, before.as_deref(), &text);
                 // Not before: what is kept of a text that the file does not have is not found.
-                if is_written {
-                    unsent.keep(&text, &document)?;
-                }
-                Ok::<_, io::Error>(is_written)
+                let kept = match &written {
+                    Ok(true) => unsent.keep(&text, &document),
+                    Ok(false) => Ok(false),
+                    Err(_) => unsent.keep(&before.unwrap_or_default(), &document),
+                };
+                written.and_then(|is_written| kept.map(|_| is_written))
             }
         });
         match written.await {
@@ -128,23 +130,38 @@ impl OnDisk {
     pub(super) async fn settle(self, text: String, rest: Rest) {
         let settling = spawn_blocking(move || {
             let is_saved = matches!(rest, Rest::Nothing);
-            let (mut said, has) = disk::settle(&self.path, self.text, &text, is_saved);
-            let path = &self.path;
-            match (rest, has) {
-                (Rest::Nothing, _) | (Rest::OfAnother, None) => self.unsent.forget(),
-                (Rest::OfAnother, Some(_)) => {
+            let before = self.text.as_deref();
+            let (mut said, settled) = disk::settle(&self.path, before, &text, is_saved);
+            let path = self.path.display();
+            match (rest, settled) {
+                (Rest::Nothing, _) | (Rest::OfAnother, Settled::Gone) => self.unsent.forget(),
+                (Rest::OfAnother, Settled::Failed) => {
                     self.unsent.forget();
-                    said.push(unmerged(path));
+                    said.push(lost(&self.path));
                 }
-                (Rest::Unsent(_), None) => {}
-                (Rest::Unsent(document), Some(has)) => said.push(match self.unsent.keep(&has, &document) {
+                (Rest::OfAnother, Settled::Has(_)) => {
+                    self.unsent.forget();
+                    said.push(unmerged(&self.path));
+                }
+                (Rest::Unsent(_), Settled::Gone) => {}
+                (Rest::Unsent(document), Settled::Has(has)) => said.push(match self.unsent.keep(&has, &document) {
                     Ok(true) => format!(
-                        "{} has edits that the server does not have; they are merged when you open it again",
-                        path.display()
+                        "{path} has edits that the server does not have; they are merged when you open it again"
                     ),
-                    Ok(false) => unmerged(path),
-                    Err(error) => format!("{}: {error}", unmerged(path)),
+                    Ok(false) => unmerged(&self.path),
+                    Err(error) => format!("{}: {error}", unmerged(&self.path)),
                 }),
+                // Found if the file still is as it was then.
+                (Rest::Unsent(document), Settled::Failed) => {
+                    let kept = self.unsent.keep(before.unwrap_or_default(), &document);
+                    said.push(match kept {
+                        Ok(true) => format!(
+                            "{path} lacks edits that the server does not have either; they are merged when you open it again"
+                        ),
+                        Ok(false) => lost(&self.path),
+                        Err(error) => format!("{}: {error}", lost(&self.path)),
+                    });
+                }
             }
             said
         });
@@ -152,6 +169,13 @@ impl OnDisk {
             say(&message);
         }
     }
+}
+
+fn lost(path: &Path) -> String {
+    format!(
+        "{} lacks edits that the server does not have either, and they could not be kept",
+        path.display()
+    )
 }
 
 fn unmerged(path: &Path) -> String {

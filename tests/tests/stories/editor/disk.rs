@@ -229,6 +229,70 @@ async fn what_could_not_be_sent_is_in_the_file_and_is_not_forgotten() {
     }
 }
 
+/// Waits until a document is kept that the server does not have, and not only half of it.
+async fn until_kept(scene: &Scene) {
+    let kept = scene.state.path().join("ropewalk/unsent");
+    until("it is kept", || async {
+        let mut kept = std::fs::read_dir(&kept).ok()?.flatten();
+        kept.any(|kept| kept.path().extension().is_none())
+            .then_some(())
+    })
+    .await;
+}
+
+/// A file with the longest path that there is: nothing can be put beside it, as without room or permission.
+async fn deepest(scene: &Scene, name: &str) -> PathBuf {
+    const LONGEST: usize = 4095;
+    let mut folder = scene.folder.path().canonicalize().unwrap();
+    loop {
+        let left = LONGEST - folder.as_os_str().len() - name.len() - 2;
+        folder.push("d".repeat(if left > 250 { 200 } else { left }));
+        if left <= 250 {
+            break;
+        }
+    }
+    std::fs::create_dir_all(&folder).unwrap();
+    let url = format!("http://{}", scene.relay.address);
+    let notes = [("XDG_STATE_HOME", scene.state.path().to_str().unwrap())];
+    let join = ["join", &url, "--prefix", "deep"];
+    let joined = Ropewalk::run(&join, &notes, &folder).await;
+    assert_eq!(joined.code, Some(0), "{joined:?}");
+    folder.join(name)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_sent_nor_written_is_merged_when_the_file_is_opened_again() {
+    for is_killed in [false, true] {
+        let scene = Scene::new().await;
+        let name = "n".repeat(60);
+        let path = deepest(&scene, &name).await;
+        std::fs::write(&path, "text\n").unwrap();
+        let mut editor = scene.editor();
+        editor.open(&path, "text\n").await.unwrap();
+        scene.relay.lead(None);
+        scene.relay.cut();
+        editor.edit(&path, &[(0, 0, "unsent ")]).await;
+        if is_killed {
+            until_kept(&scene).await;
+            editor.signal("KILL");
+            editor.ended().await;
+        } else {
+            assert_eq!(editor.quit().await.code(), Some(1));
+            let log = editor.log();
+            assert!(log.contains("they are merged when you open it"), "{log}");
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "text\n");
+        let ann = Client::join(&scene.server, &format!("deep/{name}")).await;
+        ann.append("Ann\n");
+        ann.all_saved().await;
+        scene.relay.lead(Some(scene.server.address));
+        let mut editor = scene.editor();
+        editor.open(&path, "text\n").await.unwrap();
+        editor.until_text(&path, "unsent text\nAnn\n").await;
+        ann.until_text("unsent text\nAnn\n").await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_typed_without_the_server_before_a_crash_is_merged_where_it_belongs() {
     let unsent = "unsent text\n";
@@ -246,15 +310,7 @@ async fn what_was_typed_without_the_server_before_a_crash_is_merged_where_it_bel
         scene.relay.lead(None);
         scene.relay.cut();
         editor.edit(&path, &[(0, 0, "unsent ")]).await;
-        let kept = scene.state.path().join("ropewalk/unsent");
-        until("it is written down", || async {
-            let mut kept = std::fs::read_dir(&kept).ok()?;
-            // With another ending it is not all there.
-            let is_whole = |kept: &PathBuf| kept.extension().is_none();
-            kept.any(|kept| is_whole(&kept.unwrap().path()))
-                .then_some(())
-        })
-        .await;
+        until_kept(&scene).await;
         editor.signal("KILL");
         editor.ended().await;
         assert_eq!(std::fs::read_to_string(&path).unwrap(), unsent);
