@@ -22,8 +22,8 @@ use crate::name::DocumentName;
 const MAX_VECTOR_BYTES: usize = 1 << 20;
 /// Largest awareness frame, in bytes: every state of a full document.
 const MAX_AWARENESS_BYTES: usize = 2 << 20;
-/// A peer may ask for what it lacks this often; answers cost the more the larger the document. Asking sooner makes
-/// it wait, and nobody else.
+/// A peer may ask this often for what it lacks, or who is there; answers cost the more the larger the document is and the more
+/// people are in it. Asking sooner makes it wait, and nobody else.
 const ASKING: Duration = Duration::from_millis(50);
 
 /// What a peer sends: into the document's mailbox. Dropped, the peer leaves.
@@ -34,7 +34,7 @@ pub struct Inward {
     waiting: VecDeque<(usize, Frame)>,
     /// Room for the first of them.
     pub admission: Option<Admission>,
-    /// When the peer may ask again for what it lacks.
+    /// When the peer may ask again.
     asked: Instant,
     present: Present,
 }
@@ -105,7 +105,7 @@ pub async fn join(
 impl Inward {
     /// Waits until the peer may ask again, if that is what it does.
     pub async fn pace(&mut self, frame: &Frame) {
-        if matches!(frame, Frame::Step1(_)) {
+        if matches!(frame, Frame::Step1(_) | Frame::QueryAwareness) {
             sleep_until(self.asked).await;
             self.asked = Instant::now() + ASKING;
         }

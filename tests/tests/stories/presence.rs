@@ -1,5 +1,7 @@
 //! People see who else is there, and nobody speaks in another person's name.
 
+use std::time::{Duration, Instant};
+
 use ropewalk_tests::client::new_doc;
 use ropewalk_tests::frames::{self, Frame};
 use ropewalk_tests::{Client, Ropewalk, Socket};
@@ -154,6 +156,29 @@ async fn asking_for_awareness_is_answered() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_again_and_again_who_is_there_has_to_wait() {
+    let server = Ropewalk::start().await;
+    let ann = Client::join(&server, "asked often").await;
+    ann.announce(&named("Ann"));
+    ann.until_people(&["Ann"]).await;
+    let mut socket = Socket::open(&server, "asked often").await;
+    let began = Instant::now();
+    for _ in 0..21 {
+        socket.send(vec![3]).await;
+    }
+    let mut heard = 0;
+    // And once when it came.
+    while heard < 22 {
+        let frame = socket.next().await.unwrap();
+        if let Ok(Frame::Awareness(entries)) = frames::read(&frame) {
+            heard += usize::from(entries.iter().any(|entry| entry.client == ann.id));
+        }
+    }
+    // It may ask every 50 ms; nothing here depends on how fast the machine is.
+    assert!(began.elapsed() >= Duration::from_millis(20 * 50));
 }
 
 #[tokio::test(flavor = "multi_thread")]

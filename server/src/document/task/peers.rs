@@ -123,8 +123,11 @@ impl Task {
                 self.settle_peers();
             }
             Frame::QueryAwareness => {
-                let all = protocol::awareness(&self.presence.all()).into();
-                self.send_to(peer, &all);
+                // Who lags is told anyway when it has caught up.
+                if self.peers.get(&peer).is_some_and(|peer| !peer.is_lagging()) {
+                    let all = protocol::awareness(&self.presence.all()).into();
+                    self.send_to(peer, &all);
+                }
             }
             Frame::Saved(payload) => {
                 let is_first = self
