@@ -2,7 +2,7 @@
 
 use crate::wire::{Reader, write_buf, write_var};
 use crate::{ClientId, Error};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The longest state, in bytes of JSON.
 pub const MAX_STATE: usize = 2048;
@@ -44,8 +44,18 @@ struct State {
 pub struct Presence {
     states: BTreeMap<ClientId, State>,
     owned: HashMap<u64, BTreeSet<ClientId>>,
-    left: HashMap<ClientId, u64>,
-    left_order: VecDeque<ClientId>,
+    left: HashMap<ClientId, Left>,
+    /// Who is remembered, by the number of the departure.
+    left_order: BTreeMap<u64, ClientId>,
+    departures: u64,
+    /// The number of the last departure that is forgotten.
+    forgotten: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    clock: u64,
+    departure: u64,
 }
 
 impl Presence {
@@ -88,7 +98,7 @@ impl Presence {
                 let json = json.map(Into::into);
                 self.states.insert(id, State { owner, clock, json });
                 self.owned.entry(owner).or_default().insert(id);
-                self.left.remove(&id);
+                self.forget(id);
                 announced.changed.push(id);
             } else if known.is_none() && only == Some(id) {
                 announced.stale.push(id);
@@ -105,7 +115,7 @@ impl Presence {
                 known.clock < clock
                     || (known.clock == clock && json.is_none() && known.json.is_some())
             }
-            None => json.is_some() && self.left.get(&id).is_none_or(|&left| left < clock),
+            None => json.is_some() && self.left.get(&id).is_none_or(|left| left.clock < clock),
         }
     }
 
@@ -135,14 +145,40 @@ impl Presence {
     }
 
     fn remember(&mut self, id: ClientId, clock: u64) {
-        if self.left.insert(id, clock).is_none() {
-            self.left_order.push_back(id);
-        }
+        self.forget(id);
+        self.departures += 1;
+        let departure = self.departures;
+        self.left.insert(id, Left { clock, departure });
+        self.left_order.insert(departure, id);
         while self.left_order.len() > MAX_LEFT {
-            if let Some(oldest) = self.left_order.pop_front() {
+            if let Some((departure, oldest)) = self.left_order.pop_first() {
                 self.left.remove(&oldest);
+                self.forgotten = departure;
             }
         }
+    }
+
+    /// Nothing is remembered of an id that has left.
+    fn forget(&mut self, id: ClientId) {
+        if let Some(left) = self.left.remove(&id) {
+            self.left_order.remove(&left.departure);
+        }
+    }
+
+    /// How many ids have left so far; one that comes back and leaves again counts again.
+    pub fn departures(&self) -> u64 {
+        self.departures
+    }
+
+    /// All states that are present, and `null` for every id that was removed, or has left after the first so many: all that
+    /// somebody has to be told who heard nothing since. `None` when those that have left are too many.
+    pub fn since(&self, departures: u64) -> Option<Vec<u8>> {
+        if departures < self.forgotten {
+            return None;
+        }
+        let here = self.states.keys().copied();
+        let left = self.left_order.range(departures + 1..).map(|(_, &id)| id);
+        Some(self.frame(&here.chain(left).collect::<Vec<_>>()))
     }
 
     /// The states of `ids` as a body for [`crate::protocol::awareness`]; `null` for one that is
@@ -150,7 +186,7 @@ impl Presence {
     pub fn frame(&self, ids: &[ClientId]) -> Vec<u8> {
         let known = ids.iter().filter_map(|&id| match self.states.get(&id) {
             Some(state) => Some((id, state.clock, state.json.as_deref())),
-            None => self.left.get(&id).map(|&clock| (id, clock, None)),
+            None => self.left.get(&id).map(|left| (id, left.clock, None)),
         });
         encode(known.collect())
     }

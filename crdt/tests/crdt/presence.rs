@@ -117,6 +117,49 @@ fn an_echo_of_who_has_left_brings_nobody_back() {
 }
 
 #[test]
+fn who_heard_nothing_for_a_while_is_told_who_has_left_since() {
+    let mut presence = Presence::new();
+    for id in 1..=4 {
+        say(&mut presence, id, &[(id, 5, "{}")]);
+    }
+    presence.leave(1);
+    let heard = presence.departures();
+    assert_eq!(presence.since(heard), Some(presence.all()));
+    presence.leave(2);
+    say(&mut presence, 3, &[(3, 6, "null")]);
+    // One that comes back is here, and one that leaves once more has left.
+    presence.leave(4);
+    say(&mut presence, 4, &[(4, 6, "{}")]);
+    let told = [(3, 6, "null"), (4, 6, "{}"), (2, 5, "null")];
+    assert_eq!(presence.since(heard), Some(body(&told)));
+    presence.leave(4);
+    let told = [(3, 6, "null"), (2, 5, "null"), (4, 6, "null")];
+    assert_eq!(presence.since(heard), Some(body(&told)));
+    assert_eq!(
+        presence.since(presence.departures()),
+        Some(body(&told[..1]))
+    );
+}
+
+#[test]
+fn who_missed_more_than_is_remembered_is_not_told_half_of_it() {
+    let mut presence = Presence::new();
+    for id in 0..2000 {
+        // The same ids again and again are remembered once.
+        say(&mut presence, id, &[(id % 1024, id, "{}")]);
+        presence.leave(id);
+    }
+    assert!(presence.since(0).is_some());
+    for id in 2000..2024 {
+        say(&mut presence, id, &[(id, id, "{}")]);
+        presence.leave(id);
+    }
+    assert_eq!(presence.since(0), None);
+    assert_eq!(presence.since(1000 - 1), None);
+    assert!(presence.since(1000).is_some());
+}
+
+#[test]
 fn a_state_never_heard_of_cannot_be_removed() {
     let mut presence = Presence::new();
     assert_eq!(say(&mut presence, 1, &[(7, 4, "null")]), changed(&[]));

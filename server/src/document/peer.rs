@@ -191,6 +191,8 @@ pub struct Peer {
     pub is_refused: bool,
     /// It has changed the document.
     pub has_edited: bool,
+    /// How many client ids had left when it was told of the last one.
+    pub departures: u64,
     /// While it lags: what it has.
     lagging: Option<Has>,
     /// The client id it introduced itself with.
@@ -254,6 +256,7 @@ impl Peer {
             access,
             is_refused: false,
             has_edited: false,
+            departures: 0,
             lagging: None,
             introduced: None,
             author: None,

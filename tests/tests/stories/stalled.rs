@@ -1,5 +1,6 @@
 //! Someone who stops reading costs only themselves.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use ropewalk_tests::client::{new_doc, text_of};
@@ -136,6 +137,55 @@ async fn who_lags_is_brought_up_to_date_and_not_given_a_gap() {
         ann.append(" and on");
         assert_eq!(read_up_to(&mut socket, &doc, &ann.text()).await, None);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lags_hears_who_has_left_meanwhile() {
+    let server = Ropewalk::with(&PATIENT).await;
+    let ann = Client::join(&server, "ghosts").await;
+    let (bob, cy) = (
+        Client::join(&server, "ghosts").await,
+        Client::join(&server, "ghosts").await,
+    );
+    for (client, name) in [(&ann, "Ann"), (&bob, "Bob"), (&cy, "Cy")] {
+        client.announce(&format!("{{\"user\":{{\"name\":\"{name}\"}}}}"));
+    }
+    ann.until_people(&["Ann", "Bob", "Cy"]).await;
+    let mut socket = Socket::open_narrow(&server, "ghosts").await;
+    let doc = new_doc(None);
+    socket
+        .send(frames::step1(&StateVector::default().encode_v1()))
+        .await;
+    replace(&ann, &ann, 400).await;
+    // One closes the connection, and one says goodbye and stays.
+    let gone = BTreeSet::from([bob.id, cy.id]);
+    bob.leave().await;
+    cy.announce("null");
+    ann.until_people(&["Ann"]).await;
+
+    let mut people = BTreeSet::new();
+    within("who reads again hears of everybody", async {
+        while !people.is_disjoint(&gone) || text_of(&doc) != ann.text() {
+            let frame = socket.next().await.unwrap();
+            match frames::read(&frame).unwrap() {
+                Frame::Step2(update) | Frame::Update(update) => {
+                    let update = Update::decode_v1(update).unwrap();
+                    doc.transact_mut().apply_update(update).unwrap();
+                }
+                Frame::Awareness(entries) => {
+                    for entry in entries {
+                        match entry.json {
+                            "null" => people.remove(&entry.client),
+                            _ => people.insert(entry.client),
+                        };
+                    }
+                }
+                _ => {}
+            }
+        }
+    })
+    .await;
+    assert!(server.metric("ropewalk_resyncs_total").await >= 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

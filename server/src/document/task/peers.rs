@@ -38,6 +38,7 @@ impl Task {
         if self.presence.people() > 0 {
             peer.send(&protocol::awareness(&self.presence.all()).into());
         }
+        peer.departures = self.presence.departures();
         peer.settle(|| self.remembered.add(version));
         let access = peer.access;
         self.wait_for_end(&peer.who);
@@ -333,7 +334,11 @@ impl Task {
             return;
         };
         self.app.metrics.resyncs.add_one();
-        let all = protocol::awareness(&self.presence.all());
+        let Some(people) = self.presence.since(peer.departures) else {
+            // It would show people for good who are not there any more.
+            return self.close(id, Close::STALLED);
+        };
+        peer.departures = self.presence.departures();
         if peer.follows() && peer.wire.updates {
             let update = match has {
                 Has::Vector(vector) => self.document.diff(&vector),
@@ -341,7 +346,7 @@ impl Task {
             };
             peer.send(&protocol::step2(&update).into());
         }
-        peer.send(&all.into());
+        peer.send(&protocol::awareness(&people).into());
         saved.iter().for_each(|saved| peer.send(saved));
         let owes_answers = std::mem::take(&mut peer.owes_answers);
         if std::mem::take(&mut peer.is_untold)

@@ -229,8 +229,11 @@ impl Task {
         self.presence_sent = Instant::now();
         let clients: Vec<ClientId> = std::mem::take(&mut self.present).into_iter().collect();
         let frame: Bytes = protocol::awareness(&self.presence.frame(&clients)).into();
-        for peer in self.peers.values() {
+        for peer in self.peers.values_mut() {
             peer.send(&frame);
+            if !peer.is_lagging() {
+                peer.departures = self.presence.departures();
+            }
         }
         self.settle_peers();
     }
