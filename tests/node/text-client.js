@@ -1,10 +1,11 @@
 // A client of Ropewalk's text wire. It has no CRDT: the server rebases.
 
-/** One edit that makes `after` of `before`. */
-function diff(before, after) {
-  let [start, end] = [0, 0]
+/** One edit that makes `after` of `before`, and divides no surrogate pair. */
+function diff(before, after, start = 0, end = 0) {
   while (start < before.length && before[start] === after[start]) start += 1
   while (end < Math.min(before.length, after.length) - start && before[before.length - 1 - end] === after[after.length - 1 - end]) end += 1
+  start -= before.charCodeAt(start - 1) >> 10 === 0x36
+  end -= before.charCodeAt(before.length - end) >> 10 === 0x37
   return { from: start, to: before.length - end, insert: after.slice(start, after.length - end) }
 }
 

@@ -153,6 +153,33 @@ describe('the text wire', { concurrency: true }, () => {
     assert.deepEqual(welcomes[1].edits, [{ from: 3, to: 3, insert: 'de' }])
   })
 
+  it('divides no surrogate pair where it compares texts', async (t) => {
+    const server = await Ropewalk.start(t)
+    const ann = join(t, server, 'pair')
+    ann.edit(0, 0, '💚')
+    await saved(ann)
+    const url = ann.url
+    ann.url = 'ws://127.0.0.1:9/'
+    ann.socket.terminate()
+    ann.edit(2, 2, 'x')
+    const turn = (find, replace) =>
+      fetch(`${server.url}/api/documents/pair/text`, {
+        method: 'PATCH',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ find, replace }),
+      })
+    // Hearts differ in their second half alone; and so often that the version is too old.
+    for (let i = 0; i < 150; i += 1) {
+      assert.equal((await turn('💚', '💛')).status, 200)
+      if (i < 149) assert.equal((await turn('💛', '💚')).status, 200)
+    }
+    ann.url = url
+    await saved(ann)
+    assert.equal(ann.text, 'x💛')
+    assert.equal(await server.text('pair'), 'x💛')
+    assert.deepEqual(ann.refused, [])
+  })
+
   it('hands back what it had when the document is another one', async (t) => {
     const server = await Ropewalk.start(t)
     const [ann, back] = await breakOff(t, server, 'new')
