@@ -239,12 +239,12 @@ pub struct Created {
 
 /// A durable version: the document's identity, its place in the journal, and which state of it that is. Unlike a state
 /// vector it moves with deletes, and it is the same after a restart. Written as `7-120-345.6`, or `7.1-120-345.6` when the
-/// database has been restored.
+/// database has been restored, or some of the document was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
     /// Which document.
     pub id: DocumentId,
-    /// How often the database has been restored: places and identities that were given since its copy are given again.
+    /// Grows when the database is restored, or something is lost: places and identities that were given since are given again.
     pub restores: u64,
     /// How many updates it has seen.
     pub sequence: u64,

@@ -10,11 +10,13 @@ use crate::access::PersonId;
 use crate::name::DocumentName;
 
 mod aside;
+mod compaction;
 pub mod memory;
 pub mod sqlite;
 mod summary;
 
 pub use aside::{Aside, MAX_STRAY_BYTES, MAX_STRAYS, Stray};
+pub use compaction::{Compaction, Salvage, Salvaged};
 pub use summary::{Space, Summary};
 
 /// The identity of a stored document: a name that is deleted and created again gets a new one.
@@ -147,7 +149,7 @@ pub struct Receipt {
     pub request: String,
     /// Sequence number of the edit.
     pub sequence: u64,
-    /// How often the database had been restored.
+    /// As in the version that it led to.
     pub restores: u64,
     /// What the edit led to.
     pub revision: Revision,
@@ -178,8 +180,10 @@ pub struct Lineage {
     pub others: VersionVector,
     /// The database was restored since the document was stamped: its content is an older one, and peers may have more.
     pub is_restored: bool,
-    /// How often it has been restored.
+    /// How often it has been restored; of a document of which something was lost since, more.
     pub restores: u64,
+    /// Without that: what a document has that begins.
+    pub restores_of_all: u64,
 }
 
 /// Rows of a log, packed for the history.
@@ -197,43 +201,6 @@ pub struct Pack {
     pub bytes: u64,
     /// What it is packed to.
     pub payload: Vec<u8>,
-}
-
-/// A snapshot that takes the place of a document's log up to `through`. The log goes into the history.
-#[derive(Debug)]
-pub struct Compaction {
-    /// Which document.
-    pub id: DocumentId,
-    /// The generation that the snapshot was made from; another one in storage means somebody was faster.
-    pub generation: u64,
-    /// Newest sequence number that the snapshot holds.
-    pub through: u64,
-    /// What `ropewalk_crdt::Document::save` wrote.
-    pub snapshot: Vec<u8>,
-    /// What [`Storage::pack`] made of the log up to `through`.
-    pub packs: Vec<Pack>,
-    /// History before this is not kept, in milliseconds since the Unix epoch; only what came after the former snapshot is.
-    pub keep_from_ms: Option<i64>,
-    /// Set when the snapshot was made of what [`Storage::salvage`] found, in milliseconds since the Unix epoch: then log and
-    /// snapshot are set aside as they are, and the document goes on at `through`.
-    pub salvaged_at_ms: Option<i64>,
-}
-
-/// What can be read of a damaged document.
-#[derive(Debug)]
-pub struct Salvage {
-    /// Its identity.
-    pub id: DocumentId,
-    /// As in [`Stored`].
-    pub owner: Option<PersonId>,
-    /// As in [`Stored`].
-    pub generation: u64,
-    /// Sequence number that the newest update should have.
-    pub sequence: u64,
-    /// Snapshots that are whole, the newest first, with the sequence number of the last update in each.
-    pub snapshots: Vec<(u64, Vec<u8>)>,
-    /// All updates in history and log that are whole, in order, with their sequence numbers.
-    pub updates: Vec<(u64, Bytes)>,
 }
 
 /// One line of the list of documents.

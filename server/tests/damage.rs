@@ -59,7 +59,7 @@ fn fill(storage: &Sqlite) {
                 snapshot,
                 packs: storage.pack(a, 3).unwrap(),
                 keep_from_ms: None,
-                salvaged_at_ms: None,
+                salvaged: None,
             })
             .unwrap()
     );
@@ -484,7 +484,7 @@ fn readers_see_a_document_as_of_one_moment() {
                             snapshot,
                             packs: storage.pack(id, through).unwrap(),
                             keep_from_ms: None,
-                            salvaged_at_ms: None,
+                            salvaged: None,
                         })
                         .unwrap()
                 );
@@ -553,7 +553,7 @@ fn a_log_of_an_older_format_is_read_and_goes_into_the_history() {
         snapshot: vec![1],
         packs: storage.pack(id, 2).unwrap(),
         keep_from_ms: None,
-        salvaged_at_ms: None,
+        salvaged: None,
     };
     assert!(storage.compact(&compaction).unwrap());
     assert_eq!(history(), expected);

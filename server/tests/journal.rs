@@ -298,7 +298,7 @@ async fn a_failure_acknowledges_nothing_and_begins_a_new_epoch() {
         snapshot: vec![1],
         packs: storage.pack(saved.id, 1).unwrap(),
         keep_from_ms: None,
-        salvaged_at_ms: None,
+        salvaged: None,
     };
     let (compaction, deletion, probe) = (
         tokio::spawn({
@@ -529,7 +529,7 @@ async fn compaction_and_deletion_come_in_their_turn() {
         snapshot: vec![9; 9],
         packs: packs.clone(),
         keep_from_ms: None,
-        salvaged_at_ms: None,
+        salvaged: None,
     };
     assert!(journal.compact(1, compaction(3)).await.unwrap());
     assert!(
@@ -834,7 +834,7 @@ async fn a_panic_in_storage_is_a_failure() {
         snapshot: vec![],
         packs: Vec::new(),
         keep_from_ms: None,
-        salvaged_at_ms: None,
+        salvaged: None,
     };
     assert_eq!(
         journal.compact(2, compaction).await,
@@ -875,7 +875,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
         snapshot,
         packs: storage.pack(writer.id, 20).unwrap(),
         keep_from_ms: None,
-        salvaged_at_ms: None,
+        salvaged: None,
     };
     assert_eq!(
         journal.compact(1, compaction).await,

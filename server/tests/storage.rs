@@ -99,7 +99,7 @@ fn compaction(
         snapshot: snapshot.as_bytes().to_vec(),
         packs: storage.pack(id, through).unwrap(),
         keep_from_ms: None,
-        salvaged_at_ms: None,
+        salvaged: None,
     }
 }
 

@@ -68,7 +68,7 @@ fn create(storage: &dyn Storage, document: &str) -> DocumentId {
         snapshot: b"12".to_vec(),
         packs: storage.pack(id, 2).unwrap(),
         keep_from_ms: None,
-        salvaged_at_ms: None,
+        salvaged: None,
     };
     assert!(storage.compact(&compaction).unwrap());
     (append.create, append.past, append.first_sequence) = (None, None, 3);

@@ -107,6 +107,8 @@ struct Task {
     /// The content is that of an older copy of the database, and nobody has seen it yet.
     is_restored: bool,
     restores: u64,
+    /// What a document has that begins under this name.
+    restores_of_all: u64,
     receipts: Receipts,
     authors: Authors,
     /// What peers had that is no part of the document: to be set aside.
@@ -247,6 +249,7 @@ impl Task {
             others: loaded.lineage.others,
             is_restored: loaded.lineage.is_restored,
             restores: loaded.lineage.restores,
+            restores_of_all: loaded.lineage.restores_of_all,
             receipts: loaded.receipts,
             strays: Vec::new(),
             accepted: Vec::new(),

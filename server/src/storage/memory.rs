@@ -185,7 +185,7 @@ impl Storage for Memory {
             snapshot,
             packs,
             keep_from_ms,
-            salvaged_at_ms: _,
+            salvaged: _,
         } = compaction;
         let Some(document) = state.alive(*id) else {
             return Ok(false);

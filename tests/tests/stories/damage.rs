@@ -95,6 +95,114 @@ async fn a_lost_row_of_a_log_comes_back_from_who_still_has_it() {
     );
 }
 
+fn append(text: &str, key: &str) -> Request {
+    Request::new("POST", &format!("/api/documents/{NAME}/append"))
+        .header("Idempotency-Key", key)
+        .body(text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_lost_and_what_is_written_in_its_place_have_other_versions_and_receipts() {
+    let mut server = Ropewalk::start().await;
+    create(&server, NAME, "begin ").await;
+    let kept = server.send(append("kept ", "1")).await.json();
+    server.kill().await;
+    server.start_again().await;
+    // Made by one process under one client id: what comes behind the lost one waits for it.
+    let (lost, behind) = (append("lost! ", "2"), append("behind", "3"));
+    let (told, last) = (
+        server.send(lost.clone()).await.json(),
+        server.send(behind.clone()).await.json(),
+    );
+    server.kill().await;
+    damage(
+        &server,
+        &["UPDATE log SET crc32 = crc32 + 1 WHERE first_sequence = 3"],
+    );
+    for _ in 0..2 {
+        server.start_again().await;
+        assert_eq!(server.text(NAME).await, "begin kept ");
+        let again = server.send(append("kept ", "1")).await.json();
+        assert_eq!(again["version"], kept["version"]);
+        server.kill().await;
+    }
+    server.start_again().await;
+    let made = server.send(append("other ", "4")).await.json();
+    assert_ne!(made["version"], told["version"]);
+    // As long as the two that were lost.
+    server.send(append("others", "5")).await;
+    let path = format!("/api/documents/{NAME}/text");
+    let read = Request::get(&path).header("If-None-Match", &tag(&last));
+    assert_eq!(server.send(read).await.status, 200);
+    let only = append("!", "6").header("If-Match", &tag(&last));
+    assert_eq!(server.send(only).await.status, 412);
+    for base in [&told, &last] {
+        let body = serde_json::json!({ "base": base["version"], "edits": [] });
+        let edit = Request::new("PATCH", &path).body(body.to_string());
+        let refused = server.send(edit).await;
+        assert_eq!((refused.status, &*refused.code()), (409, "replaced"));
+    }
+    // Who sends them again makes them, once.
+    for _ in 0..2 {
+        for request in [&lost, &behind] {
+            assert_eq!(server.send(request.clone()).await.status, 200);
+        }
+        let text = "begin kept other otherslost! behind";
+        assert_eq!(server.text(NAME).await, text);
+        server.kill().await;
+        server.start_again().await;
+    }
+    // What comes next is not taken for another document.
+    let now = server.send(Request::get(&path)).await;
+    server.kill().await;
+    server.start_again().await;
+    let same = Request::get(&path).header("If-None-Match", now.header("etag").unwrap());
+    assert_eq!(server.send(same).await.status, 304);
+}
+
+fn tag(answer: &Value) -> String {
+    format!("\"{}\"", answer["version"].as_str().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_mended_without_a_loss_has_the_versions_that_it_had() {
+    let (mut server, _) = folded_twice().await;
+    server.start_again().await;
+    let path = format!("/api/documents/{NAME}/text");
+    let before = server.send(Request::get(&path)).await;
+    server.kill().await;
+    damage(&server, &["DELETE FROM snapshots"]);
+    server.start_again().await;
+    let read = Request::get(&path).header("If-None-Match", before.header("etag").unwrap());
+    assert_eq!(server.send(read).await.status, 304);
+    assert_eq!(salvaged(&server).await, (1.0, 0.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_after_one_of_which_something_was_lost_has_the_same_versions_after_a_restart() {
+    let mut server = Ropewalk::start().await;
+    create(&server, NAME, "one").await;
+    server.send(append("two", "1")).await;
+    server.kill().await;
+    damage(
+        &server,
+        &["UPDATE log SET crc32 = crc32 + 1 WHERE first_sequence = 2"],
+    );
+    server.start_again().await;
+    assert_eq!(server.text(NAME).await, "one");
+    let path = format!("/api/documents/{NAME}");
+    let delete = Request::new("DELETE", &path);
+    assert_eq!(server.send(delete).await.status, 204);
+    let text = format!("{path}/text");
+    let begin = Request::new("PUT", &path).body("again");
+    assert_eq!(server.send(begin).await.status, 201);
+    let begun = server.send(Request::get(&text)).await;
+    server.kill().await;
+    server.start_again().await;
+    let read = Request::get(&text).header("If-None-Match", begun.header("etag").unwrap());
+    assert_eq!(server.send(read).await.status, 304);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_snapshot_is_made_again_from_the_one_before() {
     for change in [

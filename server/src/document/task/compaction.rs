@@ -35,7 +35,7 @@ impl Task {
             snapshot,
             packs: Vec::new(),
             keep_from_ms: self.app.config.history_from(self.app.machine.now_ms()),
-            salvaged_at_ms: None,
+            salvaged: None,
         };
         let version = self.document.version().clone();
         let (done, compacting) = oneshot::channel();

@@ -62,27 +62,34 @@ pub async fn load(app: &Arc<App>, name: &DocumentName) -> Result<Loaded, Storage
     }
     let loading = app.machine.blocking({
         let (app, name) = (app.clone(), name.clone());
-        move || {
-            let (mut loaded, mend) = match load_blocking(&app, &name, epoch) {
-                Err(StorageError::Damaged(why)) => {
-                    tracing::error!(%name, why, "document is damaged");
-                    let (loaded, mend) = salvage::salvage(&app, &name, epoch)?;
-                    (loaded, Some(mend))
-                }
-                loaded => (loaded?, None),
-            };
-            loaded.lineage = app.storage.lineage(&name)?;
-            loaded.receipts = app.storage.receipts(loaded.id)?.into_iter().collect();
-            loaded.wrote = app.storage.wrote(loaded.id)?;
-            Ok::<_, StorageError>((loaded, mend))
+        move || match load_blocking(&app, &name, epoch) {
+            Err(StorageError::Damaged(why)) => {
+                tracing::error!(%name, why, "document is damaged");
+                let (loaded, mend) = salvage::salvage(&app, &name, epoch)?;
+                Ok::<_, StorageError>((loaded, Some(mend)))
+            }
+            loaded => Ok((beside(&app, &name, loaded?)?, None)),
         }
     });
     let panicked = || StorageError::Failed("a panic while loading".to_owned());
     let (mut loaded, mend) = loading.await.ok_or_else(panicked)??;
-    if let Some(mend) = mend {
-        salvage::mend(app, &mut loaded, mend).await?;
-    }
-    Ok(loaded)
+    let Some(mend) = mend else {
+        return Ok(loaded);
+    };
+    salvage::mend(app, &mut loaded, mend).await?;
+    let (reading, name) = (app.clone(), name.clone());
+    let reading = move || beside(&reading, &name, loaded);
+    app.machine.blocking(reading).await.ok_or_else(panicked)?
+}
+
+/// With what is stored beside its content.
+fn beside(app: &App, name: &DocumentName, loaded: Loaded) -> Result<Loaded, StorageError> {
+    Ok(Loaded {
+        lineage: app.storage.lineage(name)?,
+        receipts: app.storage.receipts(loaded.id)?.into_iter().collect(),
+        wrote: app.storage.wrote(loaded.id)?,
+        ..loaded
+    })
 }
 
 fn load_blocking(app: &App, name: &DocumentName, epoch: u64) -> Result<Loaded, StorageError> {

@@ -59,7 +59,8 @@ impl Task {
         let mut empty = load::Loaded::empty(&self.app, Existence::Deleted, self.epoch);
         empty.lineage.others = past.vector.clone();
         empty.lineage.past = Some(past);
-        empty.lineage.restores = self.restores;
+        empty.lineage.restores = self.restores_of_all;
+        empty.lineage.restores_of_all = self.restores_of_all;
         self.become_loaded(empty);
         Ok(id)
     }

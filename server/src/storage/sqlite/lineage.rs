@@ -32,11 +32,10 @@ pub const FOLD: &str = "DELETE FROM pasts WHERE document_id IN (SELECT id FROM d
     WHERE name = (SELECT name FROM documents WHERE id = ?1) AND deleted_at_ms IS NOT NULL AND id <> ?1
         AND moved_to IS NULL) AND document_id NOT IN (SELECT document_id FROM trash)";
 /// Numbers by the clock: a copy that is restored twice must not get the same one.
-pub const RESTORE: &str = "INSERT INTO restores (id, at_ms)
-    VALUES (max(?1, (SELECT coalesce(max(id), 0) + 1 FROM restores)), ?1)";
+pub const RESTORE: &str = "INSERT INTO restores (id, at_ms) VALUES (max(?1, (SELECT coalesce(max(id), 0) + 1 FROM restores),
+    (SELECT coalesce(max(restores), 0) + 1 FROM documents)), ?1)";
 pub const RESTORES: &str = "SELECT coalesce(max(id), 0) FROM restores";
-pub const RESTORED: &str =
-    "SELECT restores < (SELECT coalesce(max(id), 0) FROM restores) FROM documents WHERE id = ?1";
+pub const OF_ONE: &str = "SELECT restores FROM documents WHERE id = ?1";
 
 /// What a row costs, in clients, and one without a past.
 const ROW: usize = 16;
@@ -71,13 +70,13 @@ pub fn lineage(
         .prepare_cached(FIND)?
         .query_row([name.as_str()], |row| row.get(0))
         .optional()?;
-    let restores: i64 = transaction
+    let all: i64 = transaction
         .prepare_cached(RESTORES)?
         .query_row([], |row| row.get(0))?;
-    let mut is_restored = false;
+    let mut own = all;
     if let Some(id) = living {
-        is_restored = transaction
-            .prepare_cached(RESTORED)?
+        own = transaction
+            .prepare_cached(OF_ONE)?
             .query_row([id], |row| row.get(0))?;
         let mut statement = transaction.prepare_cached(OWN)?;
         if let Some(row) = statement.query([id])?.next()? {
@@ -97,8 +96,9 @@ pub fn lineage(
     Ok(Lineage {
         past,
         others,
-        is_restored,
-        restores: unsigned(restores)?,
+        is_restored: own < all,
+        restores: unsigned(own.max(all))?,
+        restores_of_all: unsigned(all)?,
     })
 }
 
@@ -187,7 +187,8 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::storage::sqlite::schema;
+    use crate::storage::Salvaged;
+    use crate::storage::sqlite::{salvage, schema};
 
     fn database() -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
@@ -221,6 +222,44 @@ mod tests {
         }
         let lineage = lineage(&transaction, &DocumentName::new("a").unwrap()).unwrap();
         lineage.past.unwrap().vector
+    }
+
+    #[test]
+    fn what_is_lost_counts_as_a_restore_of_its_document_alone() {
+        let mut connection = database();
+        let transaction = connection.transaction().unwrap();
+        let begin = "INSERT INTO documents (id, name, folded, created_at_ms, edited_at_ms, length, sequence)
+            VALUES (?1, ?2, ?2, 1, 1, 0, 0)";
+        for (id, name) in [(1, "a"), (2, "b")] {
+            transaction.execute(begin, params![id, name]).unwrap();
+        }
+        let of = |name| {
+            let name = DocumentName::new(name).unwrap();
+            let lineage = lineage(&transaction, &name).unwrap();
+            (
+                lineage.restores,
+                lineage.restores_of_all,
+                lineage.is_restored,
+            )
+        };
+        let lose = |at_ms| {
+            let salvaged = Salvaged {
+                at_ms,
+                is_less: true,
+                undone: Vec::new(),
+            };
+            salvage::salvaged(&transaction, 1, &salvaged).unwrap();
+        };
+        lose(7);
+        assert_eq!((of("a"), of("b")), ((7, 0, false), (0, 0, false)));
+        // Whatever the clock says.
+        lose(3);
+        assert_eq!(of("a"), (8, 0, false));
+        transaction.execute(RESTORE, [5]).unwrap();
+        assert_eq!((of("a"), of("b")), ((9, 9, true), (9, 9, true)));
+        // It is to be stamped still.
+        lose(20);
+        assert_eq!(of("a"), (9, 9, true));
     }
 
     #[test]

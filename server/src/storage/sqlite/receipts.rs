@@ -14,6 +14,7 @@ pub const FORGET: &str = "DELETE FROM receipts WHERE document_id = ?1 AND sequen
 pub const READ: &str =
     "SELECT sequence, client, request, restores, inserted, deleted, length, digest, crc32
     FROM receipts WHERE document_id = ?1 ORDER BY sequence";
+pub const UNDO: &str = "DELETE FROM receipts WHERE document_id = ?1 AND sequence = ?2";
 pub const DROP: &str = "DELETE FROM receipts WHERE document_id = ?1";
 
 /// Keeps the receipts of a commit, and forgets those that make room for them.
@@ -41,6 +42,15 @@ pub fn keep(
         transaction
             .prepare_cached(FORGET)?
             .execute(params![id, signed(sequence)?])?;
+    }
+    Ok(())
+}
+
+/// Forgets the receipts of edits that are lost.
+pub fn undo(transaction: &Transaction<'_>, id: i64, sequences: &[u64]) -> Result<(), StorageError> {
+    let mut undo = transaction.prepare_cached(UNDO)?;
+    for &sequence in sequences {
+        undo.execute(params![id, signed(sequence)?])?;
     }
     Ok(())
 }

@@ -2,11 +2,11 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::history;
 use super::statements::{FIND, SNAPSHOT, snapshot, unsigned};
+use super::{history, receipts};
 use crate::access::PersonId;
 use crate::name::DocumentName;
-use crate::storage::{DocumentId, Salvage, StorageError};
+use crate::storage::{DocumentId, Salvage, Salvaged, StorageError};
 
 pub const FORMER: &str =
     "SELECT generation, through, crc32, data FROM former_snapshots WHERE document_id = ?1";
@@ -18,6 +18,9 @@ pub const SET_ASIDE_SNAPSHOT: &str =
     SELECT document_id, ?2, 'snapshot', 1, through, data FROM snapshots WHERE document_id = ?1";
 pub const GO_ON: &str = "UPDATE documents SET generation = ?2 + 1, sequence = ?3
     WHERE id = ?1 AND generation = ?2 AND deleted_at_ms IS NULL";
+/// Numbers by the clock, as those of restores. Where the database was restored since, no version was given yet.
+pub const MOVE_ON: &str = "UPDATE documents SET restores = max(?2, restores + 1) WHERE id = ?1
+    AND restores >= (SELECT coalesce(max(id), 0) FROM restores)";
 pub const DROP: &str = "DELETE FROM damaged WHERE document_id = ?1";
 
 /// Reads every snapshot and every update that is whole.
@@ -69,12 +72,22 @@ pub fn salvage(
     })
 }
 
-/// Keeps a log and a snapshot as they are, for whoever can make more of them.
-pub fn set_aside(transaction: &Transaction<'_>, id: i64, now_ms: i64) -> rusqlite::Result<()> {
+/// Keeps a log and a snapshot as they are, for whoever can make more of them; and what was said of what is lost does not count any more.
+pub fn salvaged(
+    transaction: &Transaction<'_>,
+    id: i64,
+    salvaged: &Salvaged,
+) -> Result<(), StorageError> {
+    let at_ms = salvaged.at_ms;
     for statement in [SET_ASIDE_LOG, SET_ASIDE_SNAPSHOT] {
         transaction
             .prepare_cached(statement)?
-            .execute(params![id, now_ms])?;
+            .execute(params![id, at_ms])?;
     }
-    Ok(())
+    if salvaged.is_less {
+        transaction
+            .prepare_cached(MOVE_ON)?
+            .execute(params![id, at_ms])?;
+    }
+    receipts::undo(transaction, id, &salvaged.undone)
 }

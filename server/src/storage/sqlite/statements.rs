@@ -14,7 +14,7 @@ use crate::storage::{
 };
 
 /// All of them: a database in which one does not compile lacks a table or a column.
-pub const STATEMENTS: [&str; 87] = [
+pub const STATEMENTS: [&str; 89] = [
     NEWEST,
     FIND,
     WAS_DELETED,
@@ -31,6 +31,7 @@ pub const STATEMENTS: [&str; 87] = [
     salvage::SET_ASIDE_LOG,
     salvage::SET_ASIDE_SNAPSHOT,
     salvage::GO_ON,
+    salvage::MOVE_ON,
     salvage::DROP,
     lineage::OWN,
     lineage::TOMBSTONES,
@@ -40,11 +41,12 @@ pub const STATEMENTS: [&str; 87] = [
     lineage::STAMPED,
     lineage::FOLD,
     lineage::RESTORE,
-    lineage::RESTORED,
+    lineage::OF_ONE,
     lineage::RESTORES,
     receipts::KEEP,
     receipts::FORGET,
     receipts::READ,
+    receipts::UNDO,
     receipts::DROP,
     strays::ROOM,
     strays::SAME,
@@ -338,10 +340,10 @@ pub fn compact(
         snapshot,
         packs,
         keep_from_ms,
-        salvaged_at_ms,
+        salvaged,
     } = compaction;
     let (generation, through) = (signed(*generation)?, signed(*through)?);
-    let statement = match salvaged_at_ms {
+    let statement = match salvaged {
         Some(_) => salvage::GO_ON,
         None if !history::are_the_log(transaction, id.0, through, packs)? => return Ok(false),
         None => COMPACT,
@@ -352,8 +354,8 @@ pub fn compact(
     if changed == 0 {
         return Ok(false);
     }
-    match salvaged_at_ms {
-        Some(now_ms) => salvage::set_aside(transaction, id.0, *now_ms)?,
+    match salvaged {
+        Some(salvaged) => salvage::salvaged(transaction, id.0, salvaged)?,
         None => drop(transaction.prepare_cached(FORMER)?.execute([id.0])?),
     }
     let generation = generation + 1;
@@ -362,7 +364,7 @@ pub fn compact(
         .prepare_cached(REPLACE)?
         .execute(params![id.0, generation, through, crc, snapshot])?;
     history::keep(transaction, id.0, packs, *keep_from_ms)?;
-    let all = salvaged_at_ms.is_some() || sabotage::is(Sabotage::DropRow);
+    let all = salvaged.is_some() || sabotage::is(Sabotage::DropRow);
     transaction
         .prepare_cached(FOLD)?
         .execute(params![id.0, if all { i64::MAX } else { through }])?;

@@ -9,7 +9,7 @@ use crate::App;
 use crate::document::task::Existence;
 use crate::document::task::receipts::Receipts;
 use crate::name::DocumentName;
-use crate::storage::{Compaction, Lineage, StorageError};
+use crate::storage::{Compaction, Lineage, Salvaged, StorageError};
 
 /// Opens the newest snapshot that is whole, or nothing if every update is there, and what came after it.
 pub fn salvage(
@@ -35,13 +35,14 @@ pub fn salvage(
         }
     };
     let (mut reached, mut lost) = (through, 0);
-    for (sequence, update) in found.updates {
+    for (sequence, update) in &found.updates {
+        let sequence = *sequence;
         if sequence <= through {
             continue;
         }
         lost += sequence - reached - 1;
         reached = sequence;
-        if !update.is_empty() && document.replay(&update).is_err() {
+        if !update.is_empty() && document.replay(update).is_err() {
             lost += 1;
         }
     }
@@ -49,6 +50,18 @@ pub fn salvage(
     lost += sequence - reached;
     document.set_limits(app.config.document_limits());
     document.replayed();
+    let mut undone = Vec::new();
+    if lost > 0 {
+        // What waits for what is lost is in no text either.
+        let is_there = |sequence: u64| {
+            let at = found.updates.binary_search_by_key(&sequence, |&(at, _)| at);
+            let update = at.ok().map(|at| &found.updates[at].1);
+            update.is_some_and(|update| update.is_empty() || document.knows(update) == Ok(true))
+        };
+        let receipts = app.storage.receipts(found.id)?.into_iter();
+        let sequences = receipts.map(|receipt| receipt.sequence);
+        undone.extend(sequences.filter(|&sequence| sequence > through && !is_there(sequence)));
+    }
     tracing::error!(
         %name, id = found.id.0, updates = sequence, lost,
         "opened what is left of a damaged document; the damaged rows are in the table `damaged`"
@@ -62,7 +75,11 @@ pub fn salvage(
         snapshot: document.save(),
         packs: app.storage.pack(found.id, i64::MAX as u64)?,
         keep_from_ms: None,
-        salvaged_at_ms: Some(app.machine.now_ms()),
+        salvaged: Some(Salvaged {
+            at_ms: app.machine.now_ms(),
+            is_less: lost > 0,
+            undone,
+        }),
     };
     let loaded = Loaded {
         document,
