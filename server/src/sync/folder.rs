@@ -27,6 +27,15 @@ pub struct Folder {
     root: OwnedFd,
     /// The folder's own folder; it is locked as long as this is open.
     own: OwnedFd,
+    mount: Mount,
+}
+
+/// A file system, as it is mounted somewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mount {
+    device: u64,
+    /// Where the system says it: the same one can be mounted twice.
+    id: Option<u64>,
 }
 
 /// By which a file that has changed is told.
@@ -60,6 +69,9 @@ pub enum Unfit {
     /// It leads elsewhere, or a folder on the way to it does.
     #[error("it is a symbolic link, or below one or below a plain file")]
     Link,
+    /// What is put in its place is written elsewhere, and when that file system is not there, its files are not gone.
+    #[error("it is on another file system than the folder")]
+    Elsewhere,
     /// A folder, a socket or another thing.
     #[error("it is not a plain file")]
     NotFile,
@@ -113,7 +125,12 @@ impl Folder {
             Err(Errno::WOULDBLOCK) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
-        Ok(Some(Self { root, own: aside }))
+        let mount = mount(&root)?;
+        Ok(Some(Self {
+            root,
+            own: aside,
+            mount,
+        }))
     }
 
     /// Whether its own folder, and so the lock, is where it was. If not, files are missing for another reason than that somebody has
@@ -333,6 +350,9 @@ impl Folder {
                 Err(Errno::NOTDIR) => return Err(Unfit::Link),
                 Err(error) => return Err(error.into()),
             };
+            if mount(&folder)? != self.mount {
+                return Err(Unfit::Elsewhere);
+            }
         }
         Ok(None)
     }
@@ -340,13 +360,19 @@ impl Folder {
     /// All files, but hidden ones.
     pub fn walk(&self) -> Result<Found, Unfit> {
         let mut found = Found::default();
-        walk(&self.root, "", 1, &mut found)?;
+        walk(&self.root, self.mount, "", 1, &mut found)?;
         found.files.sort_unstable();
         Ok(found)
     }
 }
 
-fn walk(folder: &OwnedFd, path: &str, depth: usize, found: &mut Found) -> Result<(), Unfit> {
+fn walk(
+    folder: &OwnedFd,
+    mounted: Mount,
+    path: &str,
+    depth: usize,
+    found: &mut Found,
+) -> Result<(), Unfit> {
     for entry in unix::Dir::read_from(folder)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().to_str() else {
@@ -374,7 +400,10 @@ fn walk(folder: &OwnedFd, path: &str, depth: usize, found: &mut Found) -> Result
                 Ok(inner) if open_folder(&inner, ASIDE).is_ok() => {
                     found.left_alone.push((at, "it is kept in step by itself"));
                 }
-                Ok(inner) => walk(&inner, &format!("{at}/"), depth + 1, found)?,
+                Ok(inner) if mount(&inner)? != mounted => {
+                    found.left_alone.push((at, "it is another file system"));
+                }
+                Ok(inner) => walk(&inner, mounted, &format!("{at}/"), depth + 1, found)?,
                 Err(Errno::NOENT | Errno::NOTDIR) => {}
                 Err(_) => found.left_out.push((at, "it cannot be opened")),
             },
@@ -394,6 +423,30 @@ fn write(file: OwnedFd, text: &str) -> io::Result<()> {
 fn open_folder(at: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     unix::openat(at, name, flags, Mode::empty())
+}
+
+#[cfg(target_os = "linux")]
+fn mount(folder: &OwnedFd) -> Result<Mount, Errno> {
+    use rustix::fs::{StatxFlags, statx};
+
+    let device = unix::fstat(folder)?.st_dev;
+    let found = statx(folder, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID);
+    let id = found.ok().filter(|found| {
+        let has = StatxFlags::from_bits_retain(found.stx_mask);
+        has.contains(StatxFlags::MNT_ID)
+    });
+    Ok(Mount {
+        device,
+        id: id.map(|found| found.stx_mnt_id),
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn mount(folder: &OwnedFd) -> Result<Mount, Errno> {
+    Ok(Mount {
+        device: unix::fstat(folder)?.st_dev as u64,
+        id: None,
+    })
 }
 
 fn stamp(stat: &unix::Stat) -> Stamp {

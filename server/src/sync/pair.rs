@@ -220,6 +220,8 @@ impl Pair {
                         .trouble(format_args!("{path}: {unfit}; it is left alone"));
                 }
                 self.is_unfit = true;
+                // When it is what it was, it is to be read.
+                self.stamp = None;
                 return Ok(None);
             }
         };

@@ -8,7 +8,7 @@ mod device;
 mod ends;
 mod full;
 mod locked;
-mod mount;
+pub mod mount;
 mod readonly;
 mod replaced;
 mod sync;

@@ -1,5 +1,6 @@
 //! File systems of a story's own.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,14 @@ use tempfile::TempDir;
 
 /// Set by those who cannot mount anything and want the other stories.
 const WITHOUT: &str = "ROPEWALK_WITHOUT_MOUNTS";
+
+fn is_allowed() -> bool {
+    let is_allowed = std::env::var_os(WITHOUT).is_none();
+    if !is_allowed {
+        println!("SKIPPED, as {WITHOUT} is set: nothing is mounted");
+    }
+    is_allowed
+}
 
 /// A file system on a temporary folder.
 pub struct Mount {
@@ -47,12 +56,9 @@ impl Mount {
     }
 
     fn allowed() -> Option<Self> {
-        if std::env::var_os(WITHOUT).is_some() {
-            println!("SKIPPED, as {WITHOUT} is set: nothing is mounted");
-            return None;
-        }
-        let folder = Arc::new(folder());
-        Some(Self { folder })
+        is_allowed().then(|| Self {
+            folder: Arc::new(folder()),
+        })
     }
 
     fn mount(&self, options: &[&str], what: &str) -> bool {
@@ -110,6 +116,41 @@ impl Mount {
 
     fn filler(&self) -> PathBuf {
         self.folder.path().join("filler")
+    }
+}
+
+/// An empty file system in memory over a folder, until it is dropped.
+pub struct Over(PathBuf);
+
+impl Over {
+    /// Mounts it. `None` only where nothing is to be mounted.
+    pub fn folder(folder: &Path) -> Option<Self> {
+        let what = ["-t", "tmpfs", "tmpfs"].map(OsStr::new);
+        Self::mount(&what, folder)
+    }
+
+    /// Mounts the folder over itself: the same file system once more.
+    pub fn same(folder: &Path) -> Option<Self> {
+        Self::mount(&[OsStr::new("--bind"), folder.as_os_str()], folder)
+    }
+
+    fn mount(what: &[&OsStr], folder: &Path) -> Option<Self> {
+        if !is_allowed() {
+            return None;
+        }
+        let done = Command::new("mount").args(what).arg(folder).status();
+        assert!(
+            done.is_ok_and(|status| status.success()),
+            "run this as root, or set {WITHOUT}=1 to leave such stories out"
+        );
+        Some(Self(folder.to_owned()))
+    }
+}
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        let mut unmount = Command::new("umount");
+        let _ = unmount.arg("--lazy").arg(&self.0).status();
     }
 }
 

@@ -10,6 +10,7 @@ use ropewalk_tests::{Client, Request, Ropewalk, Synced, until};
 use tokio::time::sleep;
 
 use super::{put, until_text};
+use crate::faults::mount::Over;
 
 /// Writes again and again, in a thread, until it is dropped.
 struct Writing(Arc<AtomicBool>);
@@ -135,6 +136,61 @@ async fn a_copy_of_a_file_with_a_long_name_is_kept() {
     here.until(&name, "theirs").await;
     here.until_said("yours is kept as").await;
     assert!(here.files().iter().any(|(_, text)| text == "ours"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_another_file_system_hides_are_not_deleted() {
+    let server = Ropewalk::start().await;
+    put(&server, "a", "one").await;
+    put(&server, "b/c", "two").await;
+    let mut here = Synced::start(server.address, &["--delete"]).await;
+    here.until("a", "one").await;
+    here.until("b/c", "two").await;
+    let Some(over) = Over::folder(&here.path("b")) else {
+        return;
+    };
+    // The system tells nobody.
+    until("the file is missed", || async {
+        let said = here.said();
+        said.lines()
+            .any(|line| line.starts_with("b/c: ") && line != "b/c: new here")
+            .then_some(())
+    })
+    .await;
+    assert_eq!(server.text("b/c").await, "two");
+    here.until_said("b/c: it is on another file system").await;
+    here.until_said("b: it is another file system; it is left out")
+        .await;
+    std::fs::write(here.path("b/d"), "elsewhere").unwrap();
+    std::fs::remove_file(here.path("a")).unwrap();
+    here.until_said("a: deleted, here and on the server").await;
+    assert_eq!(server.text("b/c").await, "two");
+    // Nor does a process that begins meanwhile take them for deleted.
+    assert_eq!(here.terminate().await, Some(0));
+    let here = Synced::start_in(here.folder.clone(), server.address, &["--delete"]).await;
+    here.until_said("b/c: it is on another file system").await;
+    put(&server, "e", "three").await;
+    here.until("e", "three").await;
+    drop(over);
+    let yjs = Client::join(&server, "b/c").await;
+    yjs.append(" more");
+    here.until("b/c", "two more").await;
+    assert_eq!(server.get("/api/documents/b/d").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_file_system_once_more_is_another() {
+    let server = Ropewalk::start().await;
+    put(&server, "b/c", "two").await;
+    let here = Synced::start(server.address, &["--delete"]).await;
+    here.until("b/c", "two").await;
+    let Some(over) = Over::same(&here.path("b")) else {
+        return;
+    };
+    here.until_said("b/c: it is on another file system").await;
+    drop(over);
+    here.save("b/c", "three");
+    until_text(&server, "b/c", "three").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
