@@ -17,7 +17,7 @@ pub fn tidy(shared: &Shared) -> Result<(), Problem> {
         }
         match shared.folder.read_aside(&aside) {
             // Somebody may still have it open.
-            Ok(Some(Text { text, stamp }))
+            Ok(Some(Text { text, stamp, .. }))
                 if is_as_it_was(&aside, &text) && stamp.age() < LINGER =>
             {
                 shared.left.add(aside, stamp.age());

@@ -18,6 +18,8 @@ pub const NEW: &str = "new-";
 pub const REMOVED: &str = "removed-";
 /// The largest text that is taken in, in bytes.
 const MAX_TEXT: u64 = 64 << 20;
+/// The clock by which changes are told apart moves on in steps; they are shorter than this.
+pub const STEP: Duration = Duration::from_millis(20);
 /// How deep folders are looked into; document names have no more segments.
 const MAX_DEPTH: usize = crate::name::MAX_SEGMENTS;
 
@@ -54,6 +56,17 @@ impl Stamp {
         let since = SystemTime::UNIX_EPOCH + Duration::from_secs(since);
         since.elapsed().unwrap_or_default()
     }
+
+    /// Whether another change may have just the same, if it is `now`.
+    fn is_fresh(&self, now: SystemTime) -> bool {
+        let (seconds, nanos) = self.changed;
+        let whole = u64::try_from(seconds).unwrap_or_default();
+        let part = u32::try_from(nanos).unwrap_or_default();
+        let changed = SystemTime::UNIX_EPOCH + Duration::new(whole, part);
+        // Another machine's clock may be ahead.
+        let apart = now.duration_since(changed);
+        apart.unwrap_or_else(|ahead| ahead.duration()) < STEP
+    }
 }
 
 /// A file that is a text.
@@ -61,6 +74,8 @@ impl Stamp {
 pub struct Text {
     pub text: String,
     pub stamp: Stamp,
+    /// It was changed so lately that it could change once more without another stamp.
+    pub is_fresh: bool,
 }
 
 /// Why a file is none that can be kept in step.
@@ -158,6 +173,7 @@ impl Folder {
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
+        let now = SystemTime::now();
         let before = unix::fstat(&file)?;
         if FileType::from_raw_mode(before.st_mode) != FileType::RegularFile {
             return Err(Unfit::NotFile);
@@ -173,7 +189,11 @@ impl Folder {
             return Err(Unfit::Restless);
         }
         match String::from_utf8(bytes) {
-            Ok(text) if !text.contains('\0') => Ok(Some(Text { text, stamp })),
+            Ok(text) if !text.contains('\0') => Ok(Some(Text {
+                text,
+                stamp,
+                is_fresh: stamp.is_fresh(now),
+            })),
             _ => Err(Unfit::NotText),
         }
     }

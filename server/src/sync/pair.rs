@@ -11,7 +11,7 @@ use ropewalk_crdt::{ClientId, Document, Edit, ROOT, Unit, merge};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
-use super::folder::{Stamp, Unfit};
+use super::folder::{STEP, Stamp, Unfit};
 use super::past::Past;
 use super::records::Record;
 use super::shared::Shared;
@@ -237,11 +237,17 @@ impl Pair {
         }
         self.stamp = Some(file.stamp);
         self.take(file.text).await?;
-        if is_restless {
+        let end = match is_restless {
             // There is no better time.
-            return self.write();
+            true => self.write()?,
+            false => None,
+        };
+        if file.is_fresh && self.look.is_none() && !self.is_unfit {
+            // Until it is not, its stamp does not tell whether it has changed.
+            self.stamp = None;
+            self.look = Some(Instant::now() + STEP);
         }
-        Ok(None)
+        Ok(end)
     }
 
     /// The file is not missing, or not any more: what came meanwhile was not written.

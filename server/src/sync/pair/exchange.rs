@@ -237,7 +237,7 @@ impl Old {
             };
             self.name = Some(aside_name(&[&found.text]));
         }
-        self.stamp = Some(found.stamp);
+        self.stamp = Some(found.stamp).filter(|_| !found.is_fresh);
         Ok((more, true))
     }
 }

@@ -52,7 +52,8 @@ impl Scene {
         resume(&self.shared, FILE, DocumentName::new(FILE).unwrap(), record).unwrap()
     }
 
-    fn pair(&self) -> Pair {
+    /// Before the server has written anything.
+    fn same(&self) -> Pair {
         let mut document = Document::new(1);
         insert(&mut document, 0, OLD);
         let record = Record {
@@ -60,8 +61,12 @@ impl Scene {
             ..Record::default()
         };
         self.shared.records.put(FILE, &record).unwrap();
-        let mut pair = self.again();
-        let mut server = Document::open(2, &record.mirror).unwrap();
+        self.again()
+    }
+
+    fn pair(&self) -> Pair {
+        let mut pair = self.same();
+        let mut server = Document::open(2, &pair.mirror.save()).unwrap();
         let news = insert(&mut server, 0, "zero\n");
         pair.link.apply(&news).unwrap();
         pair
@@ -85,11 +90,20 @@ fn hear(pair: &mut Pair, saved: &[u8]) {
     pair.link.apply(&server.encode()).unwrap();
 }
 
+/// Looks as often as it is to be.
+async fn look(pair: &mut Pair) {
+    assert!(pair.look().await.unwrap().is_none());
+    while let Some(due) = pair.look {
+        sleep_until(due).await;
+        assert!(pair.look().await.unwrap().is_none());
+    }
+}
+
 /// Looks and writes until file, mirror and link are the same.
 async fn settle(scene: &Scene, pair: &mut Pair) -> String {
     for _ in 0..5 {
         pair.stamp = None;
-        assert!(pair.look().await.unwrap().is_none());
+        look(pair).await;
         assert!(pair.write().unwrap().is_none());
     }
     let text = scene.text();
@@ -108,6 +122,26 @@ async fn what_is_saved_at_the_moment_of_the_exchange_is_kept() {
     pair.exchange(OLD, before, None).unwrap();
     assert_eq!(scene.text(), NEW);
     assert_eq!(settle(&scene, &mut pair).await, "zero\none\ntwo\nthree\n");
+}
+
+#[tokio::test]
+async fn what_is_saved_at_the_moment_of_the_look_is_seen_without_another_stamp() {
+    let scene = Scene::new();
+    let mut pair = scene.same();
+    for (saved, again) in [("ONE\ntwo\n", "one\nTWO\n"), ("ONE\nTWO\n", OLD)] {
+        std::fs::write(scene.file(), saved).unwrap();
+        assert!(pair.look().await.unwrap().is_none());
+        assert_eq!(pair.shown, saved);
+        std::fs::write(scene.file(), again).unwrap();
+        // Both are saved while the clock stands still.
+        if pair.stamp.is_some() {
+            pair.stamp = scene.shared.folder.stamp(FILE).unwrap();
+        }
+        look(&mut pair).await;
+        assert_eq!(pair.shown, again);
+        // From then on the stamp tells.
+        assert_eq!(pair.stamp, scene.shared.folder.stamp(FILE).unwrap());
+    }
 }
 
 #[tokio::test]
