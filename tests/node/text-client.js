@@ -1,5 +1,4 @@
 // A client of Ropewalk's text wire. It has no CRDT: the server rebases.
-
 /** One edit that makes `after` of `before`, and divides no surrogate pair. */
 function diff(before, after, start = 0, end = 0) {
   while (start < before.length && before[start] === after[start]) start += 1

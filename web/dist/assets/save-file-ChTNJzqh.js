@@ -1,0 +1,1 @@
+function e(e,t){let n=URL.createObjectURL(t),r=document.createElement(`a`);r.href=n,r.download=e,r.click(),window.setTimeout(()=>URL.revokeObjectURL(n),1e4)}export{e as t};
