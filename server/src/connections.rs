@@ -81,12 +81,14 @@ const SHARES: usize = 4;
 /// And at least a tab and an editor.
 const LEAST: usize = 2;
 
-/// The most of them that anybody has, but never all.
-pub fn share(most: usize) -> usize {
-    (most / SHARES)
-        .max(LEAST)
-        .min(most.saturating_sub(1))
-        .max(1)
+/// The most of them that somebody has, but never all. A link, and document tokens that name nobody else, can be those of many.
+pub fn share(of: Holder, most: usize) -> usize {
+    let part = most / SHARES;
+    let share = match of {
+        Holder::Person(_) | Holder::Network(_) => part.max(LEAST),
+        Holder::Link(_) | Holder::Bearer(_) => most - part,
+    };
+    share.min(most.saturating_sub(1)).max(1)
 }
 
 /// How many connections everybody has, of all that there are.
@@ -137,13 +139,13 @@ impl Drop for Share {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::access::PersonId;
+    use crate::access::{LinkId, PersonId};
 
     #[test]
     fn nobody_has_more_than_their_share() {
         let shares = Arc::new(Shares::default());
         let [ann, bob] = [1, 2].map(|id| Holder::Person(PersonId(id)));
-        let take = |of| shares.take(of, share(8));
+        let take = |of| shares.take(of, share(of, 8));
         let (first, second) = (take(ann), take(ann));
         assert!(first.is_some() && second.is_some());
         assert!(take(ann).is_none() && take(bob).is_some());
@@ -151,7 +153,9 @@ mod tests {
         assert!(take(ann).is_some());
         drop(second);
         assert!(shares.lock().is_empty());
-        assert_eq!([1, 2, 3, 8, 512].map(share), [1, 1, 2, 2, 128]);
+        let of = |holder| [1, 2, 3, 8, 512].map(|most| share(holder, most));
+        assert_eq!(of(ann), [1, 1, 2, 2, 128]);
+        assert_eq!(of(Holder::Link(LinkId(1))), [1, 1, 2, 6, 384]);
     }
 
     #[test]

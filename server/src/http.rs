@@ -287,7 +287,7 @@ fn room(app: &App, visitor: &Visitor) -> Result<Option<Share>, ApiError> {
     }
     let holder = rules.holder(&visitor.who, app.machine.now_ms());
     let holder = holder.unwrap_or_else(|| Holder::Network(network(visitor.address)));
-    let share = app.shares.take(holder, share(most));
+    let share = app.shares.take(holder, share(holder, most));
     share.map(Some).ok_or_else(full)
 }
 

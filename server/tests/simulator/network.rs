@@ -125,7 +125,8 @@ impl Stream for End {
                 Ok(Some(Err(()))) => return Poll::Ready(Some(Err(broken()))),
                 Ok(Some(Ok(message))) => {
                     if let Side::Server(_, progress) = &self.side {
-                        progress.read();
+                        let bytes = message.clone().into_data().len();
+                        assert!(progress.read(bytes), "more than it may bring");
                     }
                     self.world.saw(self.number, self.name(), "reads", &message);
                     return Poll::Ready(Some(Ok(message)));

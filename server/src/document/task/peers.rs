@@ -26,7 +26,7 @@ impl Task {
             return Err(Refused::Deleted);
         }
         let most = self.app.config.max_connections_per_document;
-        if self.peers.len() >= most || self.peers_of(&peer.who) >= share(most) {
+        if self.peers.len() >= most || self.has_all_of_theirs(&peer.who, most) {
             self.app.metrics.refused_full.add_one();
             return Err(Refused::Full);
         }
@@ -50,13 +50,12 @@ impl Task {
         Ok(access)
     }
 
-    /// Connections of somebody who can be told from others: nobody keeps everybody else out.
-    fn peers_of(&self, who: &Who) -> usize {
-        let Some(holder) = self.holder(who) else {
-            return 0;
-        };
-        let holders = self.peers.values().map(|peer| peer.holder);
-        holders.filter(|of| *of == Some(holder)).count()
+    /// Whether somebody who can be told from others has as many connections as they may: nobody keeps everybody else out.
+    fn has_all_of_theirs(&self, who: &Who, most: usize) -> bool {
+        self.holder(who).is_some_and(|holder| {
+            let holders = self.peers.values().map(|peer| peer.holder);
+            holders.filter(|of| *of == Some(holder)).count() >= share(holder, most)
+        })
     }
 
     pub(super) fn leave(&mut self, peer: PeerId) {

@@ -87,18 +87,17 @@ async fn a_link_or_a_token_takes_its_share_of_a_document_and_no_more() {
     let by_link = by(&link);
     let first = enters(&nobody, &by_link).await.expect("room");
     let (one, another) = (guest(&server, &link).await, guest(&server, &link).await);
-    let _second = enters(&one, "").await.expect("room");
+    let mut held = Vec::new();
+    for _ in 1..6 {
+        held.push(enters(&one, "").await.expect("room"));
+    }
     // As many as they like, and all by the same link.
     assert!(enters(&another, "").await.is_none());
     assert!(enters(&Browser::of(&server), &by_link).await.is_none());
-    let zoe = |seconds| by(&signed("Zoe", NAME, "read", seconds));
-    let _third = enters(&nobody, &zoe(600)).await.expect("room");
-    let _fourth = enters(&nobody, &zoe(601)).await.expect("room");
-    assert!(enters(&nobody, &zoe(602)).await.is_none());
-    let max = by(&signed("Max", NAME, "read", 600));
-    let _fifth = enters(&nobody, &max).await.expect("room");
+    let zoe = by(&signed("Zoe", NAME, "read", 600));
+    let _zoe = enters(&nobody, &zoe).await.expect("room");
     let _own = enters(&ada, "").await.expect("room");
-    assert_eq!(refused(&mut ada).await, 3.0);
+    assert_eq!(refused(&mut ada).await, 2.0);
     first.leave().await;
     until("there is room again", || enters(&another, "")).await;
 }
@@ -125,12 +124,41 @@ async fn until_room(somebody: &Browser, path: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whom_tokens_name_takes_a_share_of_a_document_however_many_they_have() {
+    let (server, mut ada, _keys) = embedding_with(&["--max-connections-per-document", "4"]).await;
+    ada.create(NAME, "").await;
+    let nobody = Browser::of(&server);
+    let by = |name, seconds| format!("?token={}", signed(name, NAME, "read", seconds));
+    let mut held = Vec::new();
+    for seconds in 600..603 {
+        held.push(enters(&nobody, &by("Zoe", seconds)).await.expect("room"));
+    }
+    assert!(enters(&nobody, &by("Zoe", 603)).await.is_none());
+    let _max = enters(&nobody, &by("Max", 600)).await.expect("room");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_takes_a_share_of_all_connections_and_no_more() {
+    let (server, mut ada) = team(&["--max-connections", "4"]).await;
+    ada.create(NAME, "text").await;
+    let (_, link) = ada.make_link(NAME, "read").await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(guest(&server, &link).await.editor(NAME).await);
+    }
+    let late = guest(&server, &link).await;
+    assert_eq!(asks(&late, "/yjs/team%2Fnotes").await, 503);
+    let by_link = format!("/yjs/team%2Fnotes?token={link}");
+    assert_eq!(asks(&Browser::of(&server), &by_link).await, 503);
+    let _own = ada.editor(NAME).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_takes_all_connections_that_there_may_be() {
     let (server, mut ada) = team(&["--max-connections", "12"]).await;
     ada.create(NAME, "text").await;
     let mut bob = ada.invite(&server, "bob").await;
     ada.share(NAME, "bob", "read").await;
-    let (_, link) = ada.make_link(NAME, "read").await;
     // Three each. Whoever follows over HTTP has one, too, whatever they show.
     let (_, token) = bob.make_token("read", NAME).await;
     let script = Browser::script(&server, &token);
@@ -150,15 +178,6 @@ async fn nobody_takes_all_connections_that_there_may_be() {
         assert_eq!(asks(&bob, wire).await, 503, "{wire}");
     }
     assert_eq!(bob.text(NAME).await, "text");
-    // Guests share that of their link.
-    let mut held = Vec::new();
-    for _ in 0..3 {
-        held.push(guest(&server, &link).await.editor(NAME).await);
-    }
-    let late = guest(&server, &link).await;
-    assert_eq!(asks(&late, "/yjs/team%2Fnotes").await, 503);
-    let by_link = format!("/yjs/team%2Fnotes?token={link}");
-    assert_eq!(asks(&Browser::of(&server), &by_link).await, 503);
     // Of whoever has shown nothing the network counts.
     let stranger = |at: &str| {
         let mut stranger = Browser::of(&server);
@@ -174,7 +193,7 @@ async fn nobody_takes_all_connections_that_there_may_be() {
     assert_eq!(asks(&near, "/hocuspocus").await, 503);
     assert_eq!(asks(&stranger("2001:db8:0:1::1"), "/hocuspocus").await, 101);
     let _own = ada.editor(NAME).await;
-    assert_eq!(refused(&mut ada).await, 8.0);
+    assert_eq!(refused(&mut ada).await, 6.0);
     drop((first, strangers));
     until_room(&bob, "/yjs/team%2Fnotes").await;
     until_room(&near, "/hocuspocus").await;
