@@ -55,6 +55,29 @@ describe('the editor page', { concurrency: 2 }, () => {
     ann.assertNoProblems()
   })
 
+  it('types in texts of Windows with their line breaks', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('windows', 'one\r\ntwo\r\nthree')
+    const ann = await Visitor.open(t, browser, server, 'windows')
+    const press = async (...keys) => {
+      for (const key of keys) await ann.page.keyboard.press(key)
+    }
+    const is = (text) => until(async () => `the text is ${JSON.stringify(text)}: ${JSON.stringify(await server.text('windows'))}`, async () => (await server.text('windows')) === text)
+    await ann.content.focus()
+    await press('Control+Home', 'End')
+    await ann.page.keyboard.type('!')
+    await press('Enter')
+    await ann.page.keyboard.type('new')
+    await is('one!\r\nnew\r\ntwo\r\nthree')
+    await press('ArrowRight', 'Backspace')
+    await is('one!\r\nnewtwo\r\nthree')
+    await press('End', 'Delete')
+    await is('one!\r\nnewtwothree')
+    for (let step = 0; step < 6; step++) await press('Control+z')
+    await is('one\r\ntwo\r\nthree')
+    ann.assertNoProblems()
+  })
+
   it('shows who is there, and where they write', async (t) => {
     const server = await Ropewalk.start(t)
     const ann = await Visitor.open(t, browser, server, 'people', 'Ann')

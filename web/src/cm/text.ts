@@ -16,6 +16,7 @@ import { follow } from './follow'
 import type { Kind } from './language'
 import { look } from './look'
 import { fixedLines } from './markdown-lines'
+import { returns } from './returns'
 import { undoing } from './undo'
 
 export interface TextEditor {
@@ -70,6 +71,7 @@ export function createText(parent: HTMLElement, { session, presence, kind, wrap,
         keys,
         undoing(session.text, session.undo),
         binding(session.text),
+        returns(),
         EditorState.allowMultipleSelections.of(true),
         EditorState.tabSize.of(4),
         highlightSpecialChars({ specialChars: SPECIAL, render: special }),
