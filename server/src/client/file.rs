@@ -187,6 +187,7 @@ impl File {
         let created = place.address.create(&place.name, local.to_string()).await;
         let unopened = |why: String| format!("{where_to} cannot be opened: {why}");
         let created = created.map_err(|error| unopened(error.to_string()))?;
+        let unsent = document.as_ref().map(|document| document.text(ROOT));
         // What was edited without the server is merged into the document that it was edited in.
         let merging = document.filter(|_| created != Created::Now);
         let merged = match merging {
@@ -215,6 +216,18 @@ impl File {
         let is_in_it = is_merged && is_disk;
         if created != Created::Now && plain(&text) != plain(&local) && !is_in_it {
             disk.keep_local(local.to_string()).await?;
+        }
+        // It is more than the file has where that could not be written.
+        let is_elsewhere = |unsent: &Rope| {
+            let on_disk = disk.text().is_some_and(|disk| *unsent == disk);
+            is_merged
+                || on_disk
+                || [&local, &text]
+                    .iter()
+                    .any(|have| plain(have) == plain(unsent))
+        };
+        if let Some(unsent) = unsent.filter(|unsent| !is_elsewhere(unsent)) {
+            disk.keep_local(unsent.to_string()).await?;
         }
         let on_disk = disk.text().map(str::to_owned).filter(|disk| {
             let disk = Rope::from_str(disk);

@@ -181,9 +181,9 @@ impl Kept {
         if place.address.to_string() != self.server || place.name.as_str() != self.name {
             return Err(Left::Here("its folder is joined to something else".into()));
         }
-        if let Some(text) = disk::read(path)?
-            && let Some(document) = Unsent::of(&place).find(&text)
-        {
+        // One that could not be made has no text.
+        let text = disk::read(path)?.unwrap_or_default();
+        if let Some(document) = Unsent::of(&place).find(&text) {
             return Ok(Now::Same(Box::new((place, document, text))));
         }
         match is_young(path) || is_young(&self.entry) {
@@ -207,6 +207,10 @@ impl Kept {
 
     /// The server has it all, or has another document.
     fn sent(&self, path: &Path, text: &str, is_sent: bool) -> Result<String, Left> {
+        let has_more = |document: Document| document.text(ROOT) != *text;
+        if !is_sent && self.document().is_some_and(has_more) {
+            return self.keep_copy();
+        }
         if is_sent && disk::read(path)?.as_deref() == Some(text) {
             disk::remember(path, text)?;
         }
