@@ -235,14 +235,6 @@ async fn hocuspocus_clients_hear_of_each_update_when_it_is_on_disk() {
         ann.from.recv().await.unwrap(),
         addressed(b"\x02\x02\x0aread-write")
     );
-    storage.hold(true);
-    for _ in 0..10 {
-        let Message::Binary(letter) = ann.letter() else {
-            unreachable!()
-        };
-        ann.send(addressed(&letter)).await;
-    }
-    // Its question is answered meanwhile: the socket is not held up.
     ann.send(addressed(&protocol::step1(&Default::default())))
         .await;
     for kind in [1, 0] {
@@ -251,6 +243,20 @@ async fn hocuspocus_clients_hear_of_each_update_when_it_is_on_disk() {
         };
         assert_eq!(frame[ADDRESS.len()..][..2], [0, kind], "{frame:?}");
     }
+    // What it has counts as one.
+    ann.send(addressed(&protocol::step2(&[0, 0]))).await;
+    assert_eq!(ann.from.recv().await.unwrap(), addressed(&[8, 1]));
+    storage.hold(true);
+    for _ in 0..10 {
+        let Message::Binary(letter) = ann.letter() else {
+            unreachable!()
+        };
+        ann.send(addressed(&letter)).await;
+    }
+    // It is answered meanwhile: the socket is not held up.
+    ann.send(Message::Binary(vec![9].into())).await;
+    let pong = Message::Binary(vec![10].into());
+    assert_eq!(ann.from.recv().await.unwrap(), pong);
     assert!(ann.from.try_recv().is_err());
     storage.hold(false);
     for _ in 0..10 {

@@ -339,7 +339,7 @@ impl<S: Socket> Session<S> {
             Err((close, token)) => {
                 tracing::debug!(reason = close.reason, "a document is tried again");
                 if let Some(place) = self.places.get_mut(address) {
-                    place.waits_outside(Instant::now(), token);
+                    place.waits_outside(Instant::now(), close, token);
                 }
                 return ControlFlow::Continue(());
             }
@@ -370,7 +370,7 @@ impl<S: Socket> Session<S> {
                 }
                 None => {
                     if let Some(place) = self.places.get_mut(&address) {
-                        place.waits_outside(now, token);
+                        place.waits_outside(now, Close::FULL, token);
                     }
                 }
             }
@@ -431,7 +431,10 @@ impl<S: Socket> Session<S> {
             },
             Some(place) => {
                 self.queued += place.queue(body);
-                ControlFlow::Continue(())
+                match place.has_too_much() {
+                    Some(close) => ControlFlow::Break(Some(close)),
+                    None => ControlFlow::Continue(()),
+                }
             }
             None if matches!(body, Body::Close) => ControlFlow::Continue(()),
             None => {

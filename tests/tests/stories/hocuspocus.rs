@@ -268,3 +268,21 @@ async fn a_document_that_is_full_is_tried_again_and_keeps_no_other_of_its_socket
     assert_eq!(until(&mut socket, "full", 8).await, [1]);
     ann.until_text("x").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_to_a_document_that_is_full_has_a_bound() {
+    let server = Ropewalk::with(&["--max-connections-per-document", "2"]).await;
+    let _ann = Client::join(&server, "full").await;
+    let _bob = Client::join(&server, "full").await;
+    let mut socket = open(&server).await;
+    enter(&mut socket, "good").await;
+    socket.send(addressed("full", &said(&[2, 0], b""))).await;
+    server
+        .until_metric("ropewalk_refused_full_total", 1.0)
+        .await;
+    for _ in 0..4 {
+        let message = addressed("full", &said(&[5], &[b'x'; 60_000]));
+        socket.send(message).await;
+    }
+    assert_eq!(socket.closed().await.code, 1013);
+}

@@ -26,6 +26,8 @@ use crate::session::{Close, Progress};
 const SHARES: usize = 8;
 /// What a message that waits takes at least, in bytes.
 const LEAST: usize = 256;
+/// Room that the messages of a document take which is to be tried again, in bytes: so much is not typed in that time.
+const OUTSIDE: usize = 128 << 10;
 /// How long it is until a document is asked again that could not be entered: the longer, the more often it could not.
 const AGAIN: Duration = Duration::from_secs(5);
 /// The same, at most.
@@ -44,6 +46,8 @@ pub struct Place {
     knock: Option<(Instant, Close)>,
     /// When it tries to come in again, and with which token.
     again: Option<(Instant, Option<Bytes>)>,
+    /// Why it could not come in, while it is tried again.
+    refused: Option<Close>,
     /// How often it could not come in.
     tries: u32,
     /// Whether what had waited for the socket may come before it has answered.
@@ -78,6 +82,7 @@ impl Place {
             has_token,
             knock: None,
             again: None,
+            refused: None,
             tries: 0,
             is_first,
             inside: None,
@@ -87,6 +92,7 @@ impl Place {
     /// It is in.
     pub fn enter(&mut self, inward: Inward, asked: Arc<AtomicU64>, forward: Forward) {
         self.is_on_errand = false;
+        self.refused = None;
         self.inside = Some(Inside {
             inward,
             updates: 0,
@@ -100,10 +106,16 @@ impl Place {
     }
 
     /// It could not come in, for now: it is tried again.
-    pub fn waits_outside(&mut self, now: Instant, token: Option<Bytes>) {
+    pub fn waits_outside(&mut self, now: Instant, close: Close, token: Option<Bytes>) {
+        self.refused = Some(close);
         let pause = AGAIN.saturating_mul(2u32.saturating_pow(self.tries));
         self.tries += 1;
         self.again = Some((now + pause.min(AGAIN_MOST), token));
+    }
+
+    /// Why the socket ends: what waits to come in would keep the other documents of it from being heard.
+    pub fn has_too_much(&self) -> Option<Close> {
+        self.refused.filter(|_| self.queued() > OUTSIDE)
     }
 
     /// Whether it is time to try again, and with which token.
