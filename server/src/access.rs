@@ -303,6 +303,8 @@ impl Claims {
 pub enum Holder {
     /// Somebody with an account.
     Person(PersonId),
+    /// All to whom somebody with an account has handed on what they may do.
+    Guests(PersonId),
     /// Whom a document token names, see [`Claims::bearer`].
     Bearer(Hash),
     /// All that came by a link.

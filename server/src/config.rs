@@ -49,9 +49,9 @@ pub struct Config {
     pub max_text_bytes: usize,
     /// Largest encoded state of a document, its history included, in bytes. Default 64 MiB.
     pub max_state_bytes: usize,
-    /// Connections to one document, at most; of one person a quarter, of one link three. Default 512.
+    /// Connections to one document, at most; of one person a quarter, of one link half. Default 512.
     pub max_connections_per_document: usize,
-    /// Connections to the server that stay, at most; of one person or network a quarter, of one link three. Default 10,000.
+    /// Connections to the server that stay, at most; of one person or network a quarter, of one link half. Default 10,000.
     pub max_connections: usize,
     /// Frames that may wait for one client; then it is brought up to date later, when it reads. Default 1,024.
     pub outbox_frames: usize,

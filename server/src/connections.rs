@@ -81,12 +81,12 @@ const SHARES: usize = 4;
 /// And at least a tab and an editor.
 const LEAST: usize = 2;
 
-/// The most of them that somebody has, but never all. A link, and document tokens that name nobody else, can be those of many.
+/// The most of them that somebody has, but never all. A link, and the document tokens of one name, can be those of many.
 pub fn share(of: Holder, most: usize) -> usize {
     let part = most / SHARES;
-    let share = match of {
+    let share: usize = match of {
         Holder::Person(_) | Holder::Network(_) => part.max(LEAST),
-        Holder::Link(_) | Holder::Bearer(_) => most - part,
+        Holder::Link(_) | Holder::Guests(_) | Holder::Bearer(_) => (most / 2).max(LEAST),
     };
     share.min(most.saturating_sub(1)).max(1)
 }
@@ -155,7 +155,7 @@ mod tests {
         assert!(shares.lock().is_empty());
         let of = |holder| [1, 2, 3, 8, 512].map(|most| share(holder, most));
         assert_eq!(of(ann), [1, 1, 2, 2, 128]);
-        assert_eq!(of(Holder::Link(LinkId(1))), [1, 1, 2, 6, 384]);
+        assert_eq!(of(Holder::Link(LinkId(1))), [1, 1, 2, 4, 256]);
     }
 
     #[test]

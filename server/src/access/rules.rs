@@ -260,7 +260,15 @@ impl Rules {
         }
         let claims = who.claims.as_ref();
         if let Some(claims) = claims.filter(|claims| claims.expires_at_ms > now_ms) {
-            return Some(Holder::Bearer(claims.bearer()));
+            // Who hands on what they may do gains no room by it; administrators do that for an application.
+            let by = claims.by.as_ref().filter(|by| !self.is_admin(by, now_ms));
+            return match by {
+                None => Some(Holder::Bearer(claims.bearer())),
+                Some(by) => match self.holder(by, now_ms)? {
+                    Holder::Person(id) => Some(Holder::Guests(id)),
+                    other => Some(other),
+                },
+            };
         }
         // Of several that were followed there, always the same.
         let session = self.session(who, now_ms);

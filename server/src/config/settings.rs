@@ -199,13 +199,13 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "max_connections_per_document",
         value: "COUNT",
-        help: "Connections to one document, at most; of one person a quarter of them, of one link or name in document tokens three quarters",
+        help: "Connections to one document, at most; of one person a quarter of them, of one link or name in document tokens half",
         slot: |config| Slot::Count(&mut config.max_connections_per_document, 1..=1_000_000),
     },
     Setting {
         key: "max_connections",
         value: "COUNT",
-        help: "Connections to the server that stay, at most; of one person or network a quarter of them, of one link or name in document tokens three quarters",
+        help: "Connections to the server that stay, at most; of one person or network a quarter of them, of one link or name in document tokens half",
         slot: |config| Slot::Count(&mut config.max_connections, 1..=1_000_000),
     },
     Setting {
