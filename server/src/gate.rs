@@ -145,7 +145,7 @@ impl Gate {
             (changes, _) => changes?,
         };
         let has_ended = seen.next_end_ms.is_some_and(|end| end <= now_ms);
-        if seen.changes == Some(changes) && !has_ended {
+        if seen.changes == Some(changes) && !has_ended && seen.unread_ms.is_none() {
             return Ok(());
         }
         let mut rules = match accounts.rules(now_ms) {

@@ -324,12 +324,13 @@ impl Storage for Memory {
         if strays.iter().any(|(_, kept)| is_same(kept)) {
             return Ok(true);
         }
-        let bytes: usize = strays
-            .iter()
-            .map(|(_, kept)| kept.record.update.len())
-            .sum();
+        let alike = || {
+            let all = strays.iter().map(|(_, kept)| kept);
+            all.filter(|kept| kept.is_of_another == stray.is_of_another)
+        };
+        let bytes: usize = alike().map(|kept| kept.record.update.len()).sum();
         let bytes = (bytes + stray.record.update.len()) as u64;
-        if strays.len() as u64 >= MAX_STRAYS || bytes > MAX_STRAY_BYTES {
+        if alike().count() as u64 >= MAX_STRAYS || bytes > MAX_STRAY_BYTES {
             return Ok(false);
         }
         let newest = strays.last().map_or(0, |(number, _)| *number);

@@ -47,6 +47,8 @@ pub enum Of {
 
 /// Stands before and behind the person in the name of a client.
 const MARK: char = '\u{1}';
+/// Whose the clients of all guests are.
+const GUESTS: &str = "\u{1}";
 
 impl Of {
     /// The name of a client as one of theirs: the same name of another person is another client. Older receipts have the
@@ -79,12 +81,17 @@ fn is_name(client: &str) -> bool {
     !client.starts_with(MARK)
 }
 
-/// Whose a client is, as its name in a receipt says it: all who come without accounts are one, as they may take
+/// Whose a client is, as its name in a receipt says it: all guests are one, and so are all who come without accounts, as they may take
 /// as many names as they like.
 fn owner(client: &str) -> &str {
     let mut marks = client.match_indices(MARK).filter(|_| !is_name(client));
     // Behind the second one is what they call it.
-    marks.nth(1).map_or("", |(end, _)| &client[..end])
+    let owner = marks.nth(1).map_or("", |(end, _)| &client[..end]);
+    let is_guest = owner
+        .chars()
+        .nth(1)
+        .is_some_and(|kind| kind.is_ascii_lowercase());
+    if is_guest { GUESTS } else { owner }
 }
 
 impl Receipts {

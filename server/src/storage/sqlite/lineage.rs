@@ -59,9 +59,9 @@ pub fn lineage(
         let is_room = known.vector.len() + found.vector.len() <= MAX_PAST_CLIENTS;
         if is_room || known.vector.is_empty() {
             known.vector.join(&found.vector);
-            if is_other {
-                others.join(&found.vector);
-            }
+        }
+        if is_other && others.len() + found.vector.len() <= MAX_PAST_CLIENTS {
+            others.join(&found.vector);
         }
         known.stamp = known.stamp.or(found.stamp);
         Ok::<_, StorageError>(ROW + found.vector.len())

@@ -12,7 +12,8 @@ use crate::storage::{
 };
 
 pub const ROOM: &str =
-    "SELECT count(*), coalesce(sum(length(payload)), 0) FROM strays WHERE document_id = ?1";
+    "SELECT count(*), coalesce(sum(length(payload)), 0) FROM strays WHERE document_id = ?1
+        AND is_of_another = ?2";
 pub const SAME: &str = "SELECT 1 FROM strays
     WHERE document_id = ?1 AND length(payload) = length(?2) AND payload = ?2
         AND is_of_another = ?3 AND (?3 = 0 OR person IS ?4)";
@@ -26,7 +27,8 @@ pub const READ: &str =
     "SELECT at_ms, client, name, crc32, payload, person, is_of_another FROM strays
     WHERE document_id = ?1 AND id = ?2";
 pub const FORGET: &str = "DELETE FROM strays WHERE document_id = ?1 AND id = ?2";
-pub const DROP: &str = "DELETE FROM strays WHERE document_id = ?1";
+pub const DROP: &str = "DELETE FROM strays WHERE document_id = ?1
+        AND is_of_another = ?2";
 
 /// Keeps an update beside the document.
 pub fn set_aside(
@@ -50,7 +52,9 @@ pub fn set_aside(
     }
     let (count, bytes): (i64, i64) = transaction
         .prepare_cached(ROOM)?
-        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row(params![id.0, is_of_another], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     let bytes = unsigned(bytes)?.saturating_add(update.len() as u64);
     if unsigned(count)? >= MAX_STRAYS || bytes > MAX_STRAY_BYTES {
         return Ok(false);
