@@ -128,7 +128,7 @@ impl Attempts {
         match tries {
             Tries::Link(link, _) => left(&self.links_from, &(*link, at), OF_ADDRESS)?,
             // Whoever else guesses from there keeps nobody out.
-            Tries::Device(..) => {}
+            Tries::Device(..) | Tries::Person(..) => {}
             _ => left(&self.addresses, &at, OF_ADDRESS)?,
         }
         match tries {
@@ -145,7 +145,7 @@ impl Attempts {
         let at = network(tries.address());
         match tries {
             Tries::Link(link, _) => take(&self.links_from, (*link, at), OF_ADDRESS)?,
-            Tries::Device(..) => {}
+            Tries::Device(..) | Tries::Person(..) => {}
             _ => take(&self.addresses, at, OF_ADDRESS)?,
         }
         let taken = match tries {
@@ -175,7 +175,7 @@ impl Attempts {
         let at = network(tries.address());
         match tries {
             Tries::Link(link, _) => put_back(&self.links_from, &(*link, at), OF_ADDRESS),
-            Tries::Device(..) => {}
+            Tries::Device(..) | Tries::Person(..) => {}
             _ => put_back(&self.addresses, &at, OF_ADDRESS),
         }
     }

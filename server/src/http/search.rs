@@ -242,6 +242,10 @@ fn find(app: &App, who: &Who, wanted: &Wanted) -> Result<Found, Missed> {
             let mut now = None;
             if place != Place::of(&entry) {
                 reread += 1;
+                // The rest is found on the next page, or when the index has followed.
+                if reread > REREAD && !found.is_empty() {
+                    return is_late_with(found);
+                }
                 let text = match reread <= REREAD && Instant::now() < until {
                     true => text_now(app, &entry),
                     false => None,

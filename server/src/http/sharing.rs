@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::accounts::{self, MAX_BODY, answer, bounded, ends, person, still, tries, with};
+use super::accounts::{self, MAX_BODY, answer, bounded, ends, person, still, with};
 use super::error::ApiError;
 use super::identity::Visitor;
 use super::turns::with_password;
@@ -436,10 +436,6 @@ pub async fn link(
     } = json_of(body)?;
     let actor = sharer(app, visitor, &shared)?;
     let has_password = password.is_some();
-    if has_password {
-        // It costs as much as to try one.
-        tries(app, visitor)?;
-    }
     let make = move |accounts: &Accounts, now_ms: i64| {
         let link = NewLink {
             item: &shared.item,

@@ -29,7 +29,8 @@ const WAITING: usize = 100;
 pub struct Turns {
     of_people: Arc<Semaphore>,
     of_links: Arc<Semaphore>,
-    waiting: Mutex<HashMap<IpAddr, usize>>,
+    /// By whose turns they are for, and where they are.
+    waiting: Mutex<HashMap<(bool, IpAddr), usize>>,
 }
 
 impl Default for Turns {
@@ -43,7 +44,7 @@ impl Default for Turns {
 }
 
 impl Turns {
-    fn waiting(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<(bool, IpAddr), usize>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -53,24 +54,26 @@ impl Turns {
         turns: &Arc<Semaphore>,
         address: IpAddr,
     ) -> Result<OwnedSemaphorePermit, ApiError> {
-        let _place = self.place(network(address)).ok_or(ApiError::OVERLOADED)?;
+        let is_of_links = Arc::ptr_eq(turns, &self.of_links);
+        let place = self.place((is_of_links, network(address)));
+        let _place = place.ok_or(ApiError::OVERLOADED)?;
         let turn = tokio::time::timeout(LONGEST, turns.clone().acquire_owned());
         let turn = turn.await.map_err(|_| ApiError::OVERLOADED)?;
         turn.map_err(|_| ApiError::INTERNAL)
     }
 
-    fn place(&self, address: IpAddr) -> Option<Place<'_>> {
+    fn place(&self, of: (bool, IpAddr)) -> Option<Place<'_>> {
         let mut waiting = self.waiting();
-        let there = waiting.entry(address).or_default();
+        let there = waiting.entry(of).or_default();
         (*there < WAITING).then(|| {
             *there += 1;
-            Place(self, address)
+            Place(self, of)
         })
     }
 }
 
 /// Somebody who waits.
-struct Place<'t>(&'t Turns, IpAddr);
+struct Place<'t>(&'t Turns, (bool, IpAddr));
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
@@ -218,9 +221,9 @@ mod tests {
         let turns = Turns::default();
         let there = |number| IpAddr::from([10, 0, 0, number]);
         let mut waiting: Vec<_> = (0..WAITING)
-            .map(|_| turns.place(there(1)).unwrap())
+            .map(|_| turns.place((true, there(1))).unwrap())
             .collect();
-        assert!(turns.place(there(1)).is_none());
+        assert!(turns.place((true, there(1))).is_none());
         let refused = turns.wait(&turns.of_links, there(1)).await;
         assert_eq!(refused.unwrap_err().code(), "overloaded");
         drop(turns.wait(&turns.of_links, there(2)).await.unwrap());

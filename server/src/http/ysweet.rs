@@ -112,7 +112,7 @@ pub async fn auth(
         false => Some(token(&app, &visitor.who, &entry, access, &wanted)?),
     };
     if token.is_some() {
-        tell(&app, &visitor, &entry, access).await?;
+        tell(&app, &visitor, &entry, access).await;
     }
     let host = headers
         .get(header::HOST)
@@ -141,19 +141,14 @@ pub async fn auth(
 }
 
 /// Has the log say that somebody hands on what they may do: of each document once a day, as applications ask whenever a page is opened. Who has
-/// no account hands on a link or a token, which the log has.
-async fn tell(
-    app: &Arc<App>,
-    visitor: &Visitor,
-    entry: &Entry,
-    access: Access,
-) -> Result<(), ApiError> {
+/// no account hands on a link or a token, which the log has. Nobody is without a token because the log cannot be written.
+async fn tell(app: &Arc<App>, visitor: &Visitor, entry: &Entry, access: Access) {
     let Ok(person) = person(app, &visitor.who) else {
-        return Ok(());
+        return;
     };
     let minted = (person, entry.id(), access);
     if !app.attempts.of_token(minted) {
-        return Ok(());
+        return;
     }
     let telling = async {
         let by = bounded(app, person, visitor)?;
@@ -162,11 +157,10 @@ async fn tell(
             move |accounts: &Accounts, now_ms| accounts.note(&by, Action::Shared, &about, now_ms);
         with(app, note).await
     };
-    let told = telling.await;
-    if told.is_err() {
+    if telling.await.is_err() {
         app.attempts.is_not_told(minted);
+        tracing::warn!(document = %entry.name, "the log has no line of a document token");
     }
-    told
 }
 
 /// A token for somebody that whoever asks vouches for. Only an administrator says what they are called: everybody else hands on their own
@@ -180,7 +174,13 @@ fn token(
 ) -> Result<String, ApiError> {
     let (rules, now_ms) = (app.gate.rules(), app.machine.now_ms());
     let said = wanted.user_id.as_deref().unwrap_or_default();
-    let called = match rules.called(who, now_ms) {
+    // It never outlasts what it was asked for with, nor is it worth more; a document token that somebody has beside, for something else,
+    // vouches for nothing.
+    let (shown, rest) = who.apart();
+    let known = super::known(entry);
+    let shown = shown.filter(|alone| rules.access(alone, &known, now_ms) >= access);
+    let shown = shown.and_then(|alone| alone.claims);
+    let called = match rules.called(if shown.is_some() { who } else { &rest }, now_ms) {
         _ if rules.is_admin(who, now_ms) => said,
         Called::Person(person) => &person.shown,
         Called::Name(ref name) => &name.clone(),
@@ -197,12 +197,6 @@ fn token(
         let why = "a token for this name would be one for a folder";
         return Err(ApiError::bad("bad_name", why));
     }
-    // It never outlasts what it was asked for with, nor is it worth more; a document token that somebody has beside, for something else,
-    // vouches for nothing.
-    let (shown, rest) = who.apart();
-    let known = super::known(entry);
-    let shown = shown.filter(|alone| rules.access(alone, &known, now_ms) >= access);
-    let shown = shown.and_then(|alone| alone.claims);
     let by = match &shown {
         Some(claims) => claims.by.clone(),
         None => Some(rest),

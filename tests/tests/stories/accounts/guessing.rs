@@ -185,19 +185,19 @@ async fn an_office_comes_at_the_same_moment() {
     let (server, mut ada) = team(&[]).await;
     ada.invite(&server, "bob").await;
     ada.create("notes", "text").await;
-    let body = json!({ "access": "read", "password": "hemp" });
+    let body = json!({ "access": "read", "password": "wet hemp" });
     let made = ada.done("POST", "/api/documents/notes/links", body).await;
     let link = secret(&made["url"]);
     let mut office = Browser::of(&server);
     let follows = |password: &str| json!({ "link": link, "password": password });
     let signs_in = |password: &str| json!({ "login": "bob", "password": password });
-    let followed = at_once(&office, "/api/follow", &follows("hemp")).await;
+    let followed = at_once(&office, "/api/follow", &follows("wet hemp")).await;
     assert_eq!(followed, [200; 40]);
     let signed_in = at_once(&office, "/api/session", &signs_in(PASSWORD)).await;
     assert_eq!(signed_in, [200; 40]);
     // Who is wrong at once has no more tries than one after the other.
     for (path, body, wrong) in [
-        ("/api/follow", follows("jute"), 403),
+        ("/api/follow", follows("dry jute"), 403),
         ("/api/session", signs_in("guess"), 401),
     ] {
         let answers = at_once(&office, path, &body).await;
