@@ -27,8 +27,7 @@ pub const READ: &str =
     "SELECT at_ms, client, name, crc32, payload, person, is_of_another FROM strays
     WHERE document_id = ?1 AND id = ?2";
 pub const FORGET: &str = "DELETE FROM strays WHERE document_id = ?1 AND id = ?2";
-pub const DROP: &str = "DELETE FROM strays WHERE document_id = ?1
-        AND is_of_another = ?2";
+pub const DROP: &str = "DELETE FROM strays WHERE document_id = ?1";
 
 /// Keeps an update beside the document.
 pub fn set_aside(
