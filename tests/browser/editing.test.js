@@ -78,6 +78,25 @@ describe('the editor page', { concurrency: 2 }, () => {
     ann.assertNoProblems()
   })
 
+  it('shows on a phone what is found, and not under the panel', async (t) => {
+    const server = await Ropewalk.start(t)
+    await server.create('phone', 'first\nsecond\nthird')
+    const ann = await Visitor.open(t, browser, server, 'phone')
+    await ann.page.setViewportSize({ width: 390, height: 700 })
+    await ann.content.focus()
+    await ann.page.keyboard.press('Control+Alt+f')
+    await ann.page.getByPlaceholder('Find', { exact: true }).fill('first')
+    await ann.page.keyboard.press('Enter')
+    const [found, panel] = [ann.page.locator('.cm-searchMatch').first(), ann.page.getByRole('search')]
+    let boxes
+    await until(() => `the first line is below the panel: ${JSON.stringify(boxes)}`, async () => {
+      boxes = await Promise.all([found.boundingBox(), panel.boundingBox()])
+      const [line, over] = boxes
+      return over.height > 80 && line.y >= over.y + over.height
+    })
+    ann.assertNoProblems()
+  })
+
   it('shows who is there, and where they write', async (t) => {
     const server = await Ropewalk.start(t)
     const ann = await Visitor.open(t, browser, server, 'people', 'Ann')

@@ -9,7 +9,7 @@ interface Said {
 }
 
 const SAID: Record<'guest' | 'open' | 'account', Said> = {
-  guest: { title: 'The link that you came by has ended', why: 'It was taken back, or its time is over. Ask whoever sent it for another one, or sign in if you have an account.', short: 'Link ended' },
+  guest: { title: 'The link that you came by has ended', why: 'The link was taken back, or its time is over. Ask whoever sent it for another one, or sign in if you have an account.', short: 'Link ended' },
   open: { title: 'This server has accounts now', why: 'Somebody made the first one, and nothing is open to everybody any more. Sign in if you have one, or ask whoever runs the server.', short: 'Sign in first' },
   account: { title: 'You were signed out', why: 'Sign in again to see your documents.', short: 'Signed out' },
 }

@@ -44,7 +44,7 @@ export function Follow({ secret }: { secret: string }) {
     return (
       <Door
         title={secret ? 'This link leads nowhere any more' : 'Open your link once more'}
-        lead={secret ? 'It was taken back, or its time is over. Ask whoever sent it for another one.' : 'This page needs the whole link that you were sent. It is not kept here, so that nobody else finds it.'}
+        lead={secret ? 'The link was taken back, or its time is over. Ask whoever sent it for another one.' : 'This page needs the whole link that you were sent. It is not kept here, so that nobody else finds it.'}
       >
         <a class="button" href="/">All documents</a>
       </Door>
