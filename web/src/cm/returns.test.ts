@@ -1,4 +1,4 @@
-import { deleteCharBackward, deleteCharForward, insertNewline, moveLineDown } from '@codemirror/commands'
+import { deleteCharBackward, deleteCharForward, insertNewline, insertNewlineAndIndent, moveLineDown } from '@codemirror/commands'
 import { EditorSelection, EditorState, type StateCommand } from '@codemirror/state'
 import { describe, expect, it } from 'vitest'
 import { fromElsewhere } from './binding'
@@ -28,6 +28,8 @@ describe('a text from Windows', () => {
     expect(told(after(begin('one\r\ntwo', 3), insertNewline))).toEqual(['one\r\n\r\ntwo', 5])
     expect(told(after(begin('one\ntwo', 3), insertNewline))).toEqual(['one\n\ntwo', 4])
     expect(told(after(begin('one', 3), insertNewline))).toEqual(['one\n', 4])
+    // Enter takes white space behind the caret away, and CR is that.
+    expect(told(after(begin('one\r\ntwo\r\nthree', 3), insertNewlineAndIndent))).toEqual(['one\r\n\r\ntwo\r\nthree', 5])
     const pasted = begin('\r\n').update({ changes: { from: 2, insert: 'a\nb\n\nc' } }).state
     expect(pasted.sliceDoc()).toBe('\r\na\r\nb\r\n\r\nc')
     const whole = begin('a\r\nb').update({ changes: { from: 0, to: 4, insert: 'x\r\ny\nz' } }).state

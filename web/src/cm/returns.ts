@@ -21,7 +21,10 @@ function mended({ startState: { doc: before }, newDoc: after, changes }: Transac
     for (let at = after.lineAt(from).to; returns && at < to; at = after.lineAt(at + 1).to) {
       if (at >= from && charAt(after, at - 1) !== '\r') mends.push({ from: at, insert: '\r' })
     }
-    if (charAt(after, to) === '\n' && isBetween(before, toA) && charAt(after, to - 1) !== '\r') mends.push({ from: to, to: to + 1 })
+    if (charAt(after, to) === '\n' && isBetween(before, toA) && charAt(after, to - 1) !== '\r') {
+      // Something else may stand there now: then the line still ends behind it.
+      mends.push(from < to ? { from: to, insert: '\r' } : { from: to, to: to + 1 })
+    }
   })
   return mends
 }
